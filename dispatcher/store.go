@@ -1,0 +1,41 @@
+package dispatcher
+
+import (
+	"context"
+	"io"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// Store is what the dispatcher needs to remember. Every method that changes
+// something is one transaction; when it returns nil the change survives power loss.
+type Store interface {
+	// InsertDispatch stores d (status new or pending) and returns it with Number,
+	// RootID, CreatedAt and Seq filled in.
+	InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Dispatch, error)
+	// StartDispatch moves new → pending; ErrStale otherwise.
+	StartDispatch(ctx context.Context, id string) (graph.Dispatch, error)
+	// RequestCancel ends a new or pending dispatch as cancelled at once, and marks a
+	// running one; a terminal or already marked one is returned as it is.
+	RequestCancel(ctx context.Context, id string) (graph.Dispatch, error)
+
+	// Live returns the running dispatches with Number > after, in order, for recovery.
+	Live(ctx context.Context, after int64, limit int) ([]graph.Run, error)
+	// Claim moves up to limit pending dispatches to running, oldest first.
+	Claim(ctx context.Context, limit int) ([]graph.Run, error)
+	// Advance records a step.
+	Advance(ctx context.Context, s graph.Step) error
+
+	// Dispatch returns one by id or number, with its electron counts.
+	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)
+	// Lattice returns a compiled lattice by id or name.
+	Lattice(ctx context.Context, idOrName string) (*graph.Lattice, error)
+	// InsertLattice stores l unless known. With name, l.Name points at it from now on.
+	// It tells whether l was new.
+	InsertLattice(ctx context.Context, l *graph.Lattice, name bool, owner string) (bool, error)
+
+	// StageAsset makes the bytes durable; they count once a Step names them.
+	StageAsset(ctx context.Context, r io.Reader) (graph.NewAsset, error)
+	// OpenAsset opens stored bytes.
+	OpenAsset(ctx context.Context, sha256 string) (io.ReadSeekCloser, error)
+}

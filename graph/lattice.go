@@ -1,0 +1,93 @@
+package graph
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Lattice is a checked and compiled workflow definition. It is immutable and safe
+// for concurrent use.
+type Lattice struct {
+	ID          string // SHA-256 of Document, lower-case hex
+	Name        string
+	Description string
+	Document    json.RawMessage // RFC 8785 form of what was submitted
+	Include     map[string]Include
+	Inputs      []Input   // in document order of names
+	Executor    string    // default of the electrons, "local" when absent
+	OnFailure   string    // "stop" or "continue"
+	Electrons   []Spec    // sorted as they stand in the document
+	Output      *Template // nil: {leaf: result}
+}
+
+// Include is a packed file: its bytes, or the asset that holds them.
+type Include struct {
+	Data   []byte
+	SHA256 string // set when the bytes are an asset
+}
+
+// Input is a declared input.
+type Input struct {
+	Name     string
+	Type     string // JSON-Schema type
+	Format   string // "path", "directory" or any other
+	Schema   json.RawMessage
+	Default  any
+	Required bool // no default
+}
+
+// Spec defines an electron.
+type Spec struct {
+	Name      string
+	Executor  string
+	Body      Body
+	Run       []*Template          // argv, when Body.Kind is "run"
+	Env       map[string]*Template // a nil value unsets
+	Args      map[string]*Template
+	If        *Template // nil: always
+	Needs     []Need    // by reference and by wait_for, each electron once
+	Outputs   []Output
+	Retries   Retries
+	Timeout   time.Duration // 0: none
+	Grace     time.Duration // default 5 s
+	Resources Resources
+	Result    string // "", "json", "text", "lines"
+}
+
+// Need is a dependency on an earlier electron.
+type Need struct {
+	Electron int
+	Data     bool // referenced: skipped with it, unless Optional
+	Optional bool // every reference is of the form electrons.a?.…
+}
+
+// Body is what an electron executes.
+type Body struct {
+	Kind        string // "run", "bash" or "python"
+	Bash        string // the script
+	PythonFile  string // an included file, or empty
+	PythonFunc  string // the function, "main" when PythonCode is set
+	PythonCode  string // a block that defines main, or empty
+	Interpreter string // default "python3"
+}
+
+// Output is a file an electron leaves.
+type Output struct {
+	Name     string
+	Path     string // relative to the working directory
+	Optional bool
+}
+
+// Retries says how often and when a failed attempt is tried again.
+type Retries struct {
+	Max     int           // further attempts after a failure
+	Backoff time.Duration // before the first; doubles, with full jitter
+	Lost    int           // further attempts after a lost one, default 1
+}
+
+// Resources is what the executor is asked for. Zero: not said.
+type Resources struct {
+	CPUs   float64
+	Memory int64 // bytes
+	Time   time.Duration
+}

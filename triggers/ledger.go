@@ -1,0 +1,81 @@
+package triggers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// ErrNotFound means that there is no such trigger, dispatch or lattice.
+var ErrNotFound = errors.New("not found")
+
+// ErrRevised means that the trigger was edited or removed meanwhile; the manager
+// loads it again.
+var ErrRevised = errors.New("the trigger was revised meanwhile")
+
+// Decision ends some events with one firing, or holds them.
+type Decision struct {
+	FiringID string
+	EventIDs []string
+	// State is a final one, or EventHeld with a Reason; EventPending releases.
+	State      EventState
+	Reason     string
+	Dispatches []graph.Dispatch // inserted with the firing, status pending
+}
+
+// Counts is what the gate needs to know beside the window of events.
+type Counts struct {
+	Pending  int64 // pending and held events in all
+	InFlight int   // non-terminal dispatches of the trigger, all revisions
+}
+
+// Ledger is where triggers live. Every method that changes something is one
+// transaction; when it returns nil the change survives power loss.
+type Ledger interface {
+	// Triggers returns all triggers that were not removed.
+	Triggers(ctx context.Context) ([]Trigger, error)
+	// Trigger returns one by id or name, or ErrNotFound.
+	Trigger(ctx context.Context, idOrName string) (Trigger, error)
+	// CreateTrigger stores revision 1 with state preparing. A taken name is a
+	// *ConflictError.
+	CreateTrigger(ctx context.Context, t Trigger) (Trigger, error)
+	// ReviseTrigger stores t as revision t.Revision+1, provided that t.Revision is
+	// still the stored one (else ErrRevised).
+	ReviseTrigger(ctx context.Context, t Trigger) (Trigger, error)
+	// RemoveTrigger ends the pending events as skipped (reason trigger_removed) and
+	// removes the trigger from lists; its history stays.
+	RemoveTrigger(ctx context.Context, id string) error
+	// SetTriggerState records how a trigger is doing; no change, no write.
+	SetTriggerState(ctx context.Context, id string, s State, reason string, next time.Time) error
+
+	// Cursor returns what the last batch left, nil at first.
+	Cursor(ctx context.Context, id string) (json.RawMessage, error)
+	// Entities calls f for each entity of the inventory in order of Key, in pages
+	// that hold no lock between them.
+	Entities(ctx context.Context, id string, f func(Change) error) error
+
+	// Record saves a batch and, in the same transaction, decisions that name events
+	// of the batch by id. An event with a known key is dropped together with its
+	// decision. It returns the events that were new, with their Seq.
+	Record(ctx context.Context, id string, revision int, b Batch, ds []Decision) ([]Event, error)
+	// Fire applies decisions. A decision is dropped when one of its events is final
+	// already. It returns the dispatches inserted, with their numbers.
+	Fire(ctx context.Context, id string, revision int, ds []Decision) ([]graph.Dispatch, error)
+	// Window returns up to limit pending and held events with Seq > after, oldest first.
+	Window(ctx context.Context, id string, after int64, limit int) ([]Event, error)
+	// Counts returns the numbers of now.
+	Counts(ctx context.Context, id string) (Counts, error)
+
+	// Dispatch and Lattice read a target. graph.Lattice is compiled and cached.
+	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)
+	// Lattice returns a lattice by id or name.
+	Lattice(ctx context.Context, idOrName string) (*graph.Lattice, error)
+}
+
+// ConflictError means that a name is taken or a state forbids the change.
+type ConflictError struct{ Code, Message string }
+
+func (e *ConflictError) Error() string { return e.Message }
