@@ -28,6 +28,8 @@ type Store interface {
 
 	// Dispatch returns one by id or number, with its electron counts.
 	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)
+	// Electron returns one electron of a dispatch; pending ones come from the lattice.
+	Electron(ctx context.Context, dispatchID, name string) (graph.Electron, error)
 	// Lattice returns a compiled lattice by id or name.
 	Lattice(ctx context.Context, idOrName string) (*graph.Lattice, error)
 	// InsertLattice stores l unless known. With name, l.Name points at it from now on.

@@ -22,6 +22,8 @@ import (
 //   - Permanent(err): it could not be started and never will be.
 //   - ErrLost: it may have run and nobody saw its end.
 //   - ErrUnknown: whether it runs could not be learned; ask again, do not fail it.
+//   - ErrSurvivors: ctx ended, and something of it is left after KILL; Run again with
+//     an ended context looks again.
 //   - the cause of ctx: see ErrDetached and ErrCancelled.
 //   - anything else: could not be started now; may be tried again.
 //
@@ -50,11 +52,22 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
+// Settler is implemented by executors that hold on to ended attempts until Release.
+// Settle is called after each start of the daemon, once every live attempt is known:
+// ended attempts for which live answers false were stored by a process that died
+// before it could release them; the executor releases them now, keeping the
+// directories of failed ones.
+type Settler interface {
+	Settle(ctx context.Context, live func(attempt string) bool) error
+}
+
 var (
 	// ErrLost means that nobody saw the end of an attempt that may have run.
 	ErrLost = errors.New("nobody saw its end")
 	// ErrUnknown means that the state could not be learned; it is not a failure.
 	ErrUnknown = errors.New("its state could not be learned")
+	// ErrSurvivors means that something of an ended attempt is left and won't die.
+	ErrSurvivors = errors.New("processes of it are left that won't die")
 	// ErrDetached is the cause that leaves a running attempt alone.
 	ErrDetached = errors.New("the daemon stops; the attempt goes on")
 	// ErrCancelled is the cause that ends a running attempt.

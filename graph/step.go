@@ -35,7 +35,7 @@ type AttemptEnd struct {
 	Electron int
 	N        int
 	ID       string
-	Status   Status // terminal, or Unknown (then it may end later)
+	Status   Status // terminal, or Unknown (then it may end later), or Running again after Unknown
 	ExitCode *int
 	Signal   string
 	Handle   json.RawMessage // nil leaves the stored one
@@ -49,8 +49,8 @@ type AttemptEnd struct {
 }
 
 // ElectronChange moves an electron from one state to another: running → terminal,
-// running → pending (a retry waits), pending → skipped or cancelled, or pending →
-// pending when only Waiting changes.
+// running → pending (a retry waits), pending → skipped, cancelled or failed (its
+// expressions), or pending → pending and running → running when only Waiting changes.
 type ElectronChange struct {
 	Electron int
 	Name     string
