@@ -24,6 +24,9 @@ type Decision struct {
 	State      EventState
 	Reason     string
 	Dispatches []graph.Dispatch // inserted with the firing, status pending
+	// DedupeKeys are kept with the events of a fired decision, in the order of
+	// EventIDs; nil when the trigger has no dedupe_key.
+	DedupeKeys []string
 }
 
 // Counts is what the gate needs to know beside the window of events.
@@ -48,7 +51,8 @@ type Ledger interface {
 	// RemoveTrigger ends the pending events as skipped (reason trigger_removed) and
 	// removes the trigger from lists; its history stays.
 	RemoveTrigger(ctx context.Context, id string) error
-	// SetTriggerState records how a trigger is doing; no change, no write.
+	// SetTriggerState records how a trigger is doing; no change, no write. A zero
+	// next leaves the stored NextAt.
 	SetTriggerState(ctx context.Context, id string, s State, reason string, next time.Time) error
 
 	// Cursor returns what the last batch left, nil at first.
@@ -58,8 +62,9 @@ type Ledger interface {
 	Entities(ctx context.Context, id string, f func(Change) error) error
 
 	// Record saves a batch and, in the same transaction, decisions that name events
-	// of the batch by id. An event with a known key is dropped together with its
-	// decision. It returns the events that were new, with their Seq.
+	// of the batch (only those) by id. An event with a known key is dropped; so is,
+	// whole, a decision that names a dropped event: its other events stay pending.
+	// It returns the events that were new, with their Seq.
 	Record(ctx context.Context, id string, revision int, b Batch, ds []Decision) ([]Event, error)
 	// Fire applies decisions. A decision is dropped when one of its events is final
 	// already. It returns the dispatches inserted, with their numbers.
@@ -68,6 +73,9 @@ type Ledger interface {
 	Window(ctx context.Context, id string, after int64, limit int) ([]Event, error)
 	// Counts returns the numbers of now.
 	Counts(ctx context.Context, id string) (Counts, error)
+	// Fired returns those of the dedupe keys that were kept with fired events of the
+	// trigger, over all its revisions.
+	Fired(ctx context.Context, id string, keys []string) ([]string, error)
 
 	// Dispatch and Lattice read a target. graph.Lattice is compiled and cached.
 	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)

@@ -20,9 +20,11 @@ type Source interface {
 type From struct {
 	Cursor   json.RawMessage                                       // nil at first
 	Entities func(ctx context.Context, f func(Change) error) error // the stored inventory, in order of Key
-	Health   func(State, string)                                   // reports active or degraded with a reason; cheap when nothing changed
+	Health   func(State, string)                                   // reports active, degraded or failing with a reason; cheap when nothing changed
 }
 
-// Emit saves a batch; nil means that it is durable. It blocks while the trigger has
-// too much undecided, which is how a source learns to slow down.
+// Emit saves a batch; nil means that it is durable. After an error nothing of the
+// batch was saved and Run returns that error: it is run again from the stored state.
+// What can't be decided yet waits as rows in the ledger, so Emit blocks for no longer
+// than a transaction takes. It is called from the goroutine of Run only.
 type Emit func(ctx context.Context, b Batch) error

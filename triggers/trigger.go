@@ -67,8 +67,8 @@ type Event struct {
 	ID        string // UUIDv7
 	TriggerID string
 	Key       string
-	Kind      string // created, closed, ready, tick, manual …
-	At        time.Time
+	Kind      string          // created, closed, ready, tick, manual …
+	At        time.Time       // when it was stored, filled in by the manager
 	Payload   json.RawMessage // the fields of `event` in expressions
 	State     EventState
 	Reason    string
@@ -102,5 +102,6 @@ type Change struct {
 type Batch struct {
 	Cursor   json.RawMessage // nil leaves the stored one
 	Entities []Change
-	Events   []Event // ID and TriggerID are filled in by the manager
+	Events   []Event   // ID, TriggerID, At and State are filled in by the manager
+	Next     time.Time // becomes Trigger.NextAt; zero leaves the stored one
 }
