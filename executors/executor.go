@@ -19,7 +19,8 @@ import (
 //
 // The error tells what the Result can't:
 //   - nil: the attempt ended; Result says how (also exit codes, timeouts, signals).
-//   - Permanent(err): it could not be started and never will be.
+//   - Permanent(err): it could not be started and never will be; a *Failure in it
+//     carries the code that users see.
 //   - ErrLost: it may have run and nobody saw its end.
 //   - ErrUnknown: whether it runs could not be learned; ask again, do not fail it.
 //   - ErrSurvivors: ctx ended, and something of it is left after KILL; Run again with
@@ -109,6 +110,11 @@ type Task struct {
 	Grace     time.Duration   // between TERM and KILL
 	Resources graph.Resources // what is asked for
 	Handle    json.RawMessage // set when an earlier process recorded the start
+
+	// Report, when set, is told of conditions worth showing while the attempt runs:
+	// code "survivors" while something of it can't be ended, "" when that has passed.
+	// It may be called from any goroutine until Run returns, and must not block.
+	Report func(code, detail string)
 }
 
 // File is bytes to be laid out, or bytes that were produced.
@@ -139,6 +145,8 @@ type Result struct {
 	Notes     []string // worth showing: "2 left-over processes ended", "log cut: 12345 bytes"
 
 	// Release is called once, after the end is stored: the executor forgets the
-	// attempt and removes its directory, or keeps it for later inspection.
+	// attempt and removes its directory, or keeps it for later inspection. It is nil
+	// when there is nothing to release, and may be set beside an error: an attempt
+	// reported as ErrLost stays known until then, so that it is never run again.
 	Release func(keep bool)
 }
