@@ -18,6 +18,10 @@ type Lattice struct {
 	OnFailure   string    // "stop" or "continue"
 	Electrons   []Spec    // sorted as they stand in the document
 	Output      *Template // nil: {leaf: result}
+
+	dag   *dag
+	index map[string]int // of electrons by name
+	binds *binder
 }
 
 // Include is a packed file: its bytes, or the asset that holds them.

@@ -1,0 +1,82 @@
+package graph
+
+import "strings"
+
+// Suggest returns the word of known that the writer of word most likely meant, or
+// "" when none is near. Case, dashes and underscores hardly count.
+func Suggest(word string, known []string) string {
+	const longest = 64
+	if word == "" || len(word) > longest {
+		return ""
+	}
+	best, bestDistance := "", len(word)/3+1
+	folded := fold(word)
+	for _, k := range known {
+		if k == word || len(k) > longest {
+			continue
+		}
+		d := distance(folded, fold(k))
+		if d < bestDistance || d == bestDistance && best == "" && d < len(word) {
+			best, bestDistance = k, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	return suggestByPrefix(folded, known)
+}
+
+// suggestByPrefix finds the only word that continues what was typed, or is
+// continued by it.
+func suggestByPrefix(folded string, known []string) string {
+	const shortest = 3
+	found := ""
+	for _, k := range known {
+		f := fold(k)
+		if min(len(f), len(folded)) < shortest || !strings.HasPrefix(f, folded) && !strings.HasPrefix(folded, f) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = k
+	}
+	return found
+}
+
+// didYouMean is the end of a message, or empty.
+func didYouMean(word string, known []string) string {
+	if s := Suggest(word, known); s != "" {
+		return "; did you mean " + s + "?"
+	}
+	return ""
+}
+
+func fold(s string) string {
+	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(s))
+}
+
+// distance counts the insertions, deletions, replacements and swaps of neighbours
+// that turn a into b.
+func distance(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		row[0] = i
+		for j := 1; j <= len(y); j++ {
+			cost := 1
+			if x[i-1] == y[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(y)]
+}
