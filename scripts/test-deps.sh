@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Sees to it that the programs which tests talk to are there; quick when they are.
+set -euo pipefail
+
+# command:Debian package
+needs=(
+  python3:python3
+  gcc:gcc # the race detector needs it
+  systemd-analyze:systemd
+  systemd-nspawn:systemd-container # tests of the units boot a systemd of their own
+  dbus-daemon:dbus
+  nsenter:util-linux
+  pgrep:procps
+)
+
+missing=()
+for need in "${needs[@]}"; do
+  command -v "${need%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${need%%:*}" ] || missing+=("${need#*:}")
+done
+if [ ${#missing[@]} = 0 ]; then exit 0; fi
+
+if ! command -v apt-get >/dev/null; then
+  echo "the tests need these programs, by the names of their Debian packages: ${missing[*]}" >&2
+  exit 1
+fi
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  if ! sudo -n true 2>/dev/null; then
+    echo "the tests need more packages. Install them once: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo -n)
+fi
+
+echo "installing ${missing[*]} …" >&2
+export DEBIAN_FRONTEND=noninteractive
+install=("${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 -qq install -y --no-install-recommends "${missing[@]}")
+# A package list that is too old names files that are gone.
+"${install[@]}" >/dev/null 2>&1 || {
+  "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 -qq update
+  "${install[@]}" >/dev/null
+}
