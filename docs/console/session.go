@@ -1,0 +1,121 @@
+package console
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// patience is how long a command may take, and how long one that looks is repeated.
+const patience = 60 * time.Second
+
+// Session is a bash that runs the commands of a page one after the other, so that
+// later ones see the directory and the variables of earlier ones. It is used from
+// one goroutine.
+type Session struct {
+	bash  *exec.Cmd
+	stdin io.WriteCloser
+	out   *os.File
+	lines *bufio.Reader
+}
+
+// Start starts bash, a command that must run one reading its standard input.
+func Start(bash *exec.Cmd) (*Session, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start a session: %w", err)
+	}
+	defer write.Close()
+	stdin, err := bash.StdinPipe()
+	if err != nil {
+		read.Close()
+		return nil, fmt.Errorf("start a session: %w", err)
+	}
+	bash.Stdout, bash.Stderr = write, write
+	bash.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Close ends what the page left in the background
+	if err := bash.Start(); err != nil {
+		read.Close()
+		return nil, fmt.Errorf("start a session: %w", err)
+	}
+	return &Session{bash: bash, stdin: stdin, out: read, lines: bufio.NewReader(read)}, nil
+}
+
+// Close ends the session and what it left running.
+func (s *Session) Close() error {
+	s.stdin.Close()
+	err := syscall.Kill(-s.bash.Process.Pid, syscall.SIGTERM)
+	_ = s.bash.Wait() // ended by our signal, or by itself before
+	s.out.Close()
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("end the session: %w", err)
+	}
+	return nil
+}
+
+// Run runs a script and returns what it printed and its exit code.
+func (s *Session) Run(script string) (string, int, error) {
+	const end = "\x01end of command"
+	line := fmt.Sprintf("eval %s </dev/null; printf '\\n%%s %%d\\n' '%s' \"$?\"\n", quote(script), end)
+	if _, err := io.WriteString(s.stdin, line); err != nil {
+		return "", 0, fmt.Errorf("run %q: %w", script, err)
+	}
+	if err := s.out.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", 0, fmt.Errorf("run %q: %w", script, err)
+	}
+	var out strings.Builder
+	for {
+		text, err := s.lines.ReadString('\n')
+		if code, ok := strings.CutPrefix(strings.TrimSuffix(text, "\n"), end+" "); ok {
+			exit, err := strconv.Atoi(code)
+			return strings.TrimRight(out.String(), "\n"), exit, err
+		}
+		out.WriteString(text)
+		if err != nil {
+			return out.String(), 0, fmt.Errorf("run %q: %w", script, err)
+		}
+	}
+}
+
+// looks are the commands that change nothing and may be repeated.
+var looks = regexp.MustCompile(`^(latticed (list|show|explain|logs|lattices|trigger (list|show|events|firings))|ls|cat|systemctl (status|is-active|show)|curl [^|]*/(healthz|readyz|v1/(dispatches|triggers|explain)[^ ]*'?))( |$)`)
+
+// Check runs a command of a page and tells what it did differently.
+func (s *Session) Check(c Command) error {
+	deadline := time.Now().Add(patience / 2)
+	for {
+		out, exit, err := s.Run(c.Script)
+		if err != nil {
+			return fmt.Errorf("line %d: %w; so far it printed\n%s", c.Line, err, out)
+		}
+		if exit == c.Exit && Match(c.Output, out) {
+			return nil
+		}
+		if !looks.MatchString(c.Script) || time.Now().After(deadline) {
+			return fmt.Errorf("line %d: $ %s\nended with %d and printed\n%s\nbut the page says %d and\n%s",
+				c.Line, c.Script, exit, out, c.Exit, strings.Join(c.Output, "\n"))
+		}
+		<-time.After(200 * time.Millisecond)
+	}
+}
+
+// Write writes a file of a page, where the commands run.
+func (s *Session) Write(b Block) error {
+	out, exit, err := s.Run(fmt.Sprintf("printf %%s %s >%s", quote(b.Text), quote(b.File)))
+	if err == nil && exit != 0 {
+		err = errors.New(out)
+	}
+	if err != nil {
+		return fmt.Errorf("line %d: write %s: %w", b.Line, b.File, err)
+	}
+	return nil
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
