@@ -1,0 +1,148 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+)
+
+// Accept stores a new dispatch; when it returns nil it will run, whatever happens. The
+// error is a *graph.Invalid when the request doesn't fit its lattice, or
+// triggers.ErrNotFound.
+func (d *Dispatcher) Accept(ctx context.Context, r Request) (graph.Dispatch, []graph.Warning, error) {
+	if len(r.Unset) > 0 {
+		return graph.Dispatch{}, nil, invalid("unset", graph.CodeBadValue,
+			"there is no earlier dispatch whose inputs could be unset; use redispatch")
+	}
+	return d.accept(ctx, r, r.Inputs)
+}
+
+// Redispatch stores a new dispatch with the inputs of an earlier one (id or number),
+// changed by r. The earlier one may be in any state and is not waited for.
+func (d *Dispatcher) Redispatch(ctx context.Context, id string, r Request) (graph.Dispatch, []graph.Warning, error) {
+	parent, err := d.store.Dispatch(ctx, id)
+	if err != nil {
+		return graph.Dispatch{}, nil, err
+	}
+	inputs, err := merge(parent, r)
+	if err != nil {
+		return graph.Dispatch{}, nil, err
+	}
+	if r.Document == nil && r.Lattice == "" {
+		r.Lattice = parent.LatticeID
+	}
+	r.ParentID = parent.ID
+	return d.accept(ctx, r, inputs)
+}
+
+// merge lays r's inputs over the effective inputs of parent, by top-level key.
+func merge(parent graph.Dispatch, r Request) (map[string]any, error) {
+	inputs := map[string]any{}
+	if len(parent.Inputs) > 0 {
+		v, err := graph.DecodeValue(parent.Inputs)
+		if err != nil {
+			return nil, fmt.Errorf("inputs of dispatch %s: %w", parent.ID, err)
+		}
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("inputs of dispatch %s are not an object", parent.ID)
+		}
+		inputs = m
+	}
+	for _, name := range r.Unset {
+		if _, set := r.Inputs[name]; set {
+			return nil, invalid("unset", graph.CodeBadValue, "input %s is set and unset at once", name)
+		}
+		if _, known := inputs[name]; !known {
+			return nil, invalid("unset", graph.CodeUnknownName, "dispatch %d has no input %s to unset%s",
+				parent.Number, name, didYouMean(name, names(inputs)))
+		}
+		delete(inputs, name)
+	}
+	for name, v := range r.Inputs {
+		inputs[name] = v // null is a value
+	}
+	return inputs, nil
+}
+
+func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]any) (graph.Dispatch, []graph.Warning, error) {
+	none := graph.Dispatch{}
+	if err := checkText(r); err != nil {
+		return none, nil, err
+	}
+	l, fresh, err := d.lattice(ctx, r)
+	if err != nil {
+		return none, nil, err
+	}
+	effective, err := l.Bind(inputs)
+	if err != nil {
+		return none, nil, err
+	}
+	raw, err := graph.Canonical(effective)
+	if err != nil {
+		return none, nil, fmt.Errorf("inputs: %w", err)
+	}
+	g := graph.Dispatch{
+		ID: newID(), LatticeID: l.ID, LatticeName: l.Name, Status: graph.Pending, Inputs: raw,
+		Labels: r.Labels, Note: r.Note, Owner: r.Owner, CreatedBy: r.CreatedBy, RunAs: r.RunAs,
+		ParentID: r.ParentID, Total: len(l.Electrons),
+	}
+	if r.DisableRun {
+		g.Status = graph.New
+	}
+	stored, err := d.store.InsertDispatch(ctx, g)
+	if errors.Is(err, triggers.ErrNotFound) && r.Document != nil && !fresh {
+		// The lattice was removed since it was last sent inline.
+		if _, err := d.store.InsertLattice(ctx, l, false, r.Owner); err != nil {
+			return none, nil, err
+		}
+		stored, err = d.store.InsertDispatch(ctx, g)
+	}
+	if err != nil {
+		return none, nil, err
+	}
+	d.count.accepted.Add(1)
+	d.log.Info().Str(keyDispatch, stored.ID).Str(keyStatus, string(stored.Status)).
+		Str("lattice", l.Name).Str("parent", r.ParentID).Msg("dispatch accepted")
+	if stored.Status == graph.Pending {
+		d.Wake()
+	}
+	return stored, append(d.unknownExecutors(l), missingPaths(l, effective)...), nil
+}
+
+// unknownExecutors warns of electrons that nothing here can run yet.
+func (d *Dispatcher) unknownExecutors(l *graph.Lattice) (ws []graph.Warning) {
+	told := map[string]bool{}
+	for i := range l.Electrons {
+		name := l.Electrons[i].Executor
+		if d.execs[name] != nil || told[name] {
+			continue
+		}
+		told[name] = true
+		ws = append(ws, graph.Warning{Code: "unknown_executor", Message: fmt.Sprintf(
+			"electron %s waits until there is an executor named %s in the configuration%s",
+			l.Electrons[i].Name, name, didYouMean(name, names(d.execs)))})
+	}
+	return ws
+}
+
+// missingPaths warns of files that should be there and can't be seen. It is no error:
+// what the daemon may see and what the electrons may see are different things.
+func missingPaths(l *graph.Lattice, inputs map[string]any) (ws []graph.Warning) {
+	for _, in := range l.Inputs {
+		path, ok := inputs[in.Name].(string)
+		if !ok || (in.Format != "path" && in.Format != "directory") {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			ws = append(ws, graph.Warning{
+				Code: "path_missing", Message: fmt.Sprintf("inputs.%s can't be seen by the daemon: %v", in.Name, err),
+			})
+		}
+	}
+	return ws
+}

@@ -1,0 +1,246 @@
+package dispatcher
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/graph"
+)
+
+// Options says how a Dispatcher works. The zero value is good.
+type Options struct {
+	// Parallel is how many attempts run at a time on each executor, default
+	// max(8, NumCPU).
+	Parallel int
+	// Window is how many dispatches are walked at a time, default 256; the others
+	// wait as rows.
+	Window int
+	// Ended is told about every dispatch that reached a final state, after it is
+	// durable. It is called from the goroutine of that dispatch and must not block.
+	Ended func(graph.Dispatch)
+	// Log is silent by default.
+	Log zerolog.Logger
+}
+
+// Dispatcher runs dispatches. See the package comment.
+type Dispatcher struct {
+	store Store
+	execs map[string]executors.Executor
+	slots map[string]*slots // one for each of execs
+	opts  Options
+	log   zerolog.Logger
+	docs  documents
+	wake  chan struct{} // one slot, no data
+
+	// claiming keeps a cancellation from falling between the moment a dispatch was
+	// read as running and the moment its walker can be told: Cancel reads, claims write.
+	claiming sync.RWMutex
+
+	mu    sync.Mutex
+	live  map[string]*walker  // by dispatch id
+	owned map[string]struct{} // attempts that are started but not yet released
+	count counters
+}
+
+// New returns a dispatcher of what store holds. execs are the executors by name.
+func New(store Store, execs map[string]executors.Executor, o Options) *Dispatcher {
+	if o.Parallel <= 0 {
+		o.Parallel = max(8, runtime.NumCPU())
+	}
+	if o.Window <= 0 {
+		o.Window = 256
+	}
+	d := &Dispatcher{
+		store: store,
+		execs: execs,
+		slots: make(map[string]*slots, len(execs)),
+		opts:  o,
+		log:   o.Log.With().Str(keyComponent, "dispatcher").Logger(),
+		wake:  make(chan struct{}, 1),
+		live:  map[string]*walker{},
+		owned: map[string]struct{}{},
+	}
+	d.count.ended, d.count.attempts = newTally(), newTally()
+	for name := range execs {
+		d.slots[name] = &slots{limit: o.Parallel}
+	}
+	return d
+}
+
+// Wake makes Run look for pending dispatches. It never blocks.
+func (d *Dispatcher) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default: // already awake
+	}
+}
+
+// Run walks dispatches until ctx ends: first those an earlier process left running,
+// then the pending ones, oldest first. It returns when nothing it started is alive;
+// attempts are left running and are found again by the next Run.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if !d.persist(ctx, "recover", func() error { return d.recover(ctx, &wg) }) {
+		return nil
+	}
+	wg.Go(func() { d.settle(ctx) })
+	for {
+		d.persist(ctx, "claim", func() error { return d.claim(ctx, &wg) })
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.wake:
+		}
+	}
+}
+
+const page = 64 // dispatches read or claimed at a time
+
+// recover starts a walker for every dispatch that is running. It may be repeated.
+func (d *Dispatcher) recover(ctx context.Context, wg *sync.WaitGroup) error {
+	for after := int64(0); ; {
+		d.claiming.Lock()
+		runs, err := d.store.Live(ctx, after, page)
+		if err == nil {
+			d.start(ctx, wg, runs, "dispatch found again")
+		}
+		d.claiming.Unlock()
+		if err != nil || len(runs) == 0 {
+			return err
+		}
+		after = runs[len(runs)-1].Dispatch.Number
+	}
+}
+
+// claim fills the window with pending dispatches.
+func (d *Dispatcher) claim(ctx context.Context, wg *sync.WaitGroup) error {
+	for {
+		n := min(page, d.free())
+		if n <= 0 {
+			return nil // the end of a walker wakes us
+		}
+		d.claiming.Lock()
+		runs, err := d.store.Claim(ctx, n)
+		if err == nil {
+			d.start(ctx, wg, runs, "dispatch started")
+		}
+		d.claiming.Unlock()
+		if err != nil || len(runs) < n {
+			return err
+		}
+	}
+}
+
+func (d *Dispatcher) free() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.opts.Window - len(d.live)
+}
+
+// start makes walkers for runs that have none yet.
+func (d *Dispatcher) start(ctx context.Context, wg *sync.WaitGroup, runs []graph.Run, what string) {
+	for _, r := range runs {
+		w := newWalker(d, r)
+		d.mu.Lock()
+		if d.live[w.id] != nil {
+			d.mu.Unlock()
+			continue
+		}
+		d.live[w.id] = w
+		for _, a := range openAttempts(r) {
+			d.owned[a.ID] = struct{}{}
+		}
+		d.mu.Unlock()
+		d.log.Info().Str(keyDispatch, w.id).Str(keyStatus, string(r.Dispatch.Status)).
+			Str("lattice", r.Dispatch.LatticeName).Msg(what)
+		wg.Go(func() {
+			w.live(ctx, r)
+			d.mu.Lock()
+			delete(d.live, w.id)
+			d.mu.Unlock()
+			d.Wake()
+		})
+	}
+}
+
+// openAttempts returns the attempts of r that may be running.
+func openAttempts(r graph.Run) []graph.Attempt {
+	var open []graph.Attempt
+	for _, e := range r.Electrons {
+		for _, a := range e.Attempts {
+			if !a.Status.Terminal() {
+				open = append(open, a)
+			}
+		}
+	}
+	return open
+}
+
+// settle tells the executors which of the attempts they remember are still wanted.
+func (d *Dispatcher) settle(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for name, e := range d.execs {
+		if s, ok := e.(executors.Settler); ok {
+			wg.Go(func() {
+				d.persist(ctx, "settle "+name, func() error { return s.Settle(ctx, d.owns) })
+			})
+		}
+	}
+}
+
+func (d *Dispatcher) owns(attempt string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.owned[attempt]
+	return ok
+}
+
+func (d *Dispatcher) own(attempt string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.owned[attempt] = struct{}{}
+}
+
+func (d *Dispatcher) disown(attempt string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.owned, attempt)
+}
+
+// persist repeats f with back-off until it succeeds; false when ctx ended first.
+func (d *Dispatcher) persist(ctx context.Context, what string, f func() error) bool {
+	for n := 1; ; n++ {
+		err := guard(f)
+		if ctx.Err() != nil {
+			return false
+		}
+		if err == nil {
+			return true
+		}
+		d.count.storeErrors.Add(1)
+		delay := againDelay(n, jitter())
+		d.log.Error().Err(err).Dur("again_in", delay).Msg(what + " failed")
+		if !sleep(ctx, delay) {
+			return false
+		}
+	}
+}
+
+// sleep waits for d; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,31 @@
+// Package dispatcher runs dispatches: it accepts requests, claims what is pending,
+// walks the live ones and sees every attempt to its end.
+//
+//	Accept ─► Store.InsertDispatch ─► wake ─► Store.Claim ─► walker ─► Store.Advance(starts) ─► Executor.Run
+//	                                                            ▲                                    │
+//	                                                            └── Store.Advance(ends + starts) ◄───┘
+//
+// The table is the queue: Wake carries no data, and everything in memory is rebuilt
+// from Store.Live after a crash. A bounded window of dispatches is live; the others
+// are rows that wait.
+//
+// # Goroutines
+//
+// Run is the caller's. It owns one walker for each live dispatch; a walker owns one
+// goroutine for each attempt that runs, which are at most Options.Parallel for each
+// executor (attempts found again after a restart may be more). When Run returns all of
+// them are gone. Accept, Redispatch, Start, Cancel, Log, Wake and Stats may be called
+// from anywhere, before, during and after Run.
+//
+// # Invariants
+//
+//   - A start is durable before Executor.Run is called for it.
+//   - The ends that arrived while a commit ran and the starts that follow from them are
+//     one graph.Step, hence one transaction.
+//   - A step that can't be stored is tried again until it is, or until Run's context
+//     ends; then its attempts are asked again by the next process.
+//   - A step that doesn't fit the stored state (ErrStale) ends the walker, which starts
+//     over from the store. So does a panic.
+//   - Release is called after the end of an attempt is durable, never before.
+//   - Unknown is not failed: an attempt whose state can't be learned is asked again.
+package dispatcher

@@ -1,0 +1,154 @@
+package dispatcher
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/graph"
+)
+
+// task resolves electron i into what an executor runs. Who it is, the caller adds.
+func (k *walk) task(i int) (executors.Task, error) {
+	v, spec := k.vals, &k.l.Electrons[i]
+	s, err := v.scope(i)
+	if err != nil {
+		return executors.Task{}, err
+	}
+	var r graph.Resolved
+	if err := v.evaluate(func() (err error) {
+		r, err = k.l.Resolve(i, s)
+		return err
+	}); err != nil {
+		return executors.Task{}, err
+	}
+	t := executors.Task{
+		Body: spec.Body, Argv: r.Argv, Env: r.Env, Unset: r.Unset, Args: r.Args,
+		Outputs: spec.Outputs, Result: spec.Result,
+		Timeout: spec.Timeout, Grace: spec.Grace, Resources: spec.Resources,
+	}
+	included, err := k.included()
+	if err != nil {
+		return executors.Task{}, err
+	}
+	t.Files = slices.Clip(included)
+	for _, ref := range r.Files {
+		from := k.l.Electrons[ref.Electron].Name
+		f, err := v.file(graph.InPath(from, ref.Name), v.left[ref.Electron].files[ref.Name])
+		if err != nil {
+			return executors.Task{}, fmt.Errorf("file %s of electron %s: %w", ref.Name, from, err)
+		}
+		f.ReadOnly = true
+		t.Files = append(t.Files, f)
+	}
+	for arg, from := range r.ResultArgs {
+		o := v.left[from]
+		if o == nil || o.pickle == nil {
+			continue
+		}
+		f, err := v.file(arg, *o.pickle)
+		if err != nil {
+			return executors.Task{}, fmt.Errorf("result of electron %s: %w", k.l.Electrons[from].Name, err)
+		}
+		if t.Pickles == nil {
+			t.Pickles = map[string]executors.File{}
+		}
+		t.Pickles[arg] = f
+	}
+	return t, nil
+}
+
+// included returns the packed files of the lattice, the same for all its electrons.
+func (k *walk) included() ([]executors.File, error) {
+	if k.include != nil {
+		return k.include, nil
+	}
+	fs := make([]executors.File, 0, len(k.l.Include))
+	for _, path := range slices.Sorted(maps.Keys(k.l.Include)) {
+		inc := k.l.Include[path]
+		if inc.SHA256 == "" {
+			fs = append(fs, executors.File{Name: path, Size: int64(len(inc.Data)), Data: notNil(inc.Data)})
+			continue
+		}
+		size, err := k.vals.size(inc.SHA256)
+		if err != nil {
+			return nil, fmt.Errorf("included file %s: %w", path, err)
+		}
+		f, err := k.vals.file(path, graph.Asset{SHA256: inc.SHA256, Size: size})
+		if err != nil {
+			return nil, fmt.Errorf("included file %s: %w", path, err)
+		}
+		fs = append(fs, f)
+	}
+	k.include = fs
+	return fs, nil
+}
+
+// size looks how long a stored asset is.
+func (v *values) size(sha256 string) (int64, error) {
+	r, err := v.store.OpenAsset(v.ctx, sha256)
+	if err != nil {
+		return 0, &readError{sha256, err}
+	}
+	defer r.Close()
+	n, err := r.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, &readError{sha256, err}
+	}
+	return n, nil
+}
+
+// file makes a stored asset one to be laid out.
+func (v *values) file(name string, a graph.Asset) (executors.File, error) {
+	f := executors.File{Name: name, Size: a.Size}
+	if a.Size > inlineMax {
+		f.Open = func() (*os.File, error) { return v.open(a) }
+		return f, nil
+	}
+	b, err := v.read(a)
+	if err != nil {
+		return f, err
+	}
+	f.Data = notNil(b)
+	return f, nil
+}
+
+// open returns a stored asset as a real file, whichever way the store keeps it.
+func (v *values) open(a graph.Asset) (*os.File, error) {
+	r, err := v.store.OpenAsset(v.ctx, a.SHA256)
+	if err != nil {
+		return nil, &readError{a.SHA256, err}
+	}
+	if f, ok := r.(*os.File); ok {
+		return f, nil
+	}
+	defer r.Close()
+	f, err := os.CreateTemp("", "latticed-asset-")
+	if err != nil {
+		return nil, fmt.Errorf("asset %s: %w", a.SHA256, err)
+	}
+	err = errors.Join(os.Remove(f.Name()))
+	if err == nil {
+		_, err = io.Copy(f, r)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("asset %s: %w", a.SHA256, err)
+	}
+	return f, nil
+}
+
+// notNil makes empty bytes bytes: nil would mean that they are elsewhere.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

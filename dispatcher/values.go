@@ -1,0 +1,252 @@
+package dispatcher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+)
+
+// values is what the expressions of one dispatch see. Results come from the store
+// when somebody asks for them; small ones of this walk are at hand.
+type values struct {
+	ctx      context.Context
+	store    Store
+	l        *graph.Lattice
+	inputs   map[string]any
+	dispatch map[string]any
+	files    func(electron, name string) string // what the output sees of a file
+
+	left    []*outcome // by electron; nil: nothing (yet), or skipped
+	decoded map[int]any
+	bytes   int64 // of what decoded came from
+	failure error // of the last reading inside an expression
+}
+
+// outcome is what a completed electron left.
+type outcome struct {
+	raw    json.RawMessage // of a small result of this walk
+	result *graph.Asset
+	pickle *graph.Asset
+	files  map[string]graph.Asset
+	stdout *graph.Asset
+}
+
+const (
+	inlineMax  = 16 << 10 // bytes of an asset that travels with its row
+	decodedMax = 8 << 20  // bytes of results that are kept decoded, for each dispatch
+)
+
+func newValues(ctx context.Context, store Store, d graph.Dispatch, l *graph.Lattice) (*values, error) {
+	v := &values{ctx: ctx, store: store, l: l, left: make([]*outcome, len(l.Electrons)), decoded: map[int]any{}}
+	in := d.Inputs
+	if len(in) == 0 {
+		in = json.RawMessage("{}")
+	}
+	x, err := graph.DecodeValue(in)
+	if err != nil {
+		return nil, fmt.Errorf("inputs of dispatch %s: %w", d.ID, err)
+	}
+	m, ok := x.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("inputs of dispatch %s are not an object", d.ID)
+	}
+	v.inputs = m
+	labels := make(map[string]any, len(d.Labels))
+	for name, text := range d.Labels {
+		labels[name] = text
+	}
+	v.dispatch = map[string]any{
+		"id": d.ID, "number": d.Number, "parent_id": d.ParentID, "root_id": d.RootID,
+		"trigger": d.Trigger, "labels": labels,
+	}
+	v.files = func(electron, name string) string {
+		return "/v1/dispatches/" + strconv.FormatInt(d.Number, 10) + "/electrons/" + electron + "/files/" + name
+	}
+	return v, nil
+}
+
+// completed keeps what an electron has just left.
+func (v *values) completed(i int, e ending) {
+	o := &outcome{result: e.result, pickle: e.pickle, files: e.files, stdout: e.record.Stdout}
+	if len(e.raw) <= inlineMax {
+		o.raw = e.raw
+	}
+	v.left[i] = o
+}
+
+// restore keeps what an electron left in an earlier walk.
+func (v *values) restore(e graph.Electron) {
+	if e.Status != graph.Completed {
+		return
+	}
+	o := &outcome{result: e.Result, pickle: e.Pickle, files: e.Files}
+	if n := len(e.Attempts); n > 0 {
+		o.stdout = e.Attempts[n-1].Stdout
+	}
+	v.left[e.Index] = o
+}
+
+// condition tells whether electron i is to run.
+func (v *values) condition(i int) (ok bool, err error) {
+	if v.l.Electrons[i].If == nil {
+		return true, nil
+	}
+	s, err := v.scope(i)
+	if err != nil {
+		return false, err
+	}
+	err = v.evaluate(func() (err error) {
+		ok, err = v.l.Condition(i, s)
+		return err
+	})
+	return ok, err
+}
+
+// evaluate calls into expressions, which know no other errors than their own: what
+// could not be read for them, and what blew up, is told apart here.
+func (v *values) evaluate(f func() error) error {
+	v.failure = nil
+	err := guard(f)
+	if v.failure != nil {
+		return v.failure
+	}
+	var p *panicError
+	if errors.As(err, &p) {
+		return executors.Failf("internal", "an expression failed in an unforeseen way: %v", p.value)
+	}
+	return err
+}
+
+// scope is what electron i sees: the electrons it refers to.
+func (v *values) scope(i int) (graph.Scope, error) {
+	s := graph.Scope{Inputs: v.inputs, Dispatch: v.dispatch, Electrons: map[string]*graph.Outcome{}}
+	for _, n := range v.l.Electrons[i].Needs {
+		if !n.Data {
+			continue
+		}
+		o, err := v.outcome(n.Electron, graph.InPath)
+		if err != nil {
+			return s, err
+		}
+		s.Electrons[v.l.Electrons[n.Electron].Name] = o
+	}
+	return s, nil
+}
+
+// compose evaluates the output of the lattice.
+func (v *values) compose() (raw json.RawMessage, err error) {
+	s := graph.Scope{Inputs: v.inputs, Dispatch: v.dispatch, Electrons: map[string]*graph.Outcome{}}
+	for i := range v.left {
+		o, err := v.outcome(i, v.files)
+		if err != nil {
+			return nil, err
+		}
+		s.Electrons[v.l.Electrons[i].Name] = o
+	}
+	err = v.evaluate(func() error {
+		x, err := v.l.Compose(s)
+		if err != nil {
+			return err
+		}
+		raw, err = graph.Canonical(x)
+		return err
+	})
+	return raw, err
+}
+
+// outcome is electron i as expressions see it, nil when it was skipped. file says
+// what they see of its files.
+func (v *values) outcome(i int, file func(electron, name string) string) (*graph.Outcome, error) {
+	o := v.left[i]
+	if o == nil {
+		return nil, nil
+	}
+	name := v.l.Electrons[i].Name
+	x, err := v.value(i, o)
+	if err != nil {
+		return nil, fmt.Errorf("result of electron %s: %w", name, err)
+	}
+	out := &graph.Outcome{Result: x, Stdout: func() (string, error) { return v.text(name, o.stdout) }}
+	if len(o.files) > 0 {
+		out.Files = make(map[string]any, len(o.files))
+		for f := range o.files {
+			out.Files[f] = file(name, f)
+		}
+	}
+	return out, nil
+}
+
+func (v *values) value(i int, o *outcome) (any, error) {
+	if o.result == nil {
+		return nil, nil
+	}
+	if x, ok := v.decoded[i]; ok {
+		return x, nil
+	}
+	raw := o.raw
+	if raw == nil {
+		var err error
+		if raw, err = v.read(*o.result); err != nil {
+			return nil, err
+		}
+	}
+	x, err := graph.DecodeValue(raw)
+	if err != nil {
+		return nil, err
+	}
+	if v.bytes += int64(len(raw)); v.bytes > decodedMax {
+		clear(v.decoded)
+		v.bytes = int64(len(raw))
+	}
+	v.decoded[i] = x
+	return x, nil
+}
+
+func (v *values) text(electron string, a *graph.Asset) (string, error) {
+	if a == nil {
+		return "", nil
+	}
+	b, err := v.read(*a)
+	if err != nil {
+		v.failure = fmt.Errorf("stdout of electron %s: %w", electron, err)
+	}
+	return string(b), err
+}
+
+// read returns all bytes of a stored asset.
+func (v *values) read(a graph.Asset) ([]byte, error) {
+	r, err := v.store.OpenAsset(v.ctx, a.SHA256)
+	if err != nil {
+		return nil, &readError{a.SHA256, err}
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, &readError{a.SHA256, err}
+	}
+	return b, nil
+}
+
+// readError means that stored bytes could not be read.
+type readError struct {
+	sha256 string
+	err    error
+}
+
+func (e *readError) Error() string { return "asset " + e.sha256 + ": " + e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// mayPass tells whether err is a failure to read that is worth another try: bytes that
+// are gone stay gone, and an expression fails the same way each time.
+func mayPass(err error) bool {
+	var r *readError
+	return errors.As(err, &r) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, triggers.ErrNotFound)
+}

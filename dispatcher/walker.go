@@ -1,0 +1,178 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// walker sees one live dispatch to its end, in as many walks as it takes: a walk that
+// loses touch with the stored state is given up and a new one starts from the store.
+type walker struct {
+	d      *Dispatcher
+	id     string
+	number int64
+	cancel atomic.Bool   // somebody asked to cancel; never false again
+	wake   chan struct{} // one slot, no data
+	log    zerolog.Logger
+}
+
+func newWalker(d *Dispatcher, r graph.Run) *walker {
+	w := &walker{d: d, id: r.Dispatch.ID, number: r.Dispatch.Number, wake: make(chan struct{}, 1)}
+	w.cancel.Store(!r.Dispatch.CancelRequestedAt.IsZero())
+	w.log = d.log.With().Str(keyDispatch, w.id).Logger()
+	return w
+}
+
+func (w *walker) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // already awake
+	}
+}
+
+// live walks until the dispatch has ended or ctx does.
+func (w *walker) live(ctx context.Context, r graph.Run) {
+	for n := 1; ; n++ {
+		begun := time.Now()
+		err := w.walk(ctx, r)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if time.Since(begun) > againCeiling {
+			n = 1
+		}
+		w.d.count.restarts.Add(1)
+		delay := againDelay(n, jitter())
+		w.log.Error().Err(err).Dur("again_in", delay).Msg("dispatch starts over from the store")
+		if !sleep(ctx, delay) {
+			return
+		}
+		running := false
+		if !w.d.persist(ctx, "read again", func() (err error) {
+			r, running, err = w.read(ctx)
+			return err
+		}) || !running {
+			return
+		}
+	}
+}
+
+// read returns the dispatch as stored, and whether it is still running.
+func (w *walker) read(ctx context.Context) (graph.Run, bool, error) {
+	runs, err := w.d.store.Live(ctx, w.number-1, 1)
+	if err != nil || len(runs) == 0 || runs[0].Dispatch.ID != w.id {
+		return graph.Run{}, false, err
+	}
+	return runs[0], true, nil
+}
+
+// walk follows the dispatch from r. Nothing it started is alive when it returns.
+func (w *walker) walk(ctx context.Context, r graph.Run) (err error) {
+	k, err := newWalk(ctx, w, r)
+	if err != nil {
+		return err
+	}
+	defer k.leave()
+	return guard(func() error { return k.run(ctx) })
+}
+
+// errStale is why a walk is given up.
+var errStale = errors.New("the stored state is not what this walk believed")
+
+const (
+	commitTime = 30 * time.Second // for one try of a step
+	lastWords  = 5 * time.Second  // for what ended while we were told to stop
+)
+
+// run takes steps until the dispatch has ended or ctx does.
+func (k *walk) run(ctx context.Context) error {
+	for {
+		k.plan()
+		if err := k.commit(ctx, commitTime); err != nil {
+			return err
+		}
+		if k.over {
+			return nil
+		}
+		if !k.wait(ctx) {
+			return k.hand(ctx)
+		}
+	}
+}
+
+// wait blocks until there is something to plan; false when ctx ends.
+func (k *walk) wait(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	var timer <-chan time.Time
+	if at := k.nextTimer(); !at.IsZero() {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-k.w.wake:
+	case <-timer:
+	}
+	return true
+}
+
+// hand leaves the running attempts to the next process and stores what ended meanwhile.
+func (k *walk) hand(ctx context.Context) error {
+	k.stopping = true
+	k.detach()
+	k.plan()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	return k.commit(last, lastWords)
+}
+
+// commit stores the planned step, trying until ctx ends, and then does what had to
+// wait for it. One try may take as long as patience.
+func (k *walk) commit(ctx context.Context, patience time.Duration) error {
+	s, after := k.step, k.after
+	k.step, k.after = graph.Step{Dispatch: k.w.id}, nil
+	if empty(s) {
+		return nil
+	}
+	for n := 1; ; n++ {
+		err := k.advance(ctx, s, patience)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, graph.ErrStale) {
+			return errors.Join(errStale, err)
+		}
+		k.w.d.count.stepRetries.Add(1)
+		delay := againDelay(n, jitter())
+		k.w.log.Error().Err(err).Dur("again_in", delay).Msg("step could not be stored")
+		if !sleep(ctx, delay) {
+			return context.Cause(ctx)
+		}
+	}
+	k.w.d.count.steps.Add(1)
+	for _, f := range after {
+		f()
+	}
+	return nil
+}
+
+// advance tries once. A stop doesn't interrupt it: a step is better known to be stored.
+func (k *walk) advance(ctx context.Context, s graph.Step, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return k.w.d.store.Advance(ctx, s)
+}
+
+func empty(s graph.Step) bool {
+	return len(s.Ends)+len(s.Electrons)+len(s.Starts) == 0 && s.Waiting == nil && s.Finish == nil
+}
