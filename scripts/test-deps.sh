@@ -5,6 +5,8 @@ set -euo pipefail
 # command:Debian package
 needs=(
   python3:python3
+  curl:curl
+  jq:jq
   gcc:gcc # the race detector needs it
   systemd-analyze:systemd
   systemd-nspawn:systemd-container # tests of the units boot a systemd of their own

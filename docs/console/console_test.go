@@ -104,6 +104,20 @@ func TestSession_says_what_differs(t *testing.T) {
 	}
 }
 
+func TestRewrite_changes_only_what_was_printed(t *testing.T) {
+	page := "text\n```console\n$ a \\\n> b\nold\nold\n$ c\n$ d\nkept\n```\nmore\n"
+	blocks, err := console.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := blocks[0].Commands
+	got := console.Rewrite(page, []*console.Difference{{Command: c[0], Output: "new"}, {Command: c[1], Output: "x\ny"}})
+	want := "text\n```console\n$ a \\\n> b\nnew\n$ c\nx\ny\n$ d\nkept\n```\nmore\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestSession_repeats_a_command_that_looks(t *testing.T) {
 	s := start(t)
 	if _, _, err := s.Run("(sleep 0.5; echo done >f) & touch f"); err != nil {

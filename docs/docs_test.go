@@ -1,0 +1,128 @@
+// Package docs_test runs every example of the pages for users, and of the README,
+// against a real daemon. go test ./docs -update writes what the commands print now
+// into the pages.
+package docs_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/latticed/latticed/docs/console"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the pages")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEveryExampleOfThePagesWorks(t *testing.T) {
+	bin := build(t)
+	for _, page := range []string{"lattices.md", "triggers.md", "http.md"} {
+		t.Run(page, func(t *testing.T) {
+			s := session(t, bin)
+			// A reader of these pages has a daemon already.
+			out, exit, err := s.Run("latticed serve --state-dir state --socket $LATTICED_SOCKET 2>serve.log & " +
+				"until curl -sf --unix-socket $LATTICED_SOCKET http://latticed/readyz >/dev/null; do sleep 0.05; done")
+			if err != nil || exit != 0 {
+				t.Fatalf("latticed serve: %v, %d\n%s", err, exit, out)
+			}
+			check(t, s, page)
+		})
+	}
+}
+
+func TestEveryLineOfTheTourWorks(t *testing.T) {
+	s := session(t, build(t))
+	// The program is built and in the path.
+	if out, exit, err := s.Run("make() { test \"$*\" = build; }"); err != nil || exit != 0 {
+		t.Fatal(out, err)
+	}
+	check(t, s, "../README.md")
+}
+
+// build builds the daemon and returns the directory it is in.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/latticed", "../cmd/latticed")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// session starts a bash in a directory that looks like a checkout with the examples.
+func session(t *testing.T, bin string) *console.Session {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "docs") // short: it holds a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../examples")); err != nil {
+		t.Fatal(err)
+	}
+	bash := exec.Command("bash", "--noprofile", "--norc")
+	bash.Dir = dir
+	bash.Env = []string{
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "USER=" + os.Getenv("USER"), "LANG=C.UTF-8",
+		"TMPDIR=" + dir, "LATTICED_SOCKET=" + dir + "/latticed.sock", "XDG_RUNTIME_DIR=" + dir, "PYTHONDONTWRITEBYTECODE=1",
+	}
+	s, err := console.Start(bash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _, _ := s.Run("tail -n 50 serve.log tour/log 2>&1")
+			t.Logf("the daemon's log:\n%s", out)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func check(t *testing.T, s *console.Session, path string) {
+	t.Helper()
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := console.Parse(string(page))
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	var found []*console.Difference
+	for _, b := range blocks {
+		if b.File != "" {
+			if err := s.Write(b); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			continue
+		}
+		for _, c := range b.Commands {
+			err := s.Check(c)
+			var d *console.Difference
+			switch {
+			case err == nil:
+			case errors.As(err, &d) && *update && d.Exit == c.Exit:
+				found = append(found, d)
+			default:
+				t.Fatalf("%s: %v", path, err)
+			}
+		}
+	}
+	if len(found) > 0 {
+		if err := os.WriteFile(path, []byte(console.Rewrite(string(page), found)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
