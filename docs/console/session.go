@@ -87,7 +87,9 @@ func (s *Session) Run(script string) (string, int, error) {
 // looks matches commands that change nothing and may be repeated.
 var looks = regexp.MustCompile(`^(latticed (list|show|explain|logs|lattices|trigger (list|show|events|firings))|ls|cat|systemctl (status|is-active|show)|api)( |$)`)
 
-func mayRepeat(script string) bool { return looks.MatchString(script) && !strings.Contains(script, " -d ") }
+func mayRepeat(script string) bool {
+	return looks.MatchString(script) && !strings.Contains(script, " -d ")
+}
 
 // Check runs a command of a page and tells what it did differently.
 func (s *Session) Check(c Command) error {
