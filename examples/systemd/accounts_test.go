@@ -12,7 +12,7 @@ func TestAccounts_the_runners_user_passes_through_the_state_and_reads_nothing(t 
 	}
 	for path, want := range map[string]string{
 		"/var/lib/latticed":      "711 latticed:latticed",
-		"/var/lib/latticed/work": "2750 latticed-run:latticed",
+		"/var/lib/latticed/work": "750 latticed-run:latticed",
 		"/var/lib/latticed-run":  "750 latticed-run:latticed-run",
 	} {
 		if got := m.run("stat", "-c", "%a %U:%G", path); got != want {
