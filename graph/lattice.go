@@ -13,15 +13,15 @@ type Lattice struct {
 	Description string
 	Document    json.RawMessage // RFC 8785 form of what was submitted
 	Include     map[string]Include
-	Inputs      []Input   // in document order of names
+	Inputs      []Input   // sorted by name
 	Executor    string    // default of the electrons, "local" when absent
 	OnFailure   string    // "stop" or "continue"
-	Electrons   []Spec    // sorted as they stand in the document
+	Electrons   []Spec    // sorted by name, as in Document
 	Output      *Template // nil: {leaf: result}
 
-	dag   *dag
-	index map[string]int // of electrons by name
-	binds *binder
+	dag    *dag
+	index  map[string]int // of electrons by name
+	binder *binder
 }
 
 // Include is a packed file: its bytes, or the asset that holds them.
@@ -49,16 +49,18 @@ type Spec struct {
 	Env       map[string]*Template // a nil value unsets
 	Args      map[string]*Template
 	If        *Template // nil: always
-	Needs     []Need    // by reference and by wait_for, each electron once
+	Needs     []Need    // by reference and by wait_for, each electron once, in order
 	Outputs   []Output
 	Retries   Retries
 	Timeout   time.Duration // 0: none
 	Grace     time.Duration // default 5 s
 	Resources Resources
 	Result    string // "", "json", "text", "lines"
+
+	refs []ref // of run, env and args
 }
 
-// Need is a dependency on an earlier electron.
+// Need is a dependency on another electron.
 type Need struct {
 	Electron int
 	Data     bool // referenced: skipped with it, unless Optional
