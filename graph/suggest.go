@@ -9,14 +9,14 @@ func Suggest(word string, known []string) string {
 	if word == "" || len(word) > longest {
 		return ""
 	}
-	best, bestDistance := "", len(word)/3+1
+	// One slip in short words, two from five letters on, three from nine.
+	best, bestDistance := "", min((len(word)+3)/4, 3)+1
 	folded := fold(word)
 	for _, k := range known {
 		if k == word || len(k) > longest {
 			continue
 		}
-		d := distance(folded, fold(k))
-		if d < bestDistance || d == bestDistance && best == "" && d < len(word) {
+		if d := distance(folded, fold(k)); d < bestDistance && d < len(k) {
 			best, bestDistance = k, d
 		}
 	}
