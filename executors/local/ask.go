@@ -1,0 +1,101 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/executors/local/runner"
+)
+
+// Info says who runs local attempts.
+type Info struct {
+	PID      int
+	Protocol int
+	User     string
+	UID      int
+	Cgroup   string // where attempts get control groups of their own, empty when nowhere
+	WorkDir  string
+}
+
+// Info asks the runner who it is, starting one when there is none.
+func (e *Executor) Info(ctx context.Context) (Info, error) {
+	l, err := e.link(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	h := l.hello
+	return Info{
+		PID: int(h.PID), Protocol: int(h.Protocol), User: h.User, UID: int(h.UID), Cgroup: h.Cgroup, WorkDir: h.WorkDir,
+	}, nil
+}
+
+// Check implements executors.Checker: a runner answers and could start something.
+func (e *Executor) Check(ctx context.Context) error {
+	l, err := e.link(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := l.ask(ctx, func(n int64) runner.Message { return &runner.Check{Request: n} })
+	if err != nil {
+		return err
+	}
+	if rep, ok := a.m.(*runner.Reply); ok && rep.Problem != "" {
+		return errors.New("the runner can't start attempts: " + rep.Problem)
+	}
+	return nil
+}
+
+// Log implements executors.Logger. What was cut out of the middle of a long log is a
+// hole in the file and reads as zeros.
+func (e *Executor) Log(ctx context.Context, attempt, stream string) (*os.File, error) {
+	l, err := e.link(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := l.ask(ctx, func(n int64) runner.Message {
+		return &runner.Log{Request: n, Attempt: attempt, Stream: stream}
+	})
+	if err != nil {
+		return nil, err
+	}
+	rep, ok := a.m.(*runner.Reply)
+	switch {
+	case ok && len(a.fds) == 1:
+		return os.NewFile(uintptr(a.fds[0]), attempt+"/"+stream), nil
+	case ok && rep.Problem == runner.ProblemMissing:
+		return nil, fmt.Errorf("%s of attempt %s: %w", stream, attempt, os.ErrNotExist)
+	}
+	runner.CloseAll(a.fds)
+	return nil, fmt.Errorf("%s of attempt %s: %s", stream, attempt, rep.Problem)
+}
+
+// Settle implements executors.Settler.
+func (e *Executor) Settle(ctx context.Context, live func(attempt string) bool) error {
+	l, err := e.link(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := l.ask(ctx, func(n int64) runner.Message { return &runner.List{Request: n} })
+	if err != nil {
+		return err
+	}
+	m, ok := a.m.(*runner.Attempts)
+	if !ok {
+		return executors.ErrUnknown
+	}
+	settle := func(ids []string, keep bool) error {
+		for _, id := range ids {
+			if live(id) {
+				continue
+			}
+			if err := l.conn.Send(&runner.Release{Attempt: id, Keep: keep}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.Join(settle(m.Ended, false), settle(m.Failed, true))
+}

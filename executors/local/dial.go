@@ -1,0 +1,184 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/executors/local/runner"
+)
+
+var errClosed = errors.New("the executor is closed")
+
+// link returns the connection to the runner of our protocol. It starts a runner when
+// none answers.
+func (e *Executor) link(ctx context.Context) (*link, error) {
+	if l := e.linked(e.o.Runner.Protocol); l != nil {
+		return l, nil
+	}
+	e.dialing.Lock()
+	defer e.dialing.Unlock()
+	ctx, stop := patience(ctx, e.o.Connect)
+	defer stop()
+	spawned := time.Time{}
+	for {
+		l, err := e.dialLocked(ctx, e.o.Runner.Protocol)
+		if err == nil || !nobodyThere(err) {
+			return l, err
+		}
+		if e.o.Socket == "" && time.Since(spawned) > 3*time.Second {
+			spawned = time.Now()
+			if err := e.spawn(ctx); err != nil {
+				return nil, err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no runner answers: %w", err)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// patience limits how long to wait for a runner. A cancelled attempt has to be ended
+// as well, so only leaving cuts it short.
+func patience(ctx context.Context, limit time.Duration) (context.Context, func()) {
+	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), executors.ErrDetached) {
+			cancel()
+		}
+	})
+	return out, func() { stop(); cancel() }
+}
+
+// nobodyThere tells whether err may be cured by starting a runner: no socket, nobody
+// behind it, or a runner that was just leaving.
+func nobodyThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, errLeaving)
+}
+
+var errLeaving = errors.New("the runner hung up at once")
+
+// linked returns a connection that is up.
+func (e *Executor) linked(protocol int) *link {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := e.links[protocol]
+	if l == nil {
+		return nil
+	}
+	select {
+	case <-l.done:
+		delete(e.links, protocol)
+		return nil
+	default:
+		return l
+	}
+}
+
+// dial connects to the runner of a protocol if one is there.
+func (e *Executor) dial(ctx context.Context, protocol int) (*link, error) {
+	e.dialing.Lock()
+	defer e.dialing.Unlock()
+	ctx, stop := patience(ctx, e.o.Connect)
+	defer stop()
+	return e.dialLocked(ctx, protocol)
+}
+
+func (e *Executor) dialLocked(ctx context.Context, protocol int) (*link, error) {
+	if l := e.linked(protocol); l != nil {
+		return l, nil
+	}
+	path, err := e.o.Runner.SocketPath(protocol)
+	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	raw, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the runner: %w", err)
+	}
+	c := raw.(*net.UnixConn) //nolint:forcetypeassert // the network is "unix"
+	if err := e.trust(c, path); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	conn := runner.NewConn(c)
+	deadline, _ := ctx.Deadline()
+	_ = c.SetReadDeadline(deadline) // a connected socket takes it
+	m, fds, err := conn.Receive()
+	runner.CloseAll(fds)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("%w: %w", errLeaving, err)
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	h, ok := m.(*runner.Hello)
+	if !ok || h.Protocol != int64(protocol) || h.BootID != e.boot {
+		conn.Close()
+		return nil, fmt.Errorf("at %s there is no runner of protocol %d", path, protocol)
+	}
+	return e.adopt(newLink(e, conn, h), protocol)
+}
+
+// adopt makes l the connection of its protocol.
+func (e *Executor) adopt(l *link, protocol int) (*link, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		l.conn.Close()
+		return nil, errClosed
+	}
+	e.links[protocol] = l
+	e.wg.Go(l.read)
+	return l, nil
+}
+
+// leaveOld hangs up on the runner of another protocol once nothing of ours is there,
+// so that it can leave.
+func (e *Executor) leaveOld(l *link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.calls) == 0 {
+		l.conn.Close()
+	}
+}
+
+// trust makes sure that nobody else has put a socket there.
+func (e *Executor) trust(c *net.UnixConn, path string) error {
+	cred, err := runner.Peer(c)
+	if err != nil {
+		return err
+	}
+	uid := int(cred.Uid)
+	if uid == os.Getuid() || uid == 0 || uid == e.o.RunnerUID || e.o.RunnerUID < 0 {
+		return nil
+	}
+	return fmt.Errorf("the runner at %s belongs to user %d, who is not trusted with attempts", path, uid)
+}
+
+// spawn starts a runner in the background. When two do so at once, one of the runners
+// gets the lock and the other leaves.
+func (e *Executor) spawn(ctx context.Context) error {
+	o := e.o.Runner
+	o.Detach = true
+	cmd := exec.CommandContext(ctx, e.o.Binary, append([]string{"runner"}, o.Args()...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("start a runner (%s runner): %w: %s", e.o.Binary, err, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}

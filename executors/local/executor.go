@@ -1,0 +1,163 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/executors/local/runner"
+)
+
+// Executor runs attempts on this machine through a runner. It is safe for concurrent use.
+type Executor struct {
+	o    Options
+	boot string
+	env  []string // Options.Env and PassEnv
+
+	dialing sync.Mutex // one goroutine connects at a time
+	mu      sync.Mutex
+	links   map[int]*link // by protocol
+	closed  bool
+	wg      sync.WaitGroup // readers of links
+}
+
+var (
+	_ executors.Executor = (*Executor)(nil)
+	_ executors.Handler  = (*Executor)(nil)
+	_ executors.Logger   = (*Executor)(nil)
+	_ executors.Checker  = (*Executor)(nil)
+	_ executors.Settler  = (*Executor)(nil)
+)
+
+// New returns an executor. It connects to the runner, or starts one, when it is first
+// needed, and whenever the connection was lost.
+func New(o Options) (*Executor, error) {
+	if o.StateDir == "" {
+		return nil, errors.New("the local executor needs a state directory")
+	}
+	if err := o.defaults(); err != nil {
+		return nil, err
+	}
+	boot, err := runner.BootID()
+	if err != nil {
+		return nil, err
+	}
+	return &Executor{o: o, boot: boot, env: extraEnv(o.Env, o.PassEnv), links: map[int]*link{}}, nil
+}
+
+// Close hangs up. Attempts go on.
+func (e *Executor) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	for _, l := range e.links {
+		l.conn.Close()
+	}
+	e.mu.Unlock()
+	e.wg.Wait()
+	return nil
+}
+
+// handle is what has to be remembered to find an attempt again.
+type handle struct {
+	BootID   string `json:"boot_id"`
+	Protocol int    `json:"protocol"`
+}
+
+// Handle implements executors.Handler.
+func (e *Executor) Handle(string) json.RawMessage {
+	b, err := json.Marshal(handle{BootID: e.boot, Protocol: e.o.Runner.Protocol})
+	if err != nil {
+		return nil // two plain fields
+	}
+	return b
+}
+
+// Run implements executors.Executor. It survives the runner: when the connection drops
+// it asks the next runner, which knows from the journal what has become of the attempt.
+func (e *Executor) Run(ctx context.Context, t executors.Task) (executors.Result, error) {
+	var h handle
+	known := t.Handle != nil // it may have been started
+	if known {
+		_ = json.Unmarshal(t.Handle, &h) // another form says nothing, and the runner is asked
+	}
+	if h.BootID != "" && h.BootID != e.boot {
+		return e.lost(&t), fmt.Errorf("the machine was restarted: %w", executors.ErrLost)
+	}
+	if ctx.Err() != nil && !known {
+		if errors.Is(context.Cause(ctx), executors.ErrDetached) {
+			return executors.Result{}, context.Cause(ctx)
+		}
+		return executors.Result{Cancelled: true}, nil
+	}
+	j, err := e.prepare(&t)
+	if err != nil {
+		return executors.Result{}, err
+	}
+	if known && h.Protocol != 0 && h.Protocol != e.o.Runner.Protocol {
+		if res, err := e.runOld(ctx, j, h.Protocol); !errors.Is(err, errElsewhere) {
+			return res, err
+		}
+	}
+	for {
+		l, err := e.link(ctx)
+		if err != nil {
+			return executors.Result{}, unreachable(ctx, err, known)
+		}
+		res, err := l.run(ctx, j, known, true)
+		if !errors.Is(err, errDropped) {
+			return res, err
+		}
+		known = true
+	}
+}
+
+// runOld follows an attempt in a runner of another protocol, if that one still lives
+// and knows it.
+func (e *Executor) runOld(ctx context.Context, j *job, protocol int) (executors.Result, error) {
+	l, err := e.dial(ctx, protocol)
+	if err != nil {
+		return executors.Result{}, errElsewhere
+	}
+	defer e.leaveOld(l)
+	res, err := l.run(ctx, j, true, false)
+	if errors.Is(err, errDropped) {
+		return res, errElsewhere
+	}
+	return res, err
+}
+
+// unreachable says what it means that no runner can be talked to.
+func unreachable(ctx context.Context, err error, known bool) error {
+	if errors.Is(context.Cause(ctx), executors.ErrDetached) {
+		return context.Cause(ctx)
+	}
+	if known {
+		return fmt.Errorf("%w: %w", executors.ErrUnknown, err)
+	}
+	return err
+}
+
+// lost is the result beside ErrLost: there is something to be released.
+func (e *Executor) lost(t *executors.Task) executors.Result {
+	return executors.Result{
+		WorkDir: runner.AttemptDir(e.o.StateDir, t.Attempt),
+		Release: func(keep bool) { e.release(t.Attempt, keep) },
+	}
+}
+
+// release tells the runner that the end of an attempt is stored. When it can't be told
+// now, Settle does it after the next start.
+func (e *Executor) release(attempt string, keep bool) {
+	e.mu.Lock()
+	links := make([]*link, 0, 1)
+	for _, l := range e.links {
+		links = append(links, l)
+	}
+	e.mu.Unlock()
+	for _, l := range links {
+		_ = l.conn.Send(&runner.Release{Attempt: attempt, Keep: keep}) // a failed Send closes the link
+	}
+}

@@ -1,0 +1,216 @@
+package runner
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroups hands out version 2 control groups, one per running attempt. Making one
+// costs more than using one, so empty ones are used again.
+type cgroups struct {
+	dir string
+
+	mu   sync.Mutex
+	free []*slot
+	next int
+}
+
+// slot is a control group while an attempt has it.
+type slot struct {
+	path   string
+	fd     int // of the directory, for clone
+	events int // cgroup.events
+}
+
+// newCgroups finds out whether groups can be made below this process's own one, and
+// whether processes in them can be started and ended.
+func newCgroups(name string) (*cgroups, error) {
+	own, err := ownCgroup()
+	if err != nil {
+		return nil, err
+	}
+	g := &cgroups{dir: filepath.Join(own, name)}
+	if err := os.Mkdir(g.dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("make a control group: %w", err)
+	}
+	if err := unix.Access(filepath.Join(g.dir, "cgroup.kill"), unix.W_OK); err != nil {
+		_ = os.Remove(g.dir)
+		return nil, fmt.Errorf("%s/cgroup.kill: %w", g.dir, err)
+	}
+	if err := unix.Access(filepath.Join(g.dir, "cgroup.procs"), unix.W_OK); err != nil {
+		_ = os.Remove(g.dir)
+		return nil, fmt.Errorf("%s/cgroup.procs: %w", g.dir, err)
+	}
+	return g, nil
+}
+
+// ownCgroup is the directory of this process's version 2 group, also on machines
+// that have version 1 beside it.
+func ownCgroup() (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	return findCgroup(string(mounts), string(self))
+}
+
+func findCgroup(mounts, self string) (string, error) {
+	rel, found := "", false
+	for line := range strings.Lines(self) {
+		if p, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
+			rel, found = p, true
+		}
+	}
+	if !found {
+		return "", errors.New("this process is in no control group of version 2")
+	}
+	for line := range strings.Lines(mounts) {
+		before, after, ok := strings.Cut(line, " - ")
+		f := strings.Fields(before)
+		if !ok || len(f) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
+			continue
+		}
+		root, at := f[3], f[4]
+		if inside, ok := strings.CutPrefix(rel, strings.TrimSuffix(root, "/")); ok {
+			return filepath.Join(at, inside), nil
+		}
+	}
+	return "", errors.New("control groups of version 2 are not mounted")
+}
+
+// take hands out an empty group.
+func (g *cgroups) take() (*slot, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for n := len(g.free); n > 0; n = len(g.free) {
+		s := g.free[n-1]
+		g.free = g.free[:n-1]
+		if !s.populated() {
+			return s, nil
+		}
+		s.close() // somebody put a process into it: not ours to use or end
+	}
+	for {
+		g.next++
+		path := filepath.Join(g.dir, strconv.Itoa(g.next))
+		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, fmt.Errorf("make a control group: %w", err)
+		}
+		s, err := openSlot(path)
+		if err != nil {
+			return nil, err
+		}
+		if !s.populated() {
+			return s, nil
+		}
+		s.close() // left by an earlier runner; whoever watches its survivors has it
+	}
+}
+
+func openSlot(path string) (*slot, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open control group %s: %w", path, err)
+	}
+	events, err := unix.Open(filepath.Join(path, "cgroup.events"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("open control group %s: %w", path, err)
+	}
+	return &slot{path: path, fd: fd, events: events}, nil
+}
+
+// give takes back the group of an attempt that has ended.
+func (g *cgroups) give(s *slot) {
+	g.mu.Lock()
+	g.free = append(g.free, s)
+	g.mu.Unlock()
+}
+
+// close removes what is empty.
+func (g *cgroups) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.free {
+		s.close()
+	}
+	g.free = nil
+	entries, err := os.ReadDir(g.dir)
+	if err != nil {
+		return // gone already
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			_ = os.Remove(filepath.Join(g.dir, e.Name())) // fails while something lives in it
+		}
+	}
+	_ = os.Remove(g.dir)
+}
+
+func (s *slot) close() {
+	_ = unix.Close(s.fd)
+	_ = unix.Close(s.events)
+}
+
+// populated tells whether a process lives in the group or in one below it.
+func (s *slot) populated() bool {
+	var buf [128]byte
+	n, err := unix.Pread(s.events, buf[:], 0)
+	return err == nil && !bytes.Contains(buf[:n], []byte("populated 0"))
+}
+
+// settled waits a moment for the group to become empty: an exiting process leaves
+// its group a little after its parent may reap it.
+func (s *slot) settled() bool {
+	for wait := 20 * time.Microsecond; wait < 3*time.Millisecond; wait *= 2 {
+		if !s.populated() {
+			return true
+		}
+		time.Sleep(wait)
+	}
+	return !s.populated()
+}
+
+// kill ends everything in the group at once.
+func (s *slot) kill() error {
+	return os.WriteFile(filepath.Join(s.path, "cgroup.kill"), []byte("1"), 0)
+}
+
+// pids lists the processes in the group and in those below it.
+func (s *slot) pids() []int { return groupPids(s.path) }
+
+func groupPids(path string) []int {
+	var out []int
+	b, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+	if err != nil {
+		return nil
+	}
+	for f := range bytes.FieldsSeq(b) {
+		if pid, err := strconv.Atoi(string(f)); err == nil && pid > 0 {
+			out = append(out, pid)
+		}
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return out
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, groupPids(filepath.Join(path, e.Name()))...)
+		}
+	}
+	return out
+}

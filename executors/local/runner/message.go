@@ -1,0 +1,283 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Protocol is the number of the language that daemon and runner speak. A daemon
+// of a newer protocol starts a runner of its own and keeps this one until it drains.
+const Protocol = 1
+
+// Message is one thing said over a Conn.
+type Message interface {
+	kind() byte
+	fields(c *coder)
+}
+
+// Hello is the first message in both directions.
+type Hello struct {
+	Protocol int64
+	PID      int64
+	UID      int64
+	BootID   string
+	User     string
+	Cgroup   string // where attempts get cgroups of their own, empty when nowhere
+	WorkDir  string
+}
+
+// Piece is a file on its way: its bytes, or a descriptor that travels beside the message.
+type Piece struct {
+	Name    string
+	Size    int64
+	Mode    int64  // permission bits, when it is to be laid out
+	Problem string // why there is nothing: see the Problem constants
+	Omitted int64  // bytes left out of the middle of a log
+	Data    []byte
+	FD      bool // the bytes are in the next descriptor of the message
+}
+
+// What may be wrong with a file that was asked for.
+const (
+	ProblemMissing = "missing"
+	ProblemIrreg   = "irregular" // a directory, a fifo …
+	ProblemEscapes = "escapes"   // a symbolic link leads out of the working directory
+	ProblemError   = "error: "   // followed by what the system said
+)
+
+// Start asks for an attempt to be run, or joined when the runner knows it.
+type Start struct {
+	Attempt string
+	Attach  bool // only join it; an attempt never seen is answered with Unknown
+	Cancel  bool // end it; an attempt never seen is answered as cancelled
+	Argv    []string
+	Env     []string // KEY=VALUE over the base environment
+	Unset   []string // names taken from the base environment
+	Files   []Piece  // laid out before the start
+	Collect []string // files wanted back whatever the end, when they exist
+	Outputs []string // files wanted back after exit status 0
+	Timeout int64    // microseconds, 0: none
+	Grace   int64    // microseconds
+}
+
+// Cancel asks for the end of an attempt.
+type Cancel struct{ Attempt string }
+
+// Release says that the end of an attempt is stored; with Keep its directory stays.
+type Release struct {
+	Attempt string
+	Keep    bool
+}
+
+// Log asks for what an attempt has written so far.
+type Log struct {
+	Request int64
+	Attempt string
+	Stream  string
+}
+
+// Check asks whether an attempt could be started now.
+type Check struct{ Request int64 }
+
+// Reply answers Log (with a descriptor) and Check; Problem is empty when all is well.
+type Reply struct {
+	Request int64
+	Problem string
+	FD      bool
+}
+
+// List asks which attempts have ended and were not released.
+type List struct{ Request int64 }
+
+// Attempts answers List.
+type Attempts struct {
+	Request int64
+	Ended   []string // well
+	Failed  []string // in any other way
+}
+
+// Unknown answers an Attach for an attempt that was never seen here.
+type Unknown struct{ Attempt string }
+
+// Refused says that an attempt wasn't started.
+type Refused struct {
+	Attempt   string
+	Code      string
+	Text      string
+	Permanent bool // it never will be
+}
+
+// Condition tells of something worth knowing while an attempt runs; an empty code
+// says that it has passed.
+type Condition struct {
+	Attempt string
+	Code    string
+	Detail  string
+}
+
+// Ended says how an attempt ended, with what it left.
+type Ended struct {
+	Attempt   string
+	Cause     string // why it was ended: see the Cause constants
+	Exit      int64  // -1 when it did not exit by itself
+	Signal    int64  // that ended it, 0 when none
+	StartedAt int64  // microseconds, 0 when it never started
+	EndedAt   int64
+	CPU       int64 // microseconds
+	MaxRSS    int64 // bytes
+	Notes     []string
+	WorkDir   string
+	Stdout    Piece
+	Stderr    Piece
+	Collected []Piece
+	Outputs   []Piece
+}
+
+// Why the runner ended an attempt.
+const (
+	CauseNone     = ""
+	CauseCancel   = "cancelled"
+	CauseTimeout  = "timeout"
+	CauseLogLimit = "log_limit"
+	CauseLost     = "lost" // nobody saw its end
+)
+
+// Survivors is the code of the Condition that something of an attempt can't be ended.
+const Survivors = "survivors"
+
+func (*Hello) kind() byte     { return 1 }
+func (*Start) kind() byte     { return 2 }
+func (*Cancel) kind() byte    { return 3 }
+func (*Release) kind() byte   { return 4 }
+func (*Log) kind() byte       { return 5 }
+func (*Check) kind() byte     { return 6 }
+func (*Reply) kind() byte     { return 7 }
+func (*Unknown) kind() byte   { return 8 }
+func (*Refused) kind() byte   { return 9 }
+func (*Condition) kind() byte { return 10 }
+func (*Ended) kind() byte     { return 11 }
+
+func (*List) kind() byte     { return 12 }
+func (*Attempts) kind() byte { return 13 }
+
+func blank(kind byte) Message {
+	switch kind {
+	case 1:
+		return &Hello{}
+	case 2:
+		return &Start{}
+	case 3:
+		return &Cancel{}
+	case 4:
+		return &Release{}
+	case 5:
+		return &Log{}
+	case 6:
+		return &Check{}
+	case 7:
+		return &Reply{}
+	case 8:
+		return &Unknown{}
+	case 9:
+		return &Refused{}
+	case 10:
+		return &Condition{}
+	case 11:
+		return &Ended{}
+	case 12:
+		return &List{}
+	case 13:
+		return &Attempts{}
+	}
+	return nil
+}
+
+func (m *Hello) fields(c *coder) {
+	c.int(&m.Protocol)
+	c.int(&m.PID)
+	c.int(&m.UID)
+	c.text(&m.BootID)
+	c.text(&m.User)
+	c.text(&m.Cgroup)
+	c.text(&m.WorkDir)
+}
+
+func (p *Piece) fields(c *coder) {
+	c.text(&p.Name)
+	c.int(&p.Size)
+	c.int(&p.Mode)
+	c.text(&p.Problem)
+	c.int(&p.Omitted)
+	c.bytes(&p.Data)
+	c.bool(&p.FD)
+}
+
+func (m *Start) fields(c *coder) {
+	c.text(&m.Attempt)
+	c.bool(&m.Attach)
+	c.bool(&m.Cancel)
+	c.texts(&m.Argv)
+	c.texts(&m.Env)
+	c.texts(&m.Unset)
+	c.pieces(&m.Files)
+	c.texts(&m.Collect)
+	c.texts(&m.Outputs)
+	c.int(&m.Timeout)
+	c.int(&m.Grace)
+}
+
+func (m *Cancel) fields(c *coder) { c.text(&m.Attempt) }
+
+func (m *Release) fields(c *coder) { c.text(&m.Attempt); c.bool(&m.Keep) }
+
+func (m *Log) fields(c *coder) { c.int(&m.Request); c.text(&m.Attempt); c.text(&m.Stream) }
+
+func (m *Check) fields(c *coder) { c.int(&m.Request) }
+
+func (m *Reply) fields(c *coder) { c.int(&m.Request); c.text(&m.Problem); c.bool(&m.FD) }
+
+func (m *List) fields(c *coder) { c.int(&m.Request) }
+
+func (m *Attempts) fields(c *coder) { c.int(&m.Request); c.texts(&m.Ended); c.texts(&m.Failed) }
+
+func (m *Unknown) fields(c *coder) { c.text(&m.Attempt) }
+
+func (m *Refused) fields(c *coder) {
+	c.text(&m.Attempt)
+	c.text(&m.Code)
+	c.text(&m.Text)
+	c.bool(&m.Permanent)
+}
+
+func (m *Condition) fields(c *coder) { c.text(&m.Attempt); c.text(&m.Code); c.text(&m.Detail) }
+
+func (m *Ended) fields(c *coder) {
+	c.text(&m.Attempt)
+	c.text(&m.Cause)
+	c.int(&m.Exit)
+	c.int(&m.Signal)
+	c.int(&m.StartedAt)
+	c.int(&m.EndedAt)
+	c.int(&m.CPU)
+	c.int(&m.MaxRSS)
+	c.texts(&m.Notes)
+	c.text(&m.WorkDir)
+	m.Stdout.fields(c)
+	m.Stderr.fields(c)
+	c.pieces(&m.Collected)
+	c.pieces(&m.Outputs)
+}
+
+// decode reads a message; fields that a later protocol may add at the end are ignored.
+func decode(kind byte, body []byte) (Message, error) {
+	m := blank(kind)
+	if m == nil {
+		return nil, fmt.Errorf("message of kind %d: %w", kind, errors.ErrUnsupported)
+	}
+	c := coder{buf: body, reading: true}
+	m.fields(&c)
+	if c.err != nil {
+		return nil, fmt.Errorf("message of kind %d: %w", kind, c.err)
+	}
+	return m, nil
+}

@@ -1,0 +1,99 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// reap collects every child: main processes of attempts, and the orphans that the
+// kernel hands to a subreaper. It returns with ctx once no child is left to wait for.
+func (r *runner) reap(ctx context.Context) {
+	for {
+		var status unix.WaitStatus
+		var usage unix.Rusage
+		pid, err := unix.Wait4(-1, &status, 0, &usage)
+		switch {
+		case err == nil:
+			r.reaped(pid, status, &usage)
+		case errors.Is(err, unix.EINTR):
+		default: // no children
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.forked:
+			}
+		}
+	}
+}
+
+func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) {
+	at := time.Now()
+	a := r.takeMain(pid)
+	if a == nil {
+		// Either an orphan or a child so quick that its fork hasn't been registered.
+		r.forking.Lock()
+		r.forking.Unlock() //nolint:staticcheck // waits for the fork that is under way
+		if a = r.takeMain(pid); a == nil {
+			return
+		}
+	}
+	r.mu.Lock()
+	a.at = at
+	a.cpu = (usage.Utime.Nano() + usage.Stime.Nano()) / 1000
+	a.rss = usage.Maxrss << 10
+	if status.Exited() {
+		a.exit = int64(status.ExitStatus())
+	} else {
+		a.signal = int64(status.Signal())
+	}
+	natural := a.phase == running
+	a.phase = ending
+	close(a.gone)
+	r.mu.Unlock()
+	if natural {
+		go r.settle(a)
+	}
+}
+
+func (r *runner) takeMain(pid int) *attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.mains[pid]
+	delete(r.mains, pid)
+	return a
+}
+
+// settle finishes an attempt whose main process ended by itself.
+func (r *runner) settle(a *attempt) {
+	if r.nothingLeft(a) {
+		r.finish(a)
+		return
+	}
+	r.kill(a)
+}
+
+// nothingLeft tells whether an attempt without main process left no other. Every
+// descendant's line of living ancestors ends in a child of this process, so without a
+// control group it is enough to know all children.
+func (r *runner) nothingLeft(a *attempt) bool {
+	if a.slot != nil {
+		return a.slot.settled()
+	}
+	if pids, ok := adopted(r.self); ok && !a.orphan {
+		strangers := 0
+		r.mu.Lock()
+		for _, pid := range pids {
+			if r.mains[pid] == nil {
+				strangers++
+			}
+		}
+		r.mu.Unlock()
+		if strangers == 0 {
+			return true
+		}
+	}
+	return a.tree(r.self).empty()
+}

@@ -1,0 +1,37 @@
+package runner
+
+// past is what a journal tells about one attempt.
+type past struct {
+	attempt string
+	intent  *record
+	pid     *record
+	end     *record
+	release *record
+}
+
+// fold groups records by attempt, in the order of their first appearance. Records of
+// one attempt may come in any order: the pid is written beside an end that comes fast.
+func fold(recs []record) []*past {
+	var out []*past
+	by := map[string]*past{}
+	for i := range recs {
+		r := &recs[i]
+		p := by[r.Attempt]
+		if p == nil {
+			p = &past{attempt: r.Attempt}
+			by[r.Attempt] = p
+			out = append(out, p)
+		}
+		switch r.Kind {
+		case recIntent:
+			p.intent = r
+		case recPID:
+			p.pid = r
+		case recEnd:
+			p.end = r
+		case recRelease:
+			p.release = r
+		}
+	}
+	return out
+}

@@ -1,0 +1,95 @@
+package runner
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// runner owns the attempts of one state directory. Its goroutines: one reads each
+// session, one reaps children, one keeps house (logs, idling, old directories), one
+// watches the processes of dead runners; short ones start, end and collect an
+// attempt. An attempt that just runs has no goroutine.
+type runner struct {
+	o       Options
+	log     zerolog.Logger
+	work    string
+	boot    string
+	env     []string
+	self    int
+	groups  *cgroups // nil: none
+	journal *journal
+
+	forking sync.Mutex    // held from fork until the child is in mains
+	forked  chan struct{} // wakes the reaper
+	changed chan struct{} // wakes the housekeeper
+	asleep  atomic.Bool   // the housekeeper wants to know of the next start
+
+	mu       sync.Mutex
+	attempts map[string]*attempt
+	mains    map[int]*attempt // main processes that are children and not reaped yet
+	sessions map[*session]struct{}
+	live     int  // attempts that are not ended
+	closing  bool // no more sessions
+}
+
+func newRunner(o Options, boot string, log zerolog.Logger) *runner {
+	return &runner{
+		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), env: baseEnv(), self: os.Getpid(),
+		forked: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		attempts: map[string]*attempt{}, mains: map[int]*attempt{}, sessions: map[*session]struct{}{},
+	}
+}
+
+func (r *runner) hello() *Hello {
+	h := &Hello{
+		Protocol: int64(r.o.Protocol), PID: int64(r.self), UID: int64(os.Getuid()), BootID: r.boot,
+		User: lookupEnv(r.env, "USER"), WorkDir: r.work,
+	}
+	if r.groups != nil {
+		h.Cgroup = r.groups.dir
+	}
+	return h
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // already awake
+	}
+}
+
+// tell sends m to every session that wants to hear of a.
+func (r *runner) tell(a *attempt, m Message) {
+	r.mu.Lock()
+	to := make([]*session, 0, len(a.wishes))
+	for s := range a.wishes {
+		to = append(to, s)
+	}
+	r.mu.Unlock()
+	for _, s := range to {
+		s.send(m)
+	}
+}
+
+// drop forgets an attempt that never started.
+func (r *runner) drop(a *attempt) {
+	r.mu.Lock()
+	delete(r.attempts, a.id)
+	r.live--
+	idle := len(r.sessions) == 0
+	r.mu.Unlock()
+	if idle {
+		poke(r.changed)
+	}
+}
+
+func microseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}

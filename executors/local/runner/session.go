@@ -1,0 +1,139 @@
+package runner
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// session is the connection to one daemon.
+type session struct {
+	r *runner
+	c *Conn
+}
+
+// serve reads what a daemon says until it hangs up.
+func (r *runner) serve(c *net.UnixConn) {
+	s := &session{r: r, c: NewConn(c)}
+	defer s.c.Drop()
+	defer s.c.Close()
+	r.mu.Lock()
+	if r.closing {
+		r.mu.Unlock()
+		return
+	}
+	r.sessions[s] = struct{}{}
+	r.mu.Unlock()
+	defer r.leave(s)
+	s.send(r.hello())
+	for {
+		m, fds, err := s.c.Receive()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) && !hungUp(err) {
+				r.log.Warn().Err(err).Msg("connection to a daemon dropped")
+			}
+			return
+		}
+		s.handle(m, fds)
+	}
+}
+
+func (r *runner) leave(s *session) {
+	r.mu.Lock()
+	delete(r.sessions, s)
+	for _, a := range r.attempts {
+		delete(a.wishes, s)
+	}
+	r.mu.Unlock()
+	poke(r.changed)
+}
+
+// send tells the daemon something. When it can't be told, the connection is over, and
+// the daemon asks again after it has connected anew.
+func (s *session) send(m Message, fds ...int) {
+	if err := s.c.Send(m, fds...); err != nil {
+		s.c.Close()
+	}
+}
+
+func (s *session) handle(m Message, fds []int) {
+	if start, ok := m.(*Start); ok {
+		s.r.accept(s, start, fds)
+		return
+	}
+	CloseAll(fds)
+	switch m := m.(type) {
+	case *Cancel:
+		s.r.mu.Lock()
+		a := s.r.attempts[m.Attempt]
+		s.r.mu.Unlock()
+		if a != nil {
+			go s.r.stop(a, CauseCancel)
+		}
+	case *Release:
+		s.r.release(m)
+	case *Log:
+		s.log(m)
+	case *List:
+		s.send(s.r.list(m.Request))
+	case *Check:
+		s.send(&Reply{Request: m.Request, Problem: s.r.check()})
+	default: // a Hello; or something of a later protocol that we needn't understand
+	}
+}
+
+// log hands out a log as it is, with what was cut out as a hole.
+func (s *session) log(m *Log) {
+	rep := &Reply{Request: m.Request, Problem: ProblemMissing}
+	name := "." + m.Stream
+	if validAttempt(m.Attempt) && (name == stdoutName || name == stderrName) {
+		path := filepath.Join(s.r.work, m.Attempt, name)
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			defer unix.Close(fd)
+			s.send(&Reply{Request: m.Request, FD: true}, fd)
+			return
+		case !errors.Is(err, unix.ENOENT):
+			rep.Problem = ProblemError + err.Error()
+		}
+	}
+	s.send(rep)
+}
+
+// check tries what an attempt needs before it starts.
+func (r *runner) check() string {
+	f, err := os.CreateTemp(r.o.ownDir(), "check")
+	if err != nil {
+		return err.Error()
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := f.Write(make([]byte, 4096)); err != nil {
+		return err.Error()
+	}
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		return "no /proc: processes can't be found again: " + err.Error()
+	}
+	return ""
+}
+
+// list names the attempts that have ended and were not released.
+func (r *runner) list(request int64) *Attempts {
+	out := &Attempts{Request: request}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, a := range r.attempts {
+		switch {
+		case a.phase != ended:
+		case a.exit == 0 && a.cause == CauseNone:
+			out.Ended = append(out.Ended, id)
+		default:
+			out.Failed = append(out.Failed, id)
+		}
+	}
+	return out
+}

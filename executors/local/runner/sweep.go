@@ -1,0 +1,39 @@
+package runner
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// sweep removes the directories of attempts that nobody has asked for in a long time:
+// those kept after a failure, and those left by a machine that went down.
+func (r *runner) sweep(now time.Time) {
+	entries, err := os.ReadDir(r.work)
+	if err != nil {
+		r.log.Error().Err(err).Msg("look for old working directories")
+		return
+	}
+	for _, e := range entries {
+		r.mu.Lock()
+		_, known := r.attempts[e.Name()]
+		r.mu.Unlock()
+		if known || !e.IsDir() || !validAttempt(e.Name()) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > r.o.KeepDirs {
+			removeDir(filepath.Join(r.work, e.Name()))
+		}
+	}
+}
+
+// forceRemove removes a directory in which the task took its own rights away.
+func forceRemove(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700) // what doesn't belong to us stays, and is seen in the folder
+		}
+		return nil
+	})
+	_ = os.RemoveAll(dir)
+}
