@@ -1,0 +1,236 @@
+package triggers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/latticed/latticed/graph"
+)
+
+// What Resume does with the events that a pause has held.
+const (
+	BacklogFire = "fire"
+	BacklogSkip = "skip"
+)
+
+// maxPayload bounds the payload of an event fired by hand.
+const maxPayload = 1 << 20
+
+// eventManual is the kind of events fired by hand.
+const eventManual = "manual"
+
+// Pause holds events from now on; they are recorded as before. Pausing twice is
+// pausing once. It returns the trigger as it stands then.
+func (m *Manager) Pause(ctx context.Context, idOrName string) (Trigger, error) {
+	k, err := m.keeper(ctx, idOrName)
+	if err != nil {
+		return Trigger{}, err
+	}
+	if err := k.pause(ctx); err != nil {
+		return Trigger{}, err
+	}
+	k.decideSoon() // what waited for a batch or a slot now waits for the pause
+	return m.reread(ctx, k)
+}
+
+// Resume ends a pause. When events are held, backlog says what becomes of them: fire
+// decides about them as if they came now, skip ends them; without it the answer is a
+// *ConflictError with code backlog_required. Resuming what is not paused does nothing.
+func (m *Manager) Resume(ctx context.Context, idOrName, backlog string) (Trigger, error) {
+	switch backlog {
+	case "", BacklogFire, BacklogSkip:
+	default:
+		return Trigger{}, invalidField("backlog", graph.CodeBadValue, "backlog must be fire or skip, not %s", show(backlog))
+	}
+	k, err := m.keeper(ctx, idOrName)
+	if err != nil {
+		return Trigger{}, err
+	}
+	if err := k.resume(ctx, backlog); err != nil {
+		return Trigger{}, err
+	}
+	k.decideSoon()
+	return m.reread(ctx, k)
+}
+
+// Fire makes an event of kind manual with the payload given (a JSON object, or
+// nothing) and fires it at once: neither a pause nor when, dedupe_key, batch or
+// overlap hold back what somebody asks for by hand. Its dispatch counts as in flight.
+// If the inputs don't fit, the firing that comes back is rejected and says why.
+func (m *Manager) Fire(ctx context.Context, idOrName string, payload json.RawMessage, by Principal) (Firing, error) {
+	k, err := m.keeper(ctx, idOrName)
+	if err != nil {
+		return Firing{}, err
+	}
+	if len(payload) > maxPayload {
+		return Firing{}, invalidField("payload", graph.CodeTooLarge, "a payload may have 1 MiB at most")
+	}
+	fields, err := object(payload)
+	if err != nil {
+		return Firing{}, invalidField("payload", graph.CodeWrongType, "%v", err)
+	}
+	return k.fire(ctx, fields, by)
+}
+
+func (m *Manager) reread(ctx context.Context, k *keeper) (Trigger, error) {
+	t, err := m.ledger.Trigger(context.WithoutCancel(ctx), k.id())
+	if err != nil {
+		return Trigger{}, fmt.Errorf("read the trigger: %w", err)
+	}
+	return m.Live(t), nil
+}
+
+func (k *keeper) id() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.trigger.ID
+}
+
+// alive refuses changes through a keeper that was replaced. k.mu is held.
+func (k *keeper) alive() error {
+	if k.ctx.Err() != nil {
+		return ErrRevised
+	}
+	return nil
+}
+
+func (k *keeper) pause(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.alive(); err != nil || k.paused {
+		return err
+	}
+	k.paused = true
+	s, reason := k.state()
+	if err := k.ledger.SetTriggerState(ctx, k.trigger.ID, s, reason, time.Time{}); err != nil {
+		k.paused = false
+		return fmt.Errorf("pause trigger %s: %w", k.trigger.Name, err)
+	}
+	k.trigger.State, k.trigger.Reason = s, reason
+	k.log.Info().Str(keyStatus, string(s)).Msg("trigger state")
+	return nil
+}
+
+func (k *keeper) resume(ctx context.Context, backlog string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.alive(); err != nil || !k.paused {
+		return err
+	}
+	counts, err := k.ledger.Counts(ctx, k.trigger.ID)
+	if err != nil {
+		return fmt.Errorf("count the events of trigger %s: %w", k.trigger.Name, err)
+	}
+	if counts.Pending > 0 && backlog == "" {
+		return &ConflictError{
+			Code:    "backlog_required",
+			Message: fmt.Sprintf("%d events are held: resume with backlog=fire to run them, or backlog=skip to end them", counts.Pending),
+		}
+	}
+	if backlog == BacklogSkip {
+		if err := k.skipBacklog(); err != nil {
+			return err
+		}
+	}
+	k.paused = false
+	s, reason := k.state()
+	if err := k.ledger.SetTriggerState(ctx, k.trigger.ID, s, reason, time.Time{}); err != nil {
+		k.paused = true
+		return fmt.Errorf("resume trigger %s: %w", k.trigger.Name, err)
+	}
+	k.trigger.State, k.trigger.Reason = s, reason
+	k.log.Info().Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
+	return nil
+}
+
+// skipBacklog ends all undecided events, a bounded number in each transaction. When
+// it breaks off the trigger is still paused and the rest still held. k.mu is held,
+// so nothing is added meanwhile.
+func (k *keeper) skipBacklog() error {
+	defer k.forget()
+	for {
+		// The trigger's own context: a repeated request must not find itself
+		// answered by the first of several transactions.
+		events, err := k.ledger.Window(k.ctx, k.trigger.ID, 0, windowSize)
+		if err != nil {
+			return fmt.Errorf("read held events of trigger %s: %w", k.trigger.Name, err)
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		pending := make([]Pending, len(events))
+		v := Verdict{State: EventSkipped, Reason: ReasonResumed}
+		for i, e := range events {
+			pending[i] = Pending{Event: e}
+			v.Events = append(v.Events, i)
+		}
+		ds, err := decisions([]Verdict{v}, pending)
+		if err != nil {
+			return err
+		}
+		if _, err := k.ledger.Fire(k.ctx, k.trigger.ID, k.trigger.Revision, ds); err != nil {
+			return fmt.Errorf("skip held events of trigger %s: %w", k.trigger.Name, err)
+		}
+		k.apply([]Verdict{v}, ds, pending)
+	}
+}
+
+func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) (Firing, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.alive(); err != nil {
+		return Firing{}, err
+	}
+	if k.plan == nil {
+		return Firing{}, &ConflictError{Code: "trigger_failing", Message: "the trigger can't fire: " + k.health.reason}
+	}
+	if err := k.plan.refresh(ctx, k.ledger); err != nil {
+		return Firing{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Firing{}, fmt.Errorf("make an event key: %w", err)
+	}
+	payload, err := graph.Canonical(fields)
+	if err != nil {
+		return Firing{}, invalidField("payload", graph.CodeBadValue, "%v", err)
+	}
+	events := []Event{{Key: eventManual + " " + id.String(), Kind: eventManual, Payload: payload}}
+	if err := k.stamp(events); err != nil {
+		return Firing{}, err
+	}
+	pending := []Pending{{Event: events[0], fields: fields, checked: true}}
+	v := Verdict{Events: []int{0}, State: EventFired, Reason: ReasonManual}
+	if v.Dispatches, err = k.plan.render(&k.trigger, pending); err != nil {
+		v.State, v.Reason = EventRejected, err.Error()
+	}
+	for i := range v.Dispatches {
+		v.Dispatches[i].CreatedBy = by.Name
+	}
+	ds, err := decisions([]Verdict{v}, pending)
+	if err != nil {
+		return Firing{}, err
+	}
+	if _, err := k.ledger.Record(ctx, k.trigger.ID, k.trigger.Revision, Batch{Events: events}, ds); err != nil {
+		k.forget()
+		return Firing{}, fmt.Errorf("fire trigger %s: %w", k.trigger.Name, err)
+	}
+	k.tally.event(eventManual)
+	k.apply([]Verdict{v}, ds, pending)
+	return firingOf(k.trigger, ds[0], events[0].At), nil
+}
+
+func firingOf(t Trigger, d Decision, at time.Time) Firing {
+	f := Firing{
+		ID: d.FiringID, TriggerID: t.ID, Revision: t.Revision,
+		Decision: d.State, Reason: d.Reason, EventIDs: d.EventIDs, At: at,
+	}
+	for _, dispatch := range d.Dispatches {
+		f.DispatchIDs = append(f.DispatchIDs, dispatch.ID)
+		f.Inputs = dispatch.Inputs
+	}
+	return f
+}

@@ -1,0 +1,222 @@
+package triggers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/latticed/latticed/graph"
+)
+
+const (
+	// windowSize bounds the undecided events kept in memory; the rest are rows.
+	windowSize = 1024
+	// recheck is how long the gate trusts that it is told of ended dispatches.
+	recheck = 30 * time.Second
+	// gateRetry is how soon the gate tries again after the ledger refused.
+	gateRetry = time.Second
+)
+
+// limit is how many undecided events are kept in memory; a whole batch has to fit.
+func (k *keeper) limit() int { return max(windowSize, 2*k.plan.gate.Size) }
+
+// decideOnce is the kicked gate: it decides what it can and arranges to be woken.
+func (k *keeper) decideOnce() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ctx.Err() != nil || k.plan == nil {
+		return
+	}
+	err := contained(func() error { return k.decideAll(k.ctx) })
+	if k.ctx.Err() != nil {
+		return
+	}
+	k.gateHealth(err)
+	if err != nil {
+		k.forget()
+		k.decideIn(gateRetry)
+	}
+}
+
+// decideAll decides until nothing changes. k.mu is held.
+func (k *keeper) decideAll(ctx context.Context) error {
+	for {
+		if err := k.refill(ctx); err != nil {
+			return err
+		}
+		verdicts, rest, err := k.weigh(ctx, k.window)
+		if err != nil {
+			return err
+		}
+		if len(verdicts) == 0 {
+			k.appoint(rest)
+			return nil
+		}
+		ds, err := decisions(verdicts, k.window)
+		if err != nil {
+			return err
+		}
+		if _, err := k.ledger.Fire(ctx, k.trigger.ID, k.trigger.Revision, ds); err != nil {
+			return fmt.Errorf("store decisions: %w", err)
+		}
+		k.apply(verdicts, ds, k.window)
+		k.window = undecided(k.window)
+	}
+}
+
+// refill loads older rows into the window.
+func (k *keeper) refill(ctx context.Context) error {
+	free := k.limit() - len(k.window)
+	if !k.behind || free < k.limit()/2 {
+		return nil
+	}
+	events, err := k.ledger.Window(ctx, k.trigger.ID, k.after, free)
+	if err != nil {
+		return fmt.Errorf("read undecided events: %w", err)
+	}
+	for _, e := range events {
+		k.window = append(k.window, Pending{Event: e})
+		k.after = e.Seq
+	}
+	k.behind = len(events) == free
+	return nil
+}
+
+// weigh decides about pending events with the gate of now. k.mu is held.
+func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest, error) {
+	g := k.plan.gate
+	g.Paused = k.paused
+	g.Render = func(batch []Pending) ([]graph.Dispatch, error) { return k.plan.render(&k.trigger, batch) }
+	if len(pending) > 0 && !k.paused {
+		if err := k.plan.refresh(ctx, k.ledger); err != nil {
+			return nil, Rest{}, err
+		}
+		if err := k.examine(ctx, pending); err != nil {
+			return nil, Rest{}, err
+		}
+	}
+	verdicts, rest := Decide(g, pending, Now{time.Now(), k.inFlight})
+	// inFlight only ever errs upwards, so it is read again only when it stands in
+	// the way and may be lower now.
+	if rest.Full && k.ended.Swap(false) {
+		counts, err := k.ledger.Counts(ctx, k.trigger.ID)
+		if err != nil {
+			k.ended.Store(true)
+			return nil, Rest{}, fmt.Errorf("count dispatches in flight: %w", err)
+		}
+		k.inFlight = counts.InFlight
+		verdicts, rest = Decide(g, pending, Now{time.Now(), k.inFlight})
+	}
+	return verdicts, rest, nil
+}
+
+// examine evaluates `when` and `dedupe_key` of the events that are new here.
+func (k *keeper) examine(ctx context.Context, pending []Pending) error {
+	var keys []string
+	from := len(pending)
+	for i := range pending {
+		p := &pending[i]
+		if p.checked {
+			continue
+		}
+		from = min(from, i)
+		p.Check, p.fields = k.plan.check(p.Payload)
+		if p.Check.Key != "" {
+			keys = append(keys, p.Check.Key)
+		}
+	}
+	if len(keys) > 0 {
+		fired, err := k.ledger.Fired(ctx, k.trigger.ID, keys)
+		if err != nil {
+			return fmt.Errorf("look up dedupe keys: %w", err)
+		}
+		seen := make(map[string]bool, len(fired))
+		for _, key := range fired {
+			seen[key] = true
+		}
+		for i := from; i < len(pending); i++ {
+			if p := &pending[i]; !p.checked {
+				p.Check.Seen = seen[p.Check.Key]
+			}
+		}
+	}
+	for i := from; i < len(pending); i++ {
+		pending[i].checked = true
+	}
+	return nil
+}
+
+// decisions gives verdicts their ids.
+func decisions(verdicts []Verdict, pending []Pending) ([]Decision, error) {
+	ds := make([]Decision, len(verdicts))
+	for n, v := range verdicts {
+		d := Decision{State: v.State, Reason: v.Reason, Dispatches: v.Dispatches, EventIDs: make([]string, len(v.Events))}
+		for i, at := range v.Events {
+			p := &pending[at]
+			d.EventIDs[i] = p.ID
+			if p.Check.Key != "" && v.State == EventFired {
+				if d.DedupeKeys == nil {
+					d.DedupeKeys = make([]string, len(v.Events))
+				}
+				d.DedupeKeys[i] = p.Check.Key
+			}
+		}
+		if final(v.State) {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return nil, fmt.Errorf("make a firing id: %w", err)
+			}
+			d.FiringID = id.String()
+			for i := range d.Dispatches {
+				d.Dispatches[i].FiringID = d.FiringID
+			}
+		}
+		ds[n] = d
+	}
+	return ds, nil
+}
+
+// apply notes in memory what the ledger has stored.
+func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
+	fired := 0
+	for n, v := range verdicts {
+		fired += len(v.Dispatches)
+		for _, at := range v.Events {
+			pending[at].State, pending[at].Reason, pending[at].FiringID = v.State, v.Reason, ds[n].FiringID
+		}
+		k.tally.verdict(v)
+	}
+	k.inFlight += fired
+	if fired > 0 {
+		k.wake()
+	}
+}
+
+func final(s EventState) bool { return s != EventPending && s != EventHeld }
+
+// undecided keeps the events that are not final, in order.
+func undecided(pending []Pending) []Pending {
+	left := slices.DeleteFunc(pending, func(p Pending) bool { return final(p.State) })
+	if len(left) == 0 {
+		return nil // an idle trigger keeps no window
+	}
+	return left
+}
+
+// appoint arranges the next look of the gate.
+func (k *keeper) appoint(rest Rest) {
+	blocked := rest.Full && k.plan.gate.Overlap == Queue
+	k.blocked.Store(blocked)
+	if blocked && k.ended.Load() {
+		k.decideSoon() // one ended between the count and now
+	}
+	wait := time.Until(rest.Wake)
+	switch {
+	case blocked && (rest.Wake.IsZero() || wait > recheck):
+		k.decideIn(recheck)
+	case !rest.Wake.IsZero():
+		k.decideIn(wait)
+	}
+}

@@ -1,0 +1,30 @@
+// Package directory is the trigger kind that watches a folder, or a single file.
+//
+// Hints wake, truth decides. Two descriptors of the process, shared by all triggers,
+// say that something may have happened: a raw inotify descriptor for close-write and
+// moves, and fsnotify for the rest. A hint only makes the source look at a name
+// earlier; what it reports is the difference between the stored inventory and what
+// lstat says. A periodic look at everything finds what no hint told of: files that
+// came while the daemon was down, after an overflow of the kernel's queue, in a folder
+// that was removed and created again, or written by another host.
+//
+//	hint or timer ─► lstat ─► judge (pure) ─► Emit(events + entities)
+//
+// The version of a file is (dev, inode, size, mtime, ctime); there is one event for
+// each (path, kind, version). A change of ctime alone (chmod, a new hard link) or of
+// dev alone (a remount) is not news; on network file systems neither is the inode,
+// which they may invent anew at each mount.
+//
+// Only regular files count, and symbolic links are not followed; dir_path itself may
+// be one. A missing, unreadable or unmounted folder is a state that people see, not
+// an empty folder: its inventory is kept.
+//
+// Names are bytes. A path that is not valid UTF-8 can't be text in JSON: such an event
+// has path_b64 (the exact bytes) instead of the fields that would hold invalid text.
+// An expression that needs one of those makes the firing rejected, with the reason,
+// rather than run on a path that does not exist.
+//
+// Goroutines: one per trigger, the manager's, in Run. Two more for the shared
+// descriptors, owned by the hub: they start with the first watch and have ended when
+// the last Run has returned. They do nothing but sort hints into maps.
+package directory

@@ -1,0 +1,122 @@
+package directory
+
+import "time"
+
+// kinds is a set of event kinds, in the order in which they are reported.
+type kinds uint8
+
+const (
+	created kinds = 1 << iota
+	closed
+	ready
+)
+
+// kindNames are the words for event_names, in order.
+var kindNames = [...]string{"created", "closed", "ready"}
+
+func (k kinds) has(one kinds) bool { return k&one != 0 }
+
+// names lists the words of a set.
+func (k kinds) names() []string {
+	var names []string
+	for i, name := range kindNames {
+		if k.has(1 << i) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func kindsOf(names []string) kinds {
+	var k kinds
+	for i, name := range kindNames {
+		for _, n := range names {
+			if n == name {
+				k |= 1 << i
+			}
+		}
+	}
+	return k
+}
+
+// rules are what judge needs to know of the trigger.
+type rules struct {
+	want    kinds
+	minSize int64
+	settle  time.Duration
+	network bool // inodes are not stable, ctime may be another machine's clock
+}
+
+// news tells whether b is another content than a, as far as a stat can tell.
+func (r rules) news(a, b stamp) bool {
+	if a.size != b.size || a.mtime != b.mtime {
+		return true
+	}
+	return !r.network && a.ino != b.ino
+}
+
+// entry is what is known of a file: the last version seen, which kinds of it are
+// still owed, and since when it has been quiet (ns by our clock).
+type entry struct {
+	stamp
+	owed  kinds
+	since int64
+}
+
+// verdict is what to do about a file.
+type verdict struct {
+	entry
+	report kinds // events to emit now
+	store  bool  // the inventory has to learn of the entry
+}
+
+// judge compares what is known of a file (old is nil when nothing) with what lstat
+// says now. wasClosed: its writer has just closed it, or it was moved into place. It is
+// pure; times are ns since the epoch.
+//
+// created is reported at the first sight of a path, closed when the writer closes or,
+// if nobody saw that, when the file is quiet, ready when it is quiet. Quiet means
+// unchanged for `settle` since the first sight of the version; on a local file system
+// an older ctime counts, because our clock wrote it.
+func (r rules) judge(old *entry, st stamp, wasClosed bool, now int64) verdict {
+	v := verdict{entry: entry{stamp: st}}
+	switch {
+	case old == nil || r.news(old.stamp, st):
+		v.owed = r.want & (closed | ready)
+		v.since = r.firstSight(st, now)
+		if old == nil {
+			v.report = r.want & created
+		}
+	case old.owed == 0:
+		v.stamp = old.stamp
+		return v
+	default:
+		v.owed, v.since = old.owed, old.since
+		if st.ctime != old.ctime { // touched without news: it is not quiet
+			v.since = max(v.since, r.firstSight(st, now))
+		}
+	}
+	big := st.size >= r.minSize
+	if wasClosed && big {
+		v.report |= v.owed & closed
+		v.owed &^= closed
+	}
+	if v.owed != 0 && now-v.since >= int64(r.settle) {
+		if big {
+			v.report |= v.owed
+		}
+		v.owed = 0 // too small: the next version may do
+	}
+	v.store = v.report != 0 || v.owed == 0
+	return v
+}
+
+// due is when an entry that owes something has to be looked at again.
+func (r rules) due(e entry) int64 { return e.since + int64(r.settle) }
+
+func (r rules) firstSight(st stamp, now int64) int64 {
+	if !r.network && st.ctime < now {
+		return st.ctime
+	}
+	return now
+}

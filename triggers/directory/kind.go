@@ -1,0 +1,187 @@
+package directory
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+)
+
+// Defaults and limits.
+const (
+	settleLocal   = 10 * time.Second
+	settleNetwork = 30 * time.Second
+	maxBatchSize  = 10_000
+)
+
+// The modes.
+const (
+	modeAuto   = "auto"   // events on local file systems, both on network ones
+	modeEvents = "events" // hints of the kernel, and a slow look at everything
+	modePoll   = "poll"   // frequent looks, no hints
+	modeBoth   = "both"
+)
+
+// config is what the fields of a trigger say.
+type config struct {
+	path     string
+	want     kinds
+	include  []string
+	exclude  []string
+	minSize  int64
+	settle   time.Duration // 0: by the file system
+	fire     bool          // existing: fire
+	mode     string
+	interval time.Duration // of frequent looks; 0: the default
+}
+
+// Kind returns the kind "directory". All its sources share one set of descriptors.
+func Kind() triggers.Kind {
+	h := &hub{}
+	return func(f *triggers.Fields) triggers.Made { return h.make(f) }
+}
+
+func (h *hub) make(f *triggers.Fields) triggers.Made {
+	var c config
+	c.path = f.Required("dir_path", "the folder or file to watch, as an absolute path")
+	if c.path != "" && !filepath.IsAbs(c.path) {
+		f.Refuse("dir_path", graph.CodeBadPath, "dir_path must be absolute, such as /data/in, not %q", c.path)
+	}
+	c.path = filepath.Clean(c.path)
+	names := f.Words("event_names", []string{"ready"}, kindNames[:]...)
+	if len(names) == 0 {
+		f.Refuse("event_names", graph.CodeMissing, "event_names must hold at least one of created, closed, ready")
+	}
+	c.want = kindsOf(names)
+	c.include = globs(f, "include")
+	c.exclude = globs(f, "exclude")
+	c.minSize = f.Size("min_size", 0)
+	c.settle = h.settle(f)
+	c.fire = f.OneOf("existing", "ignore", "ignore", "fire") == "fire"
+	c.mode = f.OneOf("mode", modeAuto, modeAuto, modeEvents, modePoll, modeBoth)
+	if f.Bool("recursive", false) {
+		f.Refuse("recursive", graph.CodeBadValue, "recursive must be false: this version watches one folder, not the folders in it")
+	}
+	made := triggers.Made{
+		Source: &source{hub: h, config: c}, Event: eventEnv(),
+		Overlap: triggers.Queue, BatchAlias: "batch_size",
+	}
+	if f.Has("batch_size") {
+		made.BatchSize = f.Int("batch_size", 1, 1, maxBatchSize)
+	} else {
+		f.Alias("batch_size")
+	}
+	return made
+}
+
+// settle reads the quiet period. Its default depends on the file system, which is
+// looked at when the folder is opened: asking a dead file server here would block.
+func (h *hub) settle(f *triggers.Fields) time.Duration {
+	if f.Has("settle") {
+		return f.Duration("settle", settleLocal, 0)
+	}
+	f.Alias("settle")
+	f.Set("settle", fmt.Sprintf("%s; %s on network file systems", settleLocal, settleNetwork), triggers.FromDefault)
+	return 0
+}
+
+func globs(f *triggers.Fields, field string) []string {
+	list := f.Words(field, nil)
+	for i, glob := range list {
+		if _, err := path.Match(glob, "x"); err != nil {
+			f.Refuse(fmt.Sprintf("%s[%d]", field, i), graph.CodeBadValue, "%q is not a glob: an open [ or a \\ at its end", glob)
+		}
+	}
+	return list
+}
+
+func eventEnv() graph.Env {
+	return graph.Env{
+		"path": graph.String, "path_b64": graph.String, "name": graph.String, "stem": graph.String, "ext": graph.String,
+		"dir": graph.String, "rel": graph.String, "size": graph.Integer, "mtime": graph.String, "kind": graph.String,
+	}
+}
+
+// matches tells whether a file counts. Without a slash, globs are about the base
+// name; with one, about the path relative to the root, which here is the same.
+func (c *config) matches(name string) bool {
+	if len(c.include) > 0 && !anyGlob(c.include, name) {
+		return false
+	}
+	return !anyGlob(c.exclude, name)
+}
+
+func anyGlob(list []string, name string) bool {
+	for _, glob := range list {
+		if ok, _ := path.Match(glob, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// scope names what is watched: when it changes, a new baseline is taken.
+func (c *config) scope() string {
+	b, err := json.Marshal([]any{c.path, c.include, c.exclude})
+	if err != nil {
+		b = []byte(c.path) // texts always marshal
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// source watches one place for one trigger.
+type source struct {
+	hub *hub
+	config
+}
+
+var _ triggers.Checker = (*source)(nil)
+
+// Check refuses a path that is not there: it is almost always a slip of the pen.
+func (s *source) Check(context.Context) error {
+	refuse := func(code, message string) error {
+		return &graph.Invalid{Problems: []graph.Problem{{Path: "dir_path", Code: code, Message: message}}}
+	}
+	info, err := os.Stat(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return refuse(graph.CodeBadPath, fmt.Sprintf("%s does not exist; create it first", s.path))
+	case err != nil:
+		return refuse(graph.CodeBadPath, troubleWith(s.path, err))
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return refuse(graph.CodeBadPath, s.path+" is neither a folder nor a file")
+	case !info.IsDir():
+		return nil
+	}
+	d, err := openFolder(s.path)
+	if err != nil {
+		return refuse(graph.CodeBadPath, troubleWith(s.path, err))
+	}
+	d.close()
+	return nil
+}
+
+// Run watches until ctx ends.
+func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
+	w := &watch{
+		config: s.config, hub: s.hub, hints: newHints(), health: from.Health, emit: emit,
+		rules: rules{want: s.want, minSize: s.minSize, settle: s.settle},
+		files: map[string]*file{},
+	}
+	defer w.unwatch()
+	if err := w.load(ctx, from); err != nil {
+		return err
+	}
+	return w.loop(ctx)
+}

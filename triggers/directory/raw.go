@@ -1,0 +1,131 @@
+package directory
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// rawMask is what fsnotify does not tell: that a writer has closed a file, and that a
+// file was moved in. The rest says that the folder itself went away.
+const rawMask = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+
+// rawWatcher is an inotify descriptor whose goroutine sorts closings into hints.
+type rawWatcher struct {
+	file *os.File
+	fd   int
+	done chan struct{}
+
+	mu    sync.RWMutex
+	users map[int][]*hints // by watch descriptor; two paths may lead to one folder
+}
+
+func openRaw() (*rawWatcher, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("open inotify: %w", err)
+	}
+	r := &rawWatcher{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, done: make(chan struct{}), users: map[int][]*hints{}}
+	go r.read() // ends with close
+	return r, nil
+}
+
+func (r *rawWatcher) close() {
+	r.file.Close()
+	<-r.done
+}
+
+func (r *rawWatcher) add(dir string, to *hints) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wd, err := unix.InotifyAddWatch(r.fd, dir, rawMask)
+	if err != nil {
+		return 0, fmt.Errorf("add an inotify watch: %w", err)
+	}
+	r.users[wd] = append(r.users[wd], to)
+	return wd, nil
+}
+
+func (r *rawWatcher) remove(wd int, to *hints) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	users := r.users[wd]
+	if i := slices.Index(users, to); i >= 0 {
+		users = slices.Delete(users, i, i+1)
+	}
+	if len(users) > 0 {
+		r.users[wd] = users
+		return
+	}
+	if _, known := r.users[wd]; known {
+		delete(r.users, wd)
+		_, _ = unix.InotifyRmWatch(r.fd, uint32(wd)) // gone already if the folder is
+	}
+}
+
+// read sorts events until the descriptor is closed.
+func (r *rawWatcher) read() {
+	defer close(r.done)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.file.Read(buf)
+		if err != nil {
+			r.everyone() // closed, or broken: then polling has to do
+			return
+		}
+		for rest := buf[:n]; len(rest) >= unix.SizeofInotifyEvent; {
+			wd := int(int32(binary.NativeEndian.Uint32(rest)))
+			mask := binary.NativeEndian.Uint32(rest[4:])
+			end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(rest[12:]))
+			if end > len(rest) {
+				break
+			}
+			name := bytes.TrimRight(rest[unix.SizeofInotifyEvent:end], "\x00")
+			r.sort(wd, mask, name)
+			rest = rest[end:]
+		}
+	}
+}
+
+func (r *rawWatcher) sort(wd int, mask uint32, name []byte) {
+	if mask&unix.IN_Q_OVERFLOW != 0 {
+		r.everyone()
+		return
+	}
+	if mask&unix.IN_IGNORED != 0 {
+		r.mu.Lock()
+		users := r.users[wd]
+		delete(r.users, wd)
+		r.mu.Unlock()
+		for _, u := range users {
+			u.lose(true)
+		}
+		return
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, u := range r.users[wd] {
+		switch {
+		case len(name) == 0:
+			u.lose(true) // deleted, moved or unmounted
+		case mask&unix.IN_ISDIR == 0:
+			u.add(string(name), true)
+		}
+	}
+}
+
+// everyone tells all that hints were lost.
+func (r *rawWatcher) everyone() {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, users := range r.users {
+		for _, u := range users {
+			u.lose(false)
+		}
+	}
+}

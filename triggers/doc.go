@@ -1,0 +1,24 @@
+// Package triggers turns events into dispatches.
+//
+//	Source.Run ─► Emit ─► Ledger.Record (tx: cursor + entities + events)
+//	                       └► Decide (pure) ─► Ledger.Fire (tx: firing + events' ends + dispatches) ─► Options.Wake
+//
+// When the gate has nothing to wait for, its decisions travel with the batch and
+// both are one transaction.
+//
+// The Manager owns one goroutine per trigger, which runs its source; Emit is called
+// from it. Events that wait for something (a slot, a full batch, the end of a pause)
+// are rows with a reason. When what they wait for may have come, the trigger's gate
+// is kicked: a short-lived goroutine of the manager decides again and leaves. Both
+// work on the gate's state under its mutex. When Manager.Run returns, none is alive.
+//
+// A trigger's states:
+//
+//	preparing ─► active ◄─► degraded
+//	    └──────────┴──► failing ──► (back-off, tried again)
+//	any ─► paused ─► any            events are recorded and held
+//
+// An event's states; the last four are final and belong to exactly one firing:
+//
+//	pending ◄─► held ─► fired | skipped | rejected | dead
+package triggers

@@ -1,0 +1,143 @@
+package triggers
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// keeper runs one revision of one trigger.
+type keeper struct {
+	ledger Ledger
+	kinds  Kinds
+	wake   func()
+	log    zerolog.Logger
+	tally  *tally
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the source's goroutine is gone
+	kicks  sync.WaitGroup
+
+	settled     chan struct{} // closed once the trigger has left preparing, or couldn't
+	settledOnce sync.Once
+
+	ended   atomic.Bool // a dispatch of this trigger has ended since inFlight was read
+	blocked atomic.Bool // events wait for that
+
+	kick struct {
+		sync.Mutex
+		running, again, stopped bool
+		timer                   *time.Timer
+	}
+
+	// mu guards the gate and the health below it. It is held while the ledger works.
+	mu       sync.Mutex
+	trigger  Trigger
+	plan     *plan
+	paused   bool
+	window   []Pending // the oldest undecided events, in order
+	after    int64     // Seq up to which the window is known
+	behind   bool      // the ledger may hold undecided events beyond it
+	inFlight int       // at most this many dispatches are in flight
+
+	health struct {
+		state    State // of the source: preparing, active, degraded or failing
+		reason   string
+		gate     string // why the gate can't work, empty when it can
+		unstored bool   // the ledger doesn't know yet
+	}
+}
+
+func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
+	k := &keeper{
+		ledger: m.ledger, kinds: m.kinds, wake: m.opts.Wake, tally: &m.tally,
+		log:  m.opts.Log.With().Str(keyTrigger, t.Name).Logger(),
+		done: make(chan struct{}), settled: make(chan struct{}),
+		trigger: t, plan: p, paused: t.State == Paused,
+	}
+	k.ctx, k.cancel = context.WithCancel(m.ctx)
+	k.health.state, k.health.reason = t.State, t.Reason
+	if t.State == Paused {
+		k.health.state, k.health.reason = Preparing, ""
+	}
+	k.forget()
+	return k
+}
+
+// forget makes the gate read the ledger again before it decides anything.
+func (k *keeper) forget() {
+	k.window, k.after, k.behind = nil, 0, true
+	k.inFlight = maxInFlight
+	k.ended.Store(true)
+}
+
+// stop ends the source and the gate and waits for both.
+func (k *keeper) stop() {
+	k.cancel()
+	k.kick.Lock()
+	k.kick.stopped = true
+	if k.kick.timer != nil {
+		k.kick.timer.Stop()
+	}
+	k.kick.Unlock()
+	k.kicks.Wait()
+	<-k.done
+}
+
+// decideSoon kicks the gate. It never blocks.
+func (k *keeper) decideSoon() {
+	k.kick.Lock()
+	defer k.kick.Unlock()
+	switch {
+	case k.kick.stopped:
+	case k.kick.running:
+		k.kick.again = true
+	default:
+		k.kick.running = true
+		k.kicks.Go(k.kicked)
+	}
+}
+
+// decideIn kicks the gate after d, to look at everything anew; an earlier
+// appointment is replaced.
+func (k *keeper) decideIn(d time.Duration) {
+	k.kick.Lock()
+	defer k.kick.Unlock()
+	if k.kick.stopped {
+		return
+	}
+	if k.kick.timer != nil {
+		k.kick.timer.Stop()
+	}
+	k.kick.timer = time.AfterFunc(max(d, 0), func() {
+		k.ended.Store(true)
+		k.decideSoon()
+	})
+}
+
+// kicked decides until nobody asks for more.
+func (k *keeper) kicked() {
+	for {
+		k.decideOnce()
+		k.kick.Lock()
+		if !k.kick.again || k.kick.stopped {
+			k.kick.running = false
+			k.kick.Unlock()
+			return
+		}
+		k.kick.again = false
+		k.kick.Unlock()
+	}
+}
+
+// dispatchEnded is told that a slot may be free.
+func (k *keeper) dispatchEnded() {
+	k.ended.Store(true)
+	if k.blocked.Load() {
+		k.decideSoon()
+	}
+}

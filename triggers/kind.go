@@ -1,0 +1,46 @@
+package triggers
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// Kind reads the fields of its kind from a spec and makes the source. It is called
+// when a trigger is registered, edited, shown, and at every start; it does no I/O.
+// What is wrong is noted with f.Refuse.
+type Kind func(f *Fields) Made
+
+// Made is what a kind says about one trigger.
+type Made struct {
+	Source Source
+	Event  graph.Env // the fields of `event` in expressions
+
+	BatchSize   int64  // an alias of batch.size that was given; 0: none
+	BatchAlias  string // the name of that alias
+	Overlap     Overlap
+	MaxInFlight int64
+}
+
+// Kinds are the kinds of triggers by name, registered by hand where the program is
+// put together.
+type Kinds map[string]Kind
+
+func (ks Kinds) names() []string {
+	names := make([]string, 0, len(ks))
+	for name := range ks {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (ks Kinds) list() string { return strings.Join(ks.names(), ", ") }
+
+// Checker is implemented by sources that can tell at registration whether there is
+// anything to watch. A *graph.Invalid refuses the registration.
+type Checker interface {
+	Check(ctx context.Context) error
+}

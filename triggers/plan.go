@@ -1,0 +1,188 @@
+package triggers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// plan is a trigger made ready to run: its spec compiled, its target resolved.
+type plan struct {
+	*spec
+	parent  *graph.Dispatch // of a dispatch target
+	inputs  map[string]any  // the parent's effective inputs; nil for a lattice
+	lattice *graph.Lattice  // of today, when the target follows a name
+	follows string          // the name it follows, or empty
+}
+
+// newPlan compiles t.Spec and reads its target. Bad content is *graph.Invalid; other
+// errors come from the ledger. The target fields of t are filled in when they are
+// empty, which pins a lattice name.
+func newPlan(ctx context.Context, l Ledger, kinds Kinds, t *Trigger) (*plan, error) {
+	s, err := decodeSpec(t.Spec, kinds)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{spec: s}
+	if err := p.resolve(ctx, l, t); err != nil {
+		return nil, err
+	}
+	f := newFields(nil)
+	p.checkInputs(f)
+	return p, f.err()
+}
+
+// invalidField is one problem as an error.
+func invalidField(field, code, format string, args ...any) error {
+	return &graph.Invalid{Problems: []graph.Problem{{Path: field, Code: code, Message: fmt.Sprintf(format, args...)}}}
+}
+
+func (p *plan) resolve(ctx context.Context, l Ledger, t *Trigger) error {
+	if p.dispatch != "" {
+		return p.resolveDispatch(ctx, l, t)
+	}
+	name := p.spec.lattice
+	if followed, ok := strings.CutSuffix(name, latest); ok {
+		p.follows, name = followed, followed
+	} else if t.LatticeID != "" {
+		name = t.LatticeID // pinned before
+	}
+	lattice, err := l.Lattice(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		return invalidField("lattice", graph.CodeUnknownName, "there is no lattice %s; store it first", show(p.spec.lattice))
+	}
+	if err != nil {
+		return fmt.Errorf("read lattice %s: %w", name, err)
+	}
+	p.lattice = lattice
+	t.DispatchID, t.LatticeID, t.LatticeName = "", lattice.ID, lattice.Name
+	if p.follows != "" {
+		t.LatticeID, t.LatticeName = "", p.follows
+	}
+	return nil
+}
+
+func (p *plan) resolveDispatch(ctx context.Context, l Ledger, t *Trigger) error {
+	id := t.DispatchID
+	if id == "" {
+		id = p.dispatch
+	}
+	d, err := l.Dispatch(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return invalidField("dispatch_id", graph.CodeUnknownName, "there is no dispatch %s", show(p.dispatch))
+	}
+	if err != nil {
+		return fmt.Errorf("read dispatch %s: %w", id, err)
+	}
+	if p.lattice, err = l.Lattice(ctx, d.LatticeID); err != nil {
+		return fmt.Errorf("read lattice %s of dispatch %s: %w", d.LatticeID, id, err)
+	}
+	v, err := graph.DecodeValue(d.Inputs)
+	if err != nil && len(d.Inputs) > 0 {
+		return fmt.Errorf("read the inputs of dispatch %s: %w", id, err)
+	}
+	p.inputs, _ = v.(map[string]any)
+	p.parent = &d
+	t.DispatchID, t.LatticeID, t.LatticeName = d.ID, "", ""
+	return nil
+}
+
+// refresh reads the lattice again when the target follows its name.
+func (p *plan) refresh(ctx context.Context, l Ledger) error {
+	if p.follows == "" {
+		return nil
+	}
+	lattice, err := l.Lattice(ctx, p.follows)
+	if err != nil {
+		return fmt.Errorf("read lattice %s: %w", p.follows, err)
+	}
+	p.lattice = lattice
+	return nil
+}
+
+// checkInputs finds what can be found before the first event: inputs the lattice
+// doesn't have, required ones that nobody gives, fixed values that don't fit.
+func (p *plan) checkInputs(f *Fields) {
+	known := make([]string, len(p.lattice.Inputs))
+	for i, in := range p.lattice.Inputs {
+		known[i] = in.Name
+	}
+	good := true
+	for _, name := range slices.Sorted(maps.Keys(p.spec.inputs)) {
+		if !slices.Contains(known, name) {
+			good = false
+			f.Refuse("inputs."+name, graph.CodeUnknownName, "lattice %s has no input %s%s", p.lattice.Name, show(name), didYouMean(name, known))
+		}
+	}
+	for _, in := range p.lattice.Inputs {
+		_, mapped := p.spec.inputs[in.Name]
+		_, inherited := p.inputs[in.Name]
+		if in.Required && !mapped && !inherited {
+			good = false
+			f.Refuse("inputs."+in.Name, graph.CodeMissingInput, "lattice %s needs the input %s: map it from the event, or give a value", p.lattice.Name, in.Name)
+		}
+	}
+	if !good || len(p.fixed) < len(p.spec.inputs) {
+		return
+	}
+	// Nothing depends on an event, so what doesn't fit now never will.
+	inputs := maps.Clone(p.inputs)
+	if inputs == nil {
+		inputs = map[string]any{}
+	}
+	maps.Copy(inputs, p.fixed)
+	if _, err := p.lattice.Bind(inputs); err != nil {
+		noteAt(f, "", err, "")
+	}
+}
+
+// warnings are said beside a registration that works.
+func (p *plan) warnings() []graph.Warning {
+	if len(p.spec.inputs) > 0 {
+		return nil
+	}
+	message := "there is no input mapping: every dispatch gets the defaults of lattice " + p.lattice.Name + "; map inputs from `event` to use what happened"
+	if p.parent != nil {
+		message = fmt.Sprintf("there is no input mapping: every dispatch gets the inputs of dispatch %d; map inputs from `event` to use what happened", p.parent.Number)
+	}
+	return []graph.Warning{{Code: "no_input_mapping", Message: message}}
+}
+
+// effective lists every setting with its origin, the inputs of the target included.
+func (p *plan) effective() []Setting {
+	settings := slices.Clone(p.settings)
+	for _, in := range p.lattice.Inputs {
+		if _, mapped := p.spec.inputs[in.Name]; mapped {
+			continue
+		}
+		if v, ok := p.inputs[in.Name]; ok {
+			settings = append(settings, Setting{"inputs." + in.Name, v, fmt.Sprintf("dispatch %d", p.parent.Number)})
+		} else if !in.Required {
+			settings = append(settings, Setting{"inputs." + in.Name, in.Default, "lattice " + p.lattice.Name})
+		}
+	}
+	slices.SortStableFunc(settings, func(a, b Setting) int { return strings.Compare(a.Field, b.Field) })
+	return settings
+}
+
+// object turns a payload into what expressions see.
+func object(payload json.RawMessage) (map[string]any, error) {
+	if len(payload) == 0 {
+		return map[string]any{}, nil
+	}
+	v, err := graph.DecodeValue(payload)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("the payload must be an object, not %s", describe(v))
+	}
+	return m, nil
+}

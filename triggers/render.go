@@ -1,0 +1,181 @@
+package triggers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/google/uuid"
+	"github.com/latticed/latticed/graph"
+)
+
+// rejection says why events can't become a dispatch.
+type rejection struct{ code, message string }
+
+func (r *rejection) Error() string { return r.code + ": " + r.message }
+
+// Codes of rejections.
+const (
+	rejectInputs  = "inputs"
+	rejectLabels  = "labels"
+	rejectWhen    = "when"
+	rejectDedupe  = "dedupe_key"
+	rejectPayload = "payload"
+)
+
+// guarded runs f and turns a panic of an expression into an error, so that one bad
+// expression ends one event and not the daemon.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the expression panicked: %v", r)
+		}
+	}()
+	return f()
+}
+
+// check evaluates `when` and `dedupe_key` for one event.
+func (p *plan) check(payload json.RawMessage) (Check, map[string]any) {
+	fields, err := object(payload)
+	if err != nil {
+		return Check{Reject: (&rejection{rejectPayload, err.Error()}).Error()}, nil
+	}
+	if p.when == nil && p.dedupe == nil {
+		return Check{}, fields
+	}
+	var c Check
+	vars := map[string]any{"event": fields}
+	if err := guarded(func() error { return p.evalCheck(vars, &c) }); err != nil {
+		return Check{Reject: clip(err.Error())}, fields
+	}
+	return c, fields
+}
+
+func (p *plan) evalCheck(vars map[string]any, c *Check) error {
+	if p.when != nil {
+		v, err := p.when.Eval(vars)
+		if err != nil {
+			return &rejection{rejectWhen, err.Error()}
+		}
+		yes, ok := v.(bool)
+		if !ok {
+			return &rejection{rejectWhen, "must give true or false, not " + describe(v)}
+		}
+		c.Skip = !yes
+	}
+	if p.dedupe == nil || c.Skip {
+		return nil
+	}
+	v, err := p.dedupe.Eval(vars)
+	if err != nil {
+		return &rejection{rejectDedupe, err.Error()}
+	}
+	if v == nil {
+		return &rejection{rejectDedupe, "must give a value, not null"}
+	}
+	if c.Key, err = text(v); err != nil {
+		return &rejection{rejectDedupe, err.Error()}
+	}
+	if c.Key == "" {
+		return &rejection{rejectDedupe, "must give a value, not an empty text"}
+	}
+	return nil
+}
+
+// text is a value as a label or key: text as it is, the rest as compact JSON.
+func text(v any) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	b, err := graph.Canonical(v)
+	return string(b), err
+}
+
+// render makes the dispatch of a batch of events.
+func (p *plan) render(t *Trigger, batch []Pending) (ds []graph.Dispatch, err error) {
+	err = guarded(func() error {
+		d, err := p.dispatchOf(t, batch)
+		ds = []graph.Dispatch{d}
+		return err
+	})
+	if err != nil {
+		return nil, errors.New(clip(err.Error()))
+	}
+	return ds, nil
+}
+
+func (p *plan) dispatchOf(t *Trigger, batch []Pending) (graph.Dispatch, error) {
+	events := make([]any, len(batch))
+	for i, e := range batch {
+		events[i] = e.fields
+	}
+	vars := map[string]any{"events": events}
+	if !p.batched {
+		vars["event"] = events[0]
+	}
+	inputs := maps.Clone(p.inputs)
+	if inputs == nil {
+		inputs = map[string]any{}
+	}
+	for name, template := range p.spec.inputs {
+		v, err := template.Eval(vars)
+		if err != nil {
+			return graph.Dispatch{}, &rejection{rejectInputs, name + ": " + err.Error()}
+		}
+		inputs[name] = v
+	}
+	bound, err := p.lattice.Bind(inputs)
+	if err != nil {
+		return graph.Dispatch{}, &rejection{rejectInputs, err.Error()}
+	}
+	raw, err := graph.Canonical(bound)
+	if err != nil {
+		return graph.Dispatch{}, &rejection{rejectInputs, err.Error()}
+	}
+	labels, err := p.labelsOf(vars)
+	if err != nil {
+		return graph.Dispatch{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return graph.Dispatch{}, fmt.Errorf("make a dispatch id: %w", err)
+	}
+	d := graph.Dispatch{
+		ID: id.String(), RootID: id.String(), Status: graph.Pending,
+		LatticeID: p.lattice.ID, LatticeName: p.lattice.Name, Total: len(p.lattice.Electrons),
+		Inputs: raw, Labels: labels,
+		Owner: t.Owner, CreatedBy: t.CreatedBy, RunAs: t.RunAs,
+		TriggerID: t.ID, Trigger: t.Name,
+	}
+	if p.parent != nil {
+		d.ParentID = p.parent.ID
+	}
+	return d, nil
+}
+
+func (p *plan) labelsOf(vars map[string]any) (map[string]string, error) {
+	if len(p.labels) == 0 {
+		return nil, nil
+	}
+	labels := make(map[string]string, len(p.labels))
+	for name, template := range p.labels {
+		v, err := template.Eval(vars)
+		if err == nil && v != nil {
+			labels[name], err = text(v)
+		}
+		if err != nil {
+			return nil, &rejection{rejectLabels, name + ": " + err.Error()}
+		}
+	}
+	return labels, nil
+}
+
+// clip bounds a message that may quote a payload.
+func clip(s string) string {
+	const longest = 2000
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,88 @@
+package triggers
+
+import (
+	"strings"
+	"sync"
+	"time"
+)
+
+// Stats are the numbers of the manager since it started. They name no trigger: there
+// may be many thousands.
+type Stats struct {
+	States  map[State]int            // triggers by state
+	Events  map[string]int64         // events stored, by kind
+	Decided map[Decided]int64        // events that left pending or changed why they wait
+	Firings map[Decided]int64        // firings by decision and reason
+	Held    int                      // undecided events in memory; more may be rows
+	Lag     time.Duration            // age of the oldest undecided event known
+	Kinds   map[string]map[State]int // triggers by kind and state
+}
+
+// Decided is a state with its reason code.
+type Decided struct {
+	State  EventState
+	Reason string // the code, without a message
+}
+
+// tally counts. The zero value is ready.
+type tally struct {
+	mu      sync.Mutex
+	events  map[string]int64
+	decided map[Decided]int64
+	firings map[Decided]int64
+}
+
+func (t *tally) event(kind string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.events == nil {
+		t.events = map[string]int64{}
+	}
+	t.events[kind]++
+}
+
+func (t *tally) verdict(v Verdict) {
+	code, _, _ := strings.Cut(v.Reason, ":")
+	d := Decided{v.State, code}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.decided == nil {
+		t.decided, t.firings = map[Decided]int64{}, map[Decided]int64{}
+	}
+	t.decided[d] += int64(len(v.Events))
+	if final(v.State) {
+		t.firings[d]++
+	}
+}
+
+// Stats returns the numbers of now.
+func (m *Manager) Stats() Stats {
+	s := Stats{States: map[State]int{}, Events: map[string]int64{}, Decided: map[Decided]int64{}, Firings: map[Decided]int64{}, Kinds: map[string]map[State]int{}}
+	m.tally.mu.Lock()
+	for k, n := range m.tally.events {
+		s.Events[k] = n
+	}
+	for k, n := range m.tally.decided {
+		s.Decided[k] = n
+	}
+	for k, n := range m.tally.firings {
+		s.Firings[k] = n
+	}
+	m.tally.mu.Unlock()
+	for _, k := range m.snapshot() {
+		k.mu.Lock()
+		state, _ := k.state()
+		kind := k.trigger.Kind
+		s.Held += len(k.window)
+		if len(k.window) > 0 {
+			s.Lag = max(s.Lag, time.Since(k.window[0].At))
+		}
+		k.mu.Unlock()
+		s.States[state]++
+		if s.Kinds[kind] == nil {
+			s.Kinds[kind] = map[State]int{}
+		}
+		s.Kinds[kind][state]++
+	}
+	return s
+}

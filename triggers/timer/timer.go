@@ -1,0 +1,184 @@
+// Package timer is the trigger kind "time": it ticks at a fixed rate.
+//
+// The instants of a trigger are anchor + n × every, for n = 1, 2, 3 …; the anchor is
+// when it was registered or its rate was changed. They do not drift, and each is one
+// event: its key is the instant. What was missed while nobody watched is caught up
+// with one tick, the last one, which says how many were missed before it.
+//
+// The source runs in the manager's goroutine and starts none.
+package timer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+)
+
+const (
+	// maxNap bounds a wait: the clock may jump, and a machine may sleep.
+	maxNap = 30 * time.Second
+	// fastest is the shortest interval.
+	fastest = time.Second
+
+	instant = "2006-01-02T15:04:05.000000Z" // RFC 3339, µs, UTC
+)
+
+// later are fields of other ways to say when, which this version does not have.
+var later = [...]string{"cron", "at", "timezone", "dst", "jitter", "window", "cap", "after"}
+
+// Kind is the kind "time".
+func Kind(f *triggers.Fields) triggers.Made {
+	s := &source{}
+	switch gap, every := f.Has("time_gap"), f.Has("every"); {
+	case gap && every:
+		f.Refuse("every", graph.CodeBadValue, "time_gap and every mean the same: give one of them")
+		f.Alias("time_gap")
+		f.Alias("every")
+	case gap:
+		s.every = f.Duration("time_gap", fastest, fastest).Truncate(time.Microsecond)
+		f.Alias("every")
+	case every:
+		s.every = f.Duration("every", fastest, fastest).Truncate(time.Microsecond)
+		f.Alias("time_gap")
+	default:
+		f.Alias("time_gap")
+		f.Alias("every")
+		if !otherway(f) {
+			f.Refuse("every", graph.CodeMissing, "say how often: every (such as 10m) or time_gap (seconds)")
+		}
+	}
+	for _, field := range later {
+		if f.Has(field) {
+			f.Alias(field)
+			f.Refuse(field, graph.CodeUnknownKey, "%s is not supported by this version: time triggers take every or time_gap", field)
+		}
+	}
+	f.OneOf("catch_up", "last", "last")
+	return triggers.Made{
+		Source: s, Overlap: triggers.Skip, MaxInFlight: 1,
+		Event: graph.Env{"time": graph.String, "missed": graph.Integer, "kind": graph.String},
+	}
+}
+
+func otherway(f *triggers.Fields) bool {
+	for _, field := range later {
+		if f.Has(field) {
+			return true
+		}
+	}
+	return false
+}
+
+type source struct{ every time.Duration }
+
+// cursor is where a trigger stands. Times are µs since the epoch.
+type cursor struct {
+	Every  int64 `json:"every"`
+	Anchor int64 `json:"anchor"`
+	Last   int64 `json:"last"` // the last instant that was due
+}
+
+// tick is what is due.
+type tick struct {
+	at     time.Time // zero: nothing
+	missed int64     // instants before it that nobody saw
+	next   time.Time // the next one
+}
+
+// due says what has become due after last, up to now. It is pure. When the clock was
+// set back behind last, ticking goes on from now; instants that come again are known
+// by their key.
+func due(anchor time.Time, every time.Duration, last, now time.Time) tick {
+	nth := func(t time.Time) int64 { return int64(t.Sub(anchor) / every) }
+	if now.Before(anchor) {
+		return tick{next: anchor.Add(every)}
+	}
+	n := nth(now)
+	t := tick{next: anchor.Add(time.Duration(n+1) * every)}
+	if seen := nth(last); seen < n {
+		t.at = anchor.Add(time.Duration(n) * every)
+		t.missed = n - seen - 1
+	}
+	return t
+}
+
+// Run ticks until ctx ends.
+func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
+	c, err := s.load(ctx, from, emit)
+	if err != nil {
+		return err
+	}
+	from.Health(triggers.Active, "")
+	anchor, last := time.UnixMicro(c.Anchor), time.UnixMicro(c.Last)
+	for {
+		t := due(anchor, s.every, last, time.Now())
+		if !t.at.IsZero() {
+			b, err := s.batch(c, t)
+			if err != nil {
+				return err
+			}
+			if err := emit(ctx, b); err != nil {
+				return err
+			}
+			last = t.at
+		} else if now := time.Now(); now.Before(last) {
+			last = now // set back: see due
+		}
+		if err := sleep(ctx, min(time.Until(t.next), maxNap)); err != nil {
+			return err
+		}
+	}
+}
+
+// load reads the cursor, or takes the baseline: the clock of now.
+func (s *source) load(ctx context.Context, from triggers.From, emit triggers.Emit) (cursor, error) {
+	var c cursor
+	if from.Cursor != nil {
+		if err := json.Unmarshal(from.Cursor, &c); err != nil {
+			return c, fmt.Errorf("read the cursor: %w", err)
+		}
+		if c.Every == s.every.Microseconds() {
+			return c, nil
+		}
+	}
+	now := time.Now().Truncate(time.Microsecond)
+	c = cursor{Every: s.every.Microseconds(), Anchor: now.UnixMicro(), Last: now.UnixMicro()}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return c, fmt.Errorf("write the cursor: %w", err)
+	}
+	return c, emit(ctx, triggers.Batch{Cursor: raw, Next: now.Add(s.every)})
+}
+
+// batch is a tick as the manager takes it.
+func (s *source) batch(c cursor, t tick) (triggers.Batch, error) {
+	c.Last = t.at.UnixMicro()
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return triggers.Batch{}, fmt.Errorf("write the cursor: %w", err)
+	}
+	at := t.at.UTC().Format(instant)
+	payload, err := json.Marshal(map[string]any{"time": at, "missed": t.missed, "kind": "tick"})
+	if err != nil {
+		return triggers.Batch{}, fmt.Errorf("write the event: %w", err)
+	}
+	return triggers.Batch{
+		Cursor: raw, Next: t.next,
+		Events: []triggers.Event{{Key: at, Kind: "tick", Payload: payload}},
+	}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
