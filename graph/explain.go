@@ -78,6 +78,9 @@ func unknownField(root ast.Node, at file.Location, name string) string {
 		what = "there is no electron " + name
 	}
 	hint := didYouMean(name, known)
+	if len(known) == 0 && base == "inputs" {
+		return what + "; the lattice declares none"
+	}
 	if hint == "" && len(known) > 0 && len(known) <= 12 {
 		hint = "; it has " + strings.Join(known, ", ")
 		if base == "inputs" || base == "electrons" {
@@ -111,7 +114,8 @@ func plainMessage(err error) string {
 	return strings.NewReplacer(
 		"map[string]interface {}", "mapping", "[]interface {}", "list", "interface {}", "any value",
 		"float64", "number", "int64", "integer", "<nil>", "null", "nil", "null",
-	).Replace(text)
+		"unexpected token EOF", "the expression ends too early", "memory budget exceeded", errCost.Error(),
+	).Replace(strings.TrimSpace(text))
 }
 
 func firstLine(s string) string {

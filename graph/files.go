@@ -83,7 +83,7 @@ func (b *builder) includeHint(file string) string {
 		known = append(known, name)
 	}
 	if len(known) == 0 {
-		return "; include is empty"
+		return "; the document includes none"
 	}
 	slices.Sort(known)
 	return didYouMean(file, known)

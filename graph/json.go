@@ -255,13 +255,18 @@ func numberValue(literal string, integer bool) (any, error) {
 	}
 	f, err := strconv.ParseFloat(literal, 64)
 	if err != nil || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("the number %s is too large", quote(literal))
+		return nil, &rangeError{fmt.Sprintf("the number %s is too large", quote(literal))}
 	}
 	if integer && string(appendNumber(nil, f)) != literal {
-		return nil, fmt.Errorf("the integer %s can't be kept exactly; write it as text", literal)
+		return nil, &rangeError{fmt.Sprintf("the integer %s can't be kept exactly; write it as text", literal)}
 	}
 	return f, nil
 }
+
+// rangeError is about a number that is JSON but can't be kept.
+type rangeError struct{ message string }
+
+func (e *rangeError) Error() string { return e.message }
 
 // text reads a string in double quotes.
 func (p *jsonParser) text() (string, error) {

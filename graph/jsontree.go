@@ -61,8 +61,13 @@ func (p *jsonParser) tree(exact bool, path string) (*tree, error) {
 	default:
 		start := p.pos
 		var v any
-		if v, err = p.scalar(c); err == nil {
+		v, err = p.scalar(c)
+		var beyond *rangeError
+		switch {
+		case err == nil:
 			err = t.setScalar(v, string(p.src[start:p.pos]), exact, path)
+		case errors.As(err, &beyond):
+			err = &problemError{pos: t.pos, path: path, code: CodeNumberRange, err: err}
 		}
 	}
 	return t, err

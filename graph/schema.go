@@ -133,6 +133,9 @@ func reason(e *jsonschema.ValidationError) string {
 		if k.Want == "path" || k.Want == "directory" {
 			return k.Err.Error()
 		}
+		if k.Want == "regex" {
+			return fmt.Sprintf("%s is not a regular expression", compact(k.Got))
+		}
 		return fmt.Sprintf("%s is not of the format %s", compact(k.Got), k.Want)
 	case *kind.Minimum:
 		return fmt.Sprintf("%s is below the minimum %s", rational(k.Got), rational(k.Want))

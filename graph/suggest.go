@@ -26,14 +26,18 @@ func Suggest(word string, known []string) string {
 	return suggestByPrefix(folded, known)
 }
 
-// suggestByPrefix finds the only word that continues what was typed, or is
-// continued by it.
+// suggestByPrefix finds the only word that begins as what was typed does: retry and
+// retries, mem and memory.
 func suggestByPrefix(folded string, known []string) string {
 	const shortest = 3
 	found := ""
 	for _, k := range known {
 		f := fold(k)
-		if min(len(f), len(folded)) < shortest || !strings.HasPrefix(f, folded) && !strings.HasPrefix(folded, f) {
+		n := 0
+		for n < min(len(f), len(folded)) && f[n] == folded[n] {
+			n++
+		}
+		if n < shortest || n < min(len(f), len(folded)) && n < shortest+1 {
 			continue
 		}
 		if found != "" {

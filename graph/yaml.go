@@ -51,6 +51,9 @@ func yamlSyntax(src []byte, err error) error {
 		}
 		text = text[len(m[0]):]
 	}
+	if strings.HasPrefix(text, "did not find expected") && line > 1 {
+		line++ // the library counts these from 0
+	}
 	hint := ""
 	lines := strings.Split(string(src), "\n")
 	for _, i := range []int{line - 1, line - 2, line} {
