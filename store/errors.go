@@ -1,7 +1,12 @@
 package store
 
 import (
+	"database/sql"
 	"errors"
+	"fmt"
+
+	gosqlite "github.com/glebarez/go-sqlite"
+	"golang.org/x/sys/unix"
 
 	"github.com/latticed/latticed/triggers"
 )
@@ -40,3 +45,48 @@ type MissingAssetError struct{ Path, SHA256 string }
 func (e *MissingAssetError) Error() string {
 	return "include." + e.Path + ": there is no asset " + e.SHA256 + "; upload it first"
 }
+
+// The primary result codes of SQLite after which a transaction must not go on.
+const (
+	sqliteBusy    = 5
+	sqliteLocked  = 6
+	sqliteNoMem   = 7
+	sqliteIOErr   = 10
+	sqliteCorrupt = 11
+	sqliteFull    = 13
+	sqliteCantGo  = 14 // can't open
+	sqliteNotADB  = 26
+)
+
+func sqliteCode(err error) int {
+	var e *gosqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+// isStorage tells errors of the disk and the database file from those of a unit.
+func isStorage(err error) bool {
+	switch sqliteCode(err) {
+	case sqliteBusy, sqliteLocked, sqliteNoMem, sqliteIOErr, sqliteCorrupt, sqliteFull, sqliteCantGo, sqliteNotADB:
+		return true
+	}
+	return errors.Is(err, sql.ErrTxDone) || errors.Is(err, sql.ErrConnDone)
+}
+
+// storageError gives the errors that callers show as a state their sentinel.
+func storageError(err error) error {
+	switch code := sqliteCode(err); {
+	case err == nil || errors.Is(err, ErrDiskFull) || errors.Is(err, ErrBusy):
+		return err
+	case code == sqliteFull || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
+	case code == sqliteBusy || code == sqliteLocked:
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
+}
+
+// notFound gives an empty answer its name.
+func notFound(what, id string) error { return fmt.Errorf("%s %q: %w", what, id, ErrNotFound) }

@@ -15,6 +15,26 @@ type Options struct {
 	GroupMax    int           // units that share one commit at most, default 256
 	BusyTimeout time.Duration // how long another program may lock the database, default 5 s
 	Lattices    int           // compiled lattices kept in memory, default 256
-	KeyAge      time.Duration // how long idempotency keys are kept, default 7 days
+	KeyAge      time.Duration // how long idempotency keys and tombstones are kept, default 7 days
 	UploadAge   time.Duration // how long an upload may wait for its lattice, default 7 days
+}
+
+func (o Options) withDefaults() Options {
+	const week = 7 * 24 * time.Hour
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	orDefault(&o.Readers, 4)
+	orDefault(&o.GroupMax, 256)
+	orDefault(&o.Lattices, 256)
+	orDefault(&o.BusyTimeout, 5*time.Second)
+	orDefault(&o.KeyAge, week)
+	orDefault(&o.UploadAge, week)
+	return o
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
 }

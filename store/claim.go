@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// Claim moves up to limit pending dispatches to running, oldest first.
+func (s *Store) Claim(ctx context.Context, limit int) ([]graph.Run, error) {
+	// Usually nothing waits: that is learned beside the writer.
+	var waits []int64
+	err := s.read.WithContext(ctx).Raw("SELECT number FROM dispatches WHERE status = 'pending' LIMIT 1").Scan(&waits).Error
+	if err != nil || len(waits) == 0 || limit <= 0 {
+		return nil, err
+	}
+	var runs []graph.Run
+	err = s.change(ctx, func(t *tx) error {
+		ds, err := t.claim(limit)
+		runs = make([]graph.Run, len(ds))
+		for i := range ds {
+			runs[i].Dispatch = ds[i]
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim dispatches: %w", err)
+	}
+	return runs, nil
+}
+
+func (t *tx) claim(limit int) ([]graph.Dispatch, error) {
+	var vs []dispatchView
+	err := t.gorm().Raw(selectDispatches+"WHERE d.status = 'pending' ORDER BY d.number LIMIT ?", limit).Scan(&vs).Error
+	if err != nil {
+		return nil, err
+	}
+	for i := range vs {
+		v := &vs[i]
+		v.Status, v.StartedAt, v.Seq, v.Waiting, v.Reason = string(graph.Running), t.now, t.seq(), "", ""
+		err := t.guarded("UPDATE dispatches SET status = 'running', waiting = NULL, reason = NULL, started_at = ?, seq = ? WHERE number = ? AND status = 'pending'",
+			t.now, v.Seq, v.Number)
+		if err != nil {
+			return nil, err
+		}
+		t.w.live[v.ID] = liveRef{v.Number, v.Trigger}
+		t.touched(v.ID)
+	}
+	return fromDispatchViews(vs)
+}
+
+// Live returns the running dispatches with Number > after, in order, for recovery.
+func (s *Store) Live(ctx context.Context, after int64, limit int) ([]graph.Run, error) {
+	var runs []graph.Run
+	err := s.snapshot(ctx, func(r *reader) error {
+		var vs []dispatchView
+		err := r.db.Raw(selectDispatches+"WHERE d.status = 'running' AND d.number > ? ORDER BY d.number LIMIT ?", after, limit).Scan(&vs).Error
+		if err != nil {
+			return err
+		}
+		runs = make([]graph.Run, len(vs))
+		for i := range vs {
+			if runs[i].Dispatch, err = fromDispatchView(&vs[i]); err != nil {
+				return err
+			}
+			if runs[i].Electrons, err = r.electrons(vs[i].Number, "idx >= 0", nil, -1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load live dispatches: %w", err)
+	}
+	return runs, nil
+}

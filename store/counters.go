@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"sync"
+
+	"gorm.io/gorm"
+)
+
+// counters keeps, per trigger, numbers that are asked for at every decision and would
+// cost a scan. They are counted when the store opens and follow each commit.
+type counters struct {
+	mu sync.Mutex
+	m  map[int64]triggerCount
+}
+
+type triggerCount struct {
+	pending  int64 // events pending or held
+	inFlight int   // non-terminal dispatches
+}
+
+// counterStep is what a unit adds.
+type counterStep struct {
+	trigger int64
+	triggerCount
+}
+
+func (c *counters) load(ctx context.Context, db *gorm.DB) error {
+	var events, dispatches []struct{ Trigger, N int64 }
+	db = db.WithContext(ctx)
+	if err := db.Raw("SELECT trigger, count(*) AS n FROM events WHERE firing IS NULL GROUP BY trigger").Scan(&events).Error; err != nil {
+		return err
+	}
+	err := db.Raw(`SELECT trigger, count(*) AS n FROM dispatches
+		WHERE trigger IS NOT NULL AND (status = 'new' OR status = 'pending' OR status = 'running') GROUP BY trigger`).Scan(&dispatches).Error
+	if err != nil {
+		return err
+	}
+	c.m = map[int64]triggerCount{}
+	for _, e := range events {
+		c.m[e.Trigger] = triggerCount{pending: e.N}
+	}
+	for _, d := range dispatches {
+		c.m[d.Trigger] = triggerCount{pending: c.m[d.Trigger].pending, inFlight: int(d.N)}
+	}
+	return nil
+}
+
+func (c *counters) apply(steps []counterStep) {
+	if len(steps) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range steps {
+		n := c.m[s.trigger]
+		n.pending += s.pending
+		n.inFlight += s.inFlight
+		if n == (triggerCount{}) {
+			delete(c.m, s.trigger)
+			continue
+		}
+		c.m[s.trigger] = n
+	}
+}
+
+func (c *counters) of(trigger int64) triggerCount {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.m[trigger]
+}
+
+// countPending notes that events became undecided (or, negative, decided).
+func (t *tx) countPending(trigger, n int64) {
+	if n != 0 {
+		t.u.delta = append(t.u.delta, counterStep{trigger, triggerCount{pending: n}})
+	}
+}
+
+// countInFlight notes that dispatches of a trigger began (or, negative, ended).
+func (t *tx) countInFlight(trigger int64, n int) {
+	if trigger != 0 && n != 0 {
+		t.u.delta = append(t.u.delta, counterStep{trigger, triggerCount{inFlight: n}})
+	}
+}

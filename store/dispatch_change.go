@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// StartDispatch moves new → pending; ErrStale otherwise.
+func (s *Store) StartDispatch(ctx context.Context, id string) (graph.Dispatch, error) {
+	return s.changeDispatch(ctx, "start", id, func(t *tx, number int64) error {
+		n, err := t.exec("UPDATE dispatches SET status = 'pending', seq = ? WHERE number = ? AND status = 'new'", t.seq(), number)
+		if err == nil && n == 0 {
+			err = graph.ErrStale
+		}
+		return err
+	})
+}
+
+// reasonCancelled says that somebody asked.
+const reasonCancelled = "cancelled"
+
+// RequestCancel ends a new or pending dispatch as cancelled at once, and marks a
+// running one; a terminal or already marked one is returned as it is.
+func (s *Store) RequestCancel(ctx context.Context, id string) (graph.Dispatch, error) {
+	return s.changeDispatch(ctx, "cancel", id, func(t *tx, number int64) error {
+		var trigger sql.NullInt64
+		err := t.row(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
+			cancel_requested_at = ?, ended_at = ?, seq = ?
+			WHERE number = ? AND (status = 'new' OR status = 'pending') RETURNING trigger`,
+			[]any{reasonCancelled, t.now, t.now, t.seq(), number}, &trigger)
+		if err == nil {
+			t.countInFlight(trigger.Int64, -1)
+			return nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		_, err = t.exec("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running' AND cancel_requested_at IS NULL",
+			t.now, t.seq(), number)
+		return err
+	})
+}
+
+// PatchDispatch changes what people may change.
+func (s *Store) PatchDispatch(ctx context.Context, id string, p DispatchPatch) (graph.Dispatch, error) {
+	return s.changeDispatch(ctx, "patch", id, func(t *tx, number int64) error {
+		if p.Note != nil {
+			if _, err := t.exec("UPDATE dispatches SET note = ? WHERE number = ?", text(*p.Note), number); err != nil {
+				return err
+			}
+		}
+		if p.Keep != nil {
+			if _, err := t.exec("UPDATE dispatches SET keep = ? WHERE number = ?", *p.Keep, number); err != nil {
+				return err
+			}
+		}
+		if len(p.Labels) > 0 {
+			if err := t.patchLabels(number, p.Labels); err != nil {
+				return err
+			}
+		}
+		_, err := t.exec("UPDATE dispatches SET seq = ? WHERE number = ?", t.seq(), number)
+		return err
+	})
+}
+
+func (t *tx) patchLabels(number int64, patch map[string]*string) error {
+	var stored sql.NullString
+	var createdAt int64
+	if err := t.row("SELECT labels, created_at FROM dispatches WHERE number = ?", []any{number}, &stored, &createdAt); err != nil {
+		return err
+	}
+	labels, err := fromJSONMap[string](stored.String)
+	if err != nil {
+		return err
+	}
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for k, v := range patch {
+		if v == nil {
+			delete(labels, k)
+		} else {
+			labels[k] = *v
+		}
+	}
+	column, err := jsonText(labels, len(labels) == 0)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec("UPDATE dispatches SET labels = ? WHERE number = ?", column, number); err != nil {
+		return err
+	}
+	if _, err := t.exec("DELETE FROM dispatch_labels WHERE dispatch = ?", number); err != nil {
+		return err
+	}
+	return t.insertLabels(number, createdAt, labels)
+}
+
+// changeDispatch runs do for one dispatch and returns it as it is then.
+func (s *Store) changeDispatch(ctx context.Context, verb, id string, do func(t *tx, number int64) error) (graph.Dispatch, error) {
+	var d graph.Dispatch
+	err := s.change(ctx, func(t *tx) error {
+		db := t.gorm()
+		number, err := dispatchNumber(db, id)
+		if err != nil {
+			return err
+		}
+		if err := do(t, number); err != nil {
+			return err
+		}
+		if d, err = dispatchBy(t.gorm(), id); err != nil {
+			return err
+		}
+		t.touched(d.ID)
+		return t.effect(d)
+	})
+	if err != nil {
+		return graph.Dispatch{}, fmt.Errorf("%s dispatch %s: %w", verb, id, err)
+	}
+	return d, nil
+}

@@ -1,0 +1,46 @@
+package store
+
+import "fmt"
+
+// NetworkError means that the state directory is on a filesystem other machines write
+// to as well: a write-ahead log is shared memory and would be corrupted there.
+type NetworkError struct{ Dir, Filesystem string }
+
+func (e *NetworkError) Error() string {
+	return fmt.Sprintf("the state directory %s is on %s, a network filesystem, where the database would be damaged; choose a --state-dir on a local disk", e.Dir, e.Filesystem)
+}
+
+// networkFilesystem names the network filesystems among what statfs(2) tells.
+func networkFilesystem(magic int64) (string, bool) {
+	name, ok := map[uint32]string{
+		0x6969:     "NFS",
+		0x517b:     "SMB",
+		0xff534d42: "CIFS",
+		0xfe534d42: "SMB2",
+		0x73757245: "Coda",
+		0x5346414f: "AFS",
+		0x01021997: "9P",
+		0x47504653: "GPFS",
+		0x0bd00bd0: "Lustre",
+		0x19830326: "BeeGFS",
+		0x00c36400: "CephFS",
+		0x7461636f: "OCFS2",
+		0x01161970: "GFS2",
+		0xaad7aaea: "PanFS",
+		0x786f4256: "a VirtualBox share",
+		0x65735546: "FUSE (sshfs or the like)",
+	}[uint32(magic)] //nolint:gosec // the kernel's word has 32 bits
+	return name, ok
+}
+
+// checkFilesystem refuses network filesystems. kind is filesystemKind but in tests.
+func checkFilesystem(dir string, kind func(string) (int64, error)) error {
+	magic, err := kind(dir)
+	if err != nil {
+		return fmt.Errorf("statfs %s: %w", dir, err)
+	}
+	if name, ok := networkFilesystem(magic); ok {
+		return &NetworkError{Dir: dir, Filesystem: name}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+// triggerView is a trigger with the time of its oldest undecided event.
+type triggerView struct {
+	triggerRow
+	OldestAt int64
+}
+
+const selectTriggers = `SELECT t.*, (SELECT at FROM events WHERE trigger = t.n AND firing IS NULL ORDER BY n LIMIT 1) AS oldest_at FROM triggers t `
+
+func (s *Store) fromTriggerView(v *triggerView) triggers.Trigger {
+	return triggers.Trigger{
+		ID: v.ID, Name: v.Name, Kind: v.Kind, Revision: v.Revision, State: triggers.State(v.State), Reason: v.Reason,
+		Spec: fromRawText(v.Spec), DispatchID: v.DispatchID, LatticeID: v.LatticeID, LatticeName: v.LatticeName,
+		Owner: v.Owner, CreatedBy: v.CreatedBy, RunAs: v.RunAs, CreatedAt: fromMicros(v.CreatedAt), UpdatedAt: fromMicros(v.UpdatedAt),
+		LastEventAt: fromMicros(v.LastEventAt), LastFiringAt: fromMicros(v.LastFiringAt), NextAt: fromMicros(v.NextAt),
+		OldestAt: fromMicros(v.OldestAt), Pending: s.counters.of(v.N).pending, Seq: v.Seq,
+	}
+}
+
+func (s *Store) triggersWhere(db *gorm.DB, where string, args ...any) ([]triggers.Trigger, []int64, error) {
+	var vs []triggerView
+	if err := db.Raw(selectTriggers+where, args...).Scan(&vs).Error; err != nil {
+		return nil, nil, err
+	}
+	ts, ns := make([]triggers.Trigger, len(vs)), make([]int64, len(vs))
+	for i := range vs {
+		ts[i], ns[i] = s.fromTriggerView(&vs[i]), vs[i].N
+	}
+	return ts, ns, nil
+}
+
+// Triggers returns all triggers that were not removed, by name.
+func (s *Store) Triggers(ctx context.Context) ([]triggers.Trigger, error) {
+	ts, _, err := s.triggersWhere(s.read.WithContext(ctx), "WHERE removed_at IS NULL ORDER BY name")
+	return ts, err
+}
+
+// Trigger returns one by id or name.
+func (s *Store) Trigger(ctx context.Context, idOrName string) (triggers.Trigger, error) {
+	return s.trigger(s.read.WithContext(ctx), idOrName)
+}
+
+func (s *Store) trigger(db *gorm.DB, idOrName string) (triggers.Trigger, error) {
+	ts, _, err := s.triggersWhere(db, "WHERE removed_at IS NULL AND (id = ? OR name = ?) ORDER BY id = ? DESC LIMIT 1", idOrName, idOrName, idOrName)
+	if err == nil && len(ts) == 0 {
+		err = notFound("trigger", idOrName)
+	}
+	if err != nil {
+		return triggers.Trigger{}, err
+	}
+	return ts[0], nil
+}
+
+// TriggersPage returns a page in the order of names.
+func (s *Store) TriggersPage(ctx context.Context, f TriggerFilter) ([]triggers.Trigger, string, error) {
+	c, err := parseCursor("triggers", f.After)
+	if err != nil {
+		return nil, "", err
+	}
+	conds, args := []string{"removed_at IS NULL"}, []any{}
+	also := func(sql string, arg any) { conds = append(conds, sql); args = append(args, arg) }
+	if f.Kind != "" {
+		also("kind = ?", f.Kind)
+	}
+	if len(f.State) > 0 {
+		also("state IN ?", in(f.State))
+	}
+	if f.Owner != "" {
+		also("owner = ?", f.Owner)
+	}
+	if f.Query != "" {
+		also("instr(lower(name), lower(?)) > 0", f.Query)
+	}
+	if c != nil {
+		also("name > ?", c.S)
+	}
+	limit := limitOf(f.Limit)
+	ts, _, err := s.triggersWhere(s.read.WithContext(ctx), "WHERE "+strings.Join(conds, " AND ")+" ORDER BY name LIMIT ?", append(args, limit+1)...)
+	if err != nil {
+		return nil, "", err
+	}
+	next := ""
+	if len(ts) > limit {
+		ts = ts[:limit]
+		next = pageCursor{K: "triggers", S: ts[limit-1].Name}.String()
+	}
+	return ts, next, nil
+}
+
+// triggerNumbers resolves an id or name, removed triggers included: their history
+// stays. A name may have belonged to several.
+func triggerNumbers(db *gorm.DB, idOrName string) ([]int64, error) {
+	var ns []int64
+	err := db.Raw("SELECT n FROM triggers WHERE id = ?", idOrName).Scan(&ns).Error
+	if err == nil && len(ns) == 0 {
+		err = db.Raw("SELECT n FROM triggers WHERE name = ? ORDER BY n DESC", idOrName).Scan(&ns).Error
+	}
+	if err == nil && len(ns) == 0 {
+		err = notFound("trigger", idOrName)
+	}
+	return ns, err
+}

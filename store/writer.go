@@ -1,0 +1,247 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A unit is one caller's change.
+type unit struct {
+	do    func(*tx) error
+	state atomic.Int32  // unitQueued → unitTaken by the writer, or unitLeft by its caller
+	done  chan error    // one slot
+	after []func()      // of the run that was committed
+	wrote []string      // dispatches it touched
+	delta []counterStep // what it adds to the counters
+	once  *pendingOnce  // the idempotency key it has to save, or nil
+}
+
+const (
+	unitQueued int32 = iota
+	unitTaken
+	unitLeft
+)
+
+// PanicError is what the caller of a unit that panicked gets; the writer goes on.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic in the store: %v", e.Value) }
+
+// writer owns the one connection that writes. Its fields below the line are touched by
+// its goroutine only.
+type writer struct {
+	s      *Store
+	queue  chan *unit
+	mu     sync.RWMutex // guards closed, and sending against closing
+	closed bool
+
+	committed atomic.Int64 // seq of the last commit
+	stats     writerStats
+	// ---
+	seq      int64
+	lattices map[string]latticeRef // by id; lattices never change
+	live     map[string]liveRef    // running dispatches by id
+	batch    []*unit
+}
+
+func newWriter(s *Store, seq int64) *writer {
+	w := &writer{
+		s: s, queue: make(chan *unit, 4*s.o.GroupMax), seq: seq,
+		lattices: map[string]latticeRef{}, live: map[string]liveRef{},
+	}
+	w.committed.Store(seq)
+	return w
+}
+
+// change runs do in a transaction and returns when that is durable, or not made at
+// all. Once the writer has begun with it, the end of ctx no longer stops it.
+func (s *Store) change(ctx context.Context, do func(*tx) error) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	u := &unit{do: do, done: make(chan error, 1)}
+	if o := onceFrom(ctx); o != nil {
+		u.do = o.around(do)
+	}
+	if err := s.writer.send(ctx, u); err != nil {
+		return err
+	}
+	select {
+	case err := <-u.done:
+		return err
+	case <-ctx.Done():
+		if u.state.CompareAndSwap(unitQueued, unitLeft) {
+			return context.Cause(ctx)
+		}
+		return <-u.done
+	}
+}
+
+func (w *writer) send(ctx context.Context, u *unit) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return ErrClosed
+	}
+	select {
+	case w.queue <- u:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (w *writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	close(w.queue)
+}
+
+// run commits until the queue is closed and empty.
+func (w *writer) run() {
+	for u := range w.queue {
+		began := time.Now()
+		w.collect(u)
+		if len(w.batch) > 0 {
+			w.commit(w.batch)
+		}
+		clear(w.batch)
+		w.stats.busy.Add(int64(time.Since(began)))
+	}
+}
+
+// collect takes what waits, without waiting for more.
+func (w *writer) collect(first *unit) {
+	w.batch = w.batch[:0]
+	take := func(u *unit) {
+		if u.state.CompareAndSwap(unitQueued, unitTaken) {
+			w.batch = append(w.batch, u)
+		}
+	}
+	take(first)
+	for len(w.batch) < w.s.o.GroupMax {
+		select {
+		case u, ok := <-w.queue:
+			if !ok {
+				return
+			}
+			take(u)
+		default:
+			return
+		}
+	}
+}
+
+// commit makes a group durable in one transaction. When that fails as a whole, each
+// unit is tried alone, so that one that cannot be stored does not fail the others.
+func (w *writer) commit(group []*unit) {
+	errs, err := w.attempt(group)
+	if err != nil && len(group) > 1 && !errors.Is(err, ErrBusy) {
+		for _, u := range group {
+			w.commit([]*unit{u})
+		}
+		return
+	}
+	if err != nil {
+		w.stats.fail(err)
+	} else {
+		w.stats.commit(errs)
+		w.committed.Store(w.seq)
+	}
+	for i, u := range group {
+		if err != nil {
+			u.done <- err
+			continue
+		}
+		if errs[i] == nil {
+			w.publish(u)
+		}
+		u.done <- errs[i]
+	}
+}
+
+// publish tells the world about a unit that is durable now.
+func (w *writer) publish(u *unit) {
+	w.s.counters.apply(u.delta)
+	for _, f := range u.after {
+		f()
+	}
+	w.s.watchers.wake(u.wrote)
+}
+
+// attempt runs a group in one transaction. It returns what each unit said, or why
+// nothing of the group was stored.
+func (w *writer) attempt(group []*unit) ([]error, error) {
+	t, err := w.begin()
+	if err != nil {
+		return nil, storageError(err)
+	}
+	errs := make([]error, len(group))
+	for i, u := range group {
+		if errs[i], err = w.runUnit(t, u, len(group) == 1); err != nil {
+			w.abandon(t)
+			return nil, storageError(err)
+		}
+	}
+	if len(group) == 1 && errs[0] != nil {
+		w.abandon(t)
+		return errs, nil
+	}
+	if err := t.sql.Commit(); err != nil {
+		w.abandon(t)
+		return nil, storageError(err)
+	}
+	return errs, nil
+}
+
+// runUnit runs one unit under a savepoint; alone it needs none. refused is the unit's
+// own error, broken one after which the whole transaction must not go on: SQLite may
+// have rolled it back, and what followed would be committed statement by statement.
+func (w *writer) runUnit(t *tx, u *unit, alone bool) (refused, broken error) {
+	if !alone {
+		if _, err := t.exec("SAVEPOINT unit"); err != nil {
+			return nil, err
+		}
+	}
+	t.unit(u)
+	refused = protect(t, u.do)
+	if isStorage(refused) {
+		return nil, refused
+	}
+	if alone {
+		return refused, nil
+	}
+	if refused != nil {
+		if _, err := t.exec("ROLLBACK TO unit"); err != nil {
+			return nil, err
+		}
+		t.forget()
+	}
+	_, err := t.exec("RELEASE unit")
+	return refused, err
+}
+
+// abandon rolls back. What the writer remembers may be of the transaction, so it
+// forgets it; it is only a cache.
+func (w *writer) abandon(t *tx) {
+	_ = t.sql.Rollback() // SQLite may have done it itself
+	t.forget()
+}
+
+func protect(t *tx, do func(*tx) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return do(t)
+}
