@@ -36,6 +36,7 @@ type Dispatcher struct {
 	log   zerolog.Logger
 	docs  documents
 	wake  chan struct{} // one slot, no data
+	beats chan chan<- struct{}
 
 	// claiming keeps a cancellation from falling between the moment a dispatch was
 	// read as running and the moment its walker can be told: Cancel reads, claims write.
@@ -62,6 +63,7 @@ func New(store Store, execs map[string]executors.Executor, o Options) *Dispatche
 		opts:  o,
 		log:   o.Log.With().Str(keyComponent, "dispatcher").Logger(),
 		wake:  make(chan struct{}, 1),
+		beats: make(chan chan<- struct{}),
 		live:  map[string]*walker{},
 		owned: map[string]struct{}{},
 	}
@@ -86,16 +88,14 @@ func (d *Dispatcher) Wake() {
 func (d *Dispatcher) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	if !d.persist(ctx, "recover", func() error { return d.recover(ctx, &wg) }) {
+	if !d.persistOn(ctx, d.beats, "recover", func() error { return d.recover(ctx, &wg) }) {
 		return nil
 	}
 	wg.Go(func() { d.settle(ctx) })
 	for {
-		d.persist(ctx, "claim", func() error { return d.claim(ctx, &wg) })
-		select {
-		case <-ctx.Done():
+		d.persistOn(ctx, d.beats, "claim", func() error { return d.claim(ctx, &wg) })
+		if !d.sleepUntilWoken(ctx) {
 			return nil
-		case <-d.wake:
 		}
 	}
 }
@@ -216,6 +216,11 @@ func (d *Dispatcher) disown(attempt string) {
 
 // persist repeats f with back-off until it succeeds; false when ctx ended first.
 func (d *Dispatcher) persist(ctx context.Context, what string, f func() error) bool {
+	return d.persistOn(ctx, nil, what, f)
+}
+
+// persistOn is persist in the loop of Run, which answers beats also while it waits.
+func (d *Dispatcher) persistOn(ctx context.Context, beats <-chan chan<- struct{}, what string, f func() error) bool {
 	for n := 1; ; n++ {
 		err := guard(f)
 		if ctx.Err() != nil {
@@ -227,20 +232,11 @@ func (d *Dispatcher) persist(ctx context.Context, what string, f func() error) b
 		d.count.storeErrors.Add(1)
 		delay := againDelay(n, jitter())
 		d.log.Error().Err(err).Dur("again_in", delay).Msg(what + " failed")
-		if !sleep(ctx, delay) {
+		if !sleepOn(ctx, beats, delay) {
 			return false
 		}
 	}
 }
 
 // sleep waits for d; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
+func sleep(ctx context.Context, d time.Duration) bool { return sleepOn(ctx, nil, d) }
