@@ -1,0 +1,243 @@
+// Package client speaks with the daemon over its Unix socket, for the command line
+// and for tests. Its types are made from ../openapi.yaml; every answer comes with
+// its bytes as they were sent, for --json. It starts no goroutine of its own.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Micros is an instant; null is the zero time.
+type Micros = time.Time
+
+// Client sends requests to one daemon. It is safe for concurrent use.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// New returns a client of the daemon that listens at the Unix socket.
+func New(socket string) *Client {
+	var d net.Dialer
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: 16,
+	}}}
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Answer is a decoded answer and its bytes.
+type Answer[T any] struct {
+	Value T
+	Raw   json.RawMessage
+}
+
+// Refused is the daemon's no.
+type Refused struct{ Problem }
+
+func (r *Refused) Error() string {
+	if len(r.Errors) == 0 {
+		return r.Detail
+	}
+	var b bytes.Buffer
+	for i, e := range r.Errors {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if e.Line > 0 {
+			fmt.Fprintf(&b, "%d:%d: ", e.Line, e.Column)
+		}
+		if e.Path != "" {
+			b.WriteString(e.Path + ": ")
+		}
+		b.WriteString(e.Message)
+	}
+	return b.String()
+}
+
+// Unreachable means that the daemon didn't answer.
+type Unreachable struct {
+	Socket string
+	Err    error
+}
+
+func (u *Unreachable) Error() string { return fmt.Sprintf("%s: %v", u.Socket, u.Err) }
+
+func (u *Unreachable) Unwrap() error { return u.Err }
+
+// request is one to be sent.
+type request struct {
+	method, path string
+	query        url.Values
+	contentType  string
+	body         []byte
+	stream       io.Reader // instead of body
+	key          bool      // with an Idempotency-Key, so that it may be repeated
+	header       http.Header
+}
+
+// jsonBody makes the body of v.
+func jsonBody(v any) ([]byte, error) {
+	if raw, ok := v.(json.RawMessage); ok {
+		return raw, nil
+	}
+	return json.Marshal(v)
+}
+
+const (
+	repeatFor   = 5 * time.Second // a request with a key, when the daemon goes away meanwhile
+	repeatPause = 100 * time.Millisecond
+)
+
+// do sends a request; the caller closes the body of the answer, which is a success.
+func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
+	if r.header == nil {
+		r.header = http.Header{}
+	}
+	if r.key {
+		r.header.Set("Idempotency-Key", uuid.NewString())
+	}
+	began := time.Now()
+	for {
+		resp, err := c.send(ctx, r)
+		var gone *Unreachable
+		if !errors.As(err, &gone) || !r.key || isDial(err) || time.Since(began) > repeatFor {
+			return resp, err
+		}
+		// It was sent and no answer came: whether it was done is learned by asking
+		// again with the same key.
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(repeatPause):
+		}
+	}
+}
+
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	u := url.URL{Scheme: "http", Host: "latticed", RawPath: r.path, RawQuery: r.query.Encode()}
+	var err error
+	if u.Path, err = url.PathUnescape(r.path); err != nil {
+		return nil, err
+	}
+	body := r.stream
+	if body == nil && r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = r.header.Clone()
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, &Unreachable{Socket: c.socket, Err: err}
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		defer func() { _ = resp.Body.Close() }()
+		return nil, refused(resp)
+	}
+	return resp, nil
+}
+
+const maxAnswer = 256 << 20
+
+func refused(resp *http.Response) error {
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the daemon's refusal: %w", err)
+	}
+	r := &Refused{}
+	if json.Unmarshal(raw, &r.Problem) != nil || r.Code == "" {
+		r.Problem = Problem{Status: resp.StatusCode, Title: resp.Status, Detail: string(bytes.TrimSpace(raw)), Code: "unknown"}
+	}
+	return r
+}
+
+// call sends a request and decodes its answer.
+func call[T any](ctx context.Context, c *Client, r request) (Answer[T], error) {
+	var a Answer[T]
+	resp, err := c.do(ctx, r)
+	if err != nil {
+		return a, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if a.Raw, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
+		if ctx.Err() != nil {
+			return a, context.Cause(ctx)
+		}
+		return a, &Unreachable{Socket: c.socket, Err: err}
+	}
+	if len(a.Raw) == 0 {
+		return a, nil
+	}
+	if err := json.Unmarshal(a.Raw, &a.Value); err != nil {
+		return a, fmt.Errorf("the daemon's answer to %s %s can't be read: %w", r.method, r.path, err)
+	}
+	return a, nil
+}
+
+func get[T any](ctx context.Context, c *Client, path string, q url.Values) (Answer[T], error) {
+	return call[T](ctx, c, request{method: http.MethodGet, path: path, query: q})
+}
+
+func post[T any](ctx context.Context, c *Client, path string, v any, key bool) (Answer[T], error) {
+	r := request{method: http.MethodPost, path: path, key: key}
+	if v != nil {
+		body, err := jsonBody(v)
+		if err != nil {
+			return Answer[T]{}, err
+		}
+		r.body, r.contentType = body, "application/json"
+	}
+	return call[T](ctx, c, r)
+}
+
+func patch[T any](ctx context.Context, c *Client, path string, v any) (Answer[T], error) {
+	body, err := jsonBody(v)
+	if err != nil {
+		return Answer[T]{}, err
+	}
+	return call[T](ctx, c, request{method: http.MethodPatch, path: path, body: body, contentType: "application/merge-patch+json"})
+}
+
+func remove(ctx context.Context, c *Client, path string) error {
+	_, err := call[struct{}](ctx, c, request{method: http.MethodDelete, path: path})
+	return err
+}
+
+// open sends a GET whose answer is read as it comes.
+func (c *Client) open(ctx context.Context, path string, q url.Values, h http.Header) (io.ReadCloser, error) {
+	resp, err := c.do(ctx, request{method: http.MethodGet, path: path, query: q, header: h})
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}

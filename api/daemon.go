@@ -1,0 +1,69 @@
+package api
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/latticed/latticed/executors"
+)
+
+// Whoami implements StrictServerInterface.
+func (s *Server) Whoami(ctx context.Context, _ WhoamiRequestObject) (WhoamiResponseObject, error) {
+	who, err := principalOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Whoami200JSONResponse{
+		Name: who.Name, UID: int64(who.UID), GID: int64(who.GID), Via: "unix",
+		RunAs: s.o.RunAs, Version: s.o.Version,
+	}, nil
+}
+
+// ListExecutors implements StrictServerInterface.
+func (s *Server) ListExecutors(context.Context, ListExecutorsRequestObject) (ListExecutorsResponseObject, error) {
+	page := ListExecutors200JSONResponse{Items: []Executor{}}
+	for _, name := range slices.Sorted(maps.Keys(s.o.Executors)) {
+		page.Items = append(page.Items, Executor{Name: name, Kind: "local"})
+	}
+	return page, nil
+}
+
+// CheckExecutor implements StrictServerInterface.
+func (s *Server) CheckExecutor(ctx context.Context, r CheckExecutorRequestObject) (CheckExecutorResponseObject, error) {
+	e, ok := s.o.Executors[r.Executor]
+	if !ok {
+		return nil, notFound("there is no executor %q%s", r.Executor, meant(r.Executor, slices.Sorted(maps.Keys(s.o.Executors))))
+	}
+	out := CheckExecutor200JSONResponse{Name: r.Executor, Ok: true}
+	if c, ok := e.(executors.Checker); ok {
+		if err := c.Check(ctx); err != nil {
+			out.Ok, out.Error = false, orNull(err.Error())
+		}
+	}
+	return out, nil
+}
+
+// Healthz implements StrictServerInterface.
+func (s *Server) Healthz(ctx context.Context, _ HealthzRequestObject) (HealthzResponseObject, error) {
+	if s.o.Alive != nil {
+		if err := s.o.Alive(ctx); err != nil {
+			return nil, &Error{Status: http.StatusServiceUnavailable, Code: "unhealthy", Detail: err.Error()}
+		}
+	}
+	return Healthz200JSONResponse{Status: "ok"}, nil
+}
+
+// Readyz implements StrictServerInterface.
+func (s *Server) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzResponseObject, error) {
+	select {
+	case <-s.stopping:
+		return nil, errStopping
+	default:
+	}
+	if err := s.o.Store.Health(); err != nil {
+		return nil, err
+	}
+	return Readyz200JSONResponse{Status: "ready"}, nil
+}

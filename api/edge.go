@@ -1,0 +1,191 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
+)
+
+// The keys of log lines, the same in every room.
+const (
+	keyComponent = "component"
+	keyStatus    = "status"
+	keyDur       = "dur"
+	keyRoute     = "route"
+	keyPrincipal = "principal"
+)
+
+const (
+	maxBody  = 8 << 20  // of JSON and YAML
+	maxAsset = 64 << 30 // of uploads
+)
+
+type requestKey struct{}
+
+// requestInfo travels with the context of a request.
+type requestInfo struct {
+	request *http.Request
+	route   string
+	body    []byte
+}
+
+func infoOf(ctx context.Context) *requestInfo {
+	info, _ := ctx.Value(requestKey{}).(*requestInfo)
+	if info == nil {
+		info = &requestInfo{}
+	}
+	return info
+}
+
+// readBody reads a JSON or YAML body whole, within its limit, and checks its type.
+func (op operation) readBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		switch {
+		case op.stream:
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, maxAsset)
+			return next(c)
+		case !op.body:
+			return next(c)
+		}
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyTimeout))
+		body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+		if err != nil {
+			return fmt.Errorf("read the body: %w", err)
+		}
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
+		if len(body) > 0 {
+			if err := op.checkType(r.Header.Get(echo.HeaderContentType)); err != nil {
+				return err
+			}
+		} else if r.Header.Get(echo.HeaderContentType) == "" {
+			r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // so that "empty" is what is said
+		}
+		infoOf(r.Context()).body = body
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return next(c)
+	}
+}
+
+func (op operation) checkType(header string) error {
+	known := []string{"application/json"}
+	switch op.name {
+	case "StoreLattice":
+		known = append(known, "application/yaml")
+	case "PatchDispatch", "PatchTrigger":
+		known = append(known, "application/merge-patch+json")
+	}
+	got, _, err := mime.ParseMediaType(header)
+	for _, k := range known {
+		if err == nil && got == k {
+			return nil
+		}
+	}
+	detail := fmt.Sprintf("the body's Content-Type is %q; send it as %s", header, known[0])
+	if len(known) > 1 {
+		detail += " or " + known[1]
+	}
+	return &Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type", Detail: detail}
+}
+
+// binder decodes bodies strictly, and nothing but bodies.
+type binder struct{}
+
+// Bind implements echo.Binder.
+func (binder) Bind(into any, c echo.Context) error {
+	body := infoOf(c.Request().Context()).body
+	if raw, ok := into.(*json.RawMessage); ok {
+		*raw = body // read by whoever knows what it says
+		return nil
+	}
+	if len(body) == 0 && c.Request().Method == http.MethodPost && c.Path() != "/v1/dispatches" {
+		return io.EOF // may be left out
+	}
+	return strict(body, into)
+}
+
+// fail answers an error; it is where every error of a request ends.
+func (s *Server) fail(err error, c echo.Context) {
+	e := judge(err)
+	gone := c.Request().Context().Err() != nil
+	switch {
+	case gone:
+		s.log.Debug().Err(err).Str(keyRoute, c.Path()).Msg("the client went away")
+	case e == nil:
+		e = &Error{Status: http.StatusInternalServerError, Code: codeInternal, Detail: "something went wrong here that nobody foresaw; the daemon's log says more"}
+		s.log.Error().Err(err).Str(keyRoute, c.Request().Method+" "+c.Request().URL.Path).Msg("request failed")
+	case e.Status >= http.StatusInternalServerError:
+		s.log.Warn().Err(err).Str(keyRoute, c.Request().Method+" "+c.Request().URL.Path).Int(keyStatus, e.Status).Msg("request failed")
+	}
+	if c.Response().Committed {
+		// The answer has begun: all that is left is to break it off, so that the client
+		// doesn't take it for whole.
+		panic(http.ErrAbortHandler)
+	}
+	if e == nil {
+		e = &Error{Status: 499, Code: "client_gone", Detail: "the client went away"}
+	}
+	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
+	if e.Status == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", "1")
+	}
+	c.Response().WriteHeader(e.Status)
+	_ = json.NewEncoder(c.Response()).Encode(e.problem())
+}
+
+// recoverPanic turns a panic of one request into its failure.
+func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			switch p := recover(); {
+			case p == nil:
+			case p == http.ErrAbortHandler: //nolint:errorlint // the value itself, as net/http compares it
+				panic(p)
+			default:
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return next(c)
+	}
+}
+
+// observe counts and logs requests.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		err := next(c)
+		if err != nil {
+			c.Error(err)
+		}
+		took := time.Since(began)
+		s.metrics.seen(c.Request().Method, c.Path(), strconv.Itoa(c.Response().Status), took)
+		if ev := s.log.Debug(); ev.Enabled() {
+			ev.Str(keyRoute, c.Request().Method+" "+c.Request().URL.RequestURI()).Int(keyStatus, c.Response().Status).Dur(keyDur, took).Msg("request")
+		}
+		return nil
+	}
+}
+
+// quiet gives net/http's own lines to our log.
+func quiet(l zerolog.Logger) *log.Logger {
+	return log.New(lines{l}, "", 0)
+}
+
+type lines struct{ log zerolog.Logger }
+
+func (l lines) Write(p []byte) (int, error) {
+	l.log.Debug().Err(errors.New(string(bytes.TrimSpace(p)))).Msg("connection")
+	return len(p), nil
+}

@@ -1,0 +1,243 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/latticed/latticed/dispatcher"
+	"github.com/latticed/latticed/graph"
+)
+
+// GetStdout implements StrictServerInterface.
+func (s *Server) GetStdout(ctx context.Context, r GetStdoutRequestObject) (GetStdoutResponseObject, error) {
+	return s.openLog(ctx, r.ID, r.Electron, "stdout", r.Params.Attempt, r.Params.Tail, r.Params.Follow)
+}
+
+// GetStderr implements StrictServerInterface.
+func (s *Server) GetStderr(ctx context.Context, r GetStderrRequestObject) (GetStderrResponseObject, error) {
+	return s.openLog(ctx, r.ID, r.Electron, "stderr", r.Params.Attempt, r.Params.Tail, r.Params.Follow)
+}
+
+// growth is how often a log that is followed is looked at.
+const growth = 100 * time.Millisecond
+
+// logs is one stream of an electron's attempts, as it is read by one request.
+type logs struct {
+	s        *Server
+	ctx      context.Context
+	dispatch string
+	electron string
+	stream   string
+	n        int  // the attempt being read, 0 before the first
+	only     bool // no other attempt is wanted
+	tail     int  // -1: everything
+	follow   bool
+	rc       *http.ResponseController
+}
+
+func (s *Server) openLog(ctx context.Context, id, electron, stream, attempt string, tail *int, follow bool) (*logs, error) {
+	d, e, err := s.electron(ctx, id, electron)
+	if err != nil {
+		return nil, err
+	}
+	l := &logs{s: s, ctx: ctx, dispatch: d.ID, electron: e.Name, stream: stream, tail: -1, follow: follow}
+	if tail != nil {
+		l.tail = *tail
+	}
+	if len(e.Attempts) > 0 {
+		l.n = e.Attempts[len(e.Attempts)-1].N
+	}
+	if attempt != "" {
+		l.only = true
+		if l.n = attemptNumber(e, attempt); l.n == 0 {
+			return nil, notFound("electron %s has no attempt %q; it has had %d", e.Name, attempt, len(e.Attempts))
+		}
+	}
+	return l, nil
+}
+
+func attemptNumber(e graph.Electron, attempt string) int {
+	n, err := strconv.Atoi(attempt)
+	for _, a := range e.Attempts {
+		if a.ID == attempt || err == nil && a.N == n {
+			return a.N
+		}
+	}
+	return 0
+}
+
+// VisitGetStdoutResponse implements GetStdoutResponseObject.
+func (l *logs) VisitGetStdoutResponse(w http.ResponseWriter) error { return l.write(w) }
+
+// VisitGetStderrResponse implements GetStderrResponseObject.
+func (l *logs) VisitGetStderrResponse(w http.ResponseWriter) error { return l.write(w) }
+
+func (l *logs) write(w http.ResponseWriter) error {
+	l.rc = http.NewResponseController(w)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+	if l.follow {
+		_ = l.rc.Flush()
+	}
+	changed, stop := l.s.o.Store.Watch(l.dispatch)
+	defer stop()
+	for {
+		e, err := l.s.o.Store.Electron(l.ctx, l.dispatch, l.electron)
+		if err != nil {
+			return err
+		}
+		if a := attemptN(e, l.n); a != nil {
+			if err := l.attempt(w, *a, changed); err != nil {
+				return err
+			}
+			if !l.follow || l.only {
+				return nil
+			}
+			l.n, l.tail = l.n+1, -1 // a retry may follow
+			continue
+		}
+		if l.n == 0 && len(e.Attempts) > 0 {
+			l.n = 1
+			continue
+		}
+		if !l.follow || e.Status.Terminal() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-l.ctx.Done():
+			return nil
+		case <-l.s.stopping:
+			return nil
+		}
+	}
+}
+
+func attemptN(e graph.Electron, n int) *graph.Attempt {
+	for i := range e.Attempts {
+		if e.Attempts[i].N == n {
+			return &e.Attempts[i]
+		}
+	}
+	return nil
+}
+
+// attempt writes what one attempt has written; following, until its end.
+func (l *logs) attempt(w io.Writer, a graph.Attempt, changed <-chan struct{}) error {
+	f, err := l.open(a)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	for copied := false; ; {
+		n, err := io.Copy(w, f)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			copied = true
+			_ = l.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+			if err := l.rc.Flush(); err != nil {
+				return err
+			}
+		}
+		if !l.follow || !f.Growing || a.Status.Terminal() && copied || !l.wait(changed) {
+			return nil
+		}
+		// Its end is stored after its last byte: one more look then finds everything.
+		if a, err = l.again(a); err != nil {
+			return err
+		}
+		if !copied {
+			// What was opened may have been opened before it began to write.
+			_ = f.Close()
+			if f, err = l.open(a); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// wait is for more of a log to come; false when the reader or the daemon leaves.
+func (l *logs) wait(changed <-chan struct{}) bool {
+	look := time.NewTimer(growth)
+	defer look.Stop()
+	select {
+	case <-look.C:
+		return true
+	case <-changed:
+		return true
+	case <-l.ctx.Done():
+		return false
+	case <-l.s.stopping:
+		return false
+	}
+}
+
+// again reads how the attempt stands now.
+func (l *logs) again(a graph.Attempt) (graph.Attempt, error) {
+	e, err := l.s.o.Store.Electron(l.ctx, l.dispatch, l.electron)
+	if err != nil {
+		return a, err
+	}
+	if now := attemptN(e, a.N); now != nil {
+		return *now, nil
+	}
+	return a, notFound("attempt %d of electron %s is gone", a.N, l.electron)
+}
+
+// open opens the log of an attempt, stored or growing, where it is to be read from.
+func (l *logs) open(a graph.Attempt) (dispatcher.Log, error) {
+	f, err := l.s.o.Dispatcher.Log(l.ctx, l.dispatch, l.electron, a.ID, l.stream)
+	if err != nil || l.tail < 0 {
+		return f, err
+	}
+	if err := seekTail(f, l.tail); err != nil {
+		return f, errors.Join(err, f.Close())
+	}
+	if at, err := f.Seek(0, io.SeekCurrent); err == nil && at > 0 {
+		l.tail = -1 // of what there was when it was first seen
+	}
+	return f, nil
+}
+
+// seekTail puts f where its last n lines begin.
+func seekTail(f io.ReadSeeker, n int) error {
+	const block = 32 << 10
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, block)
+	lines := 0
+	for at := end; at > 0; {
+		size := min(at, block)
+		at -= size
+		if _, err := f.Seek(at, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(f, buf[:size]); err != nil {
+			return err
+		}
+		for i := size - 1; i >= 0; i-- {
+			if buf[i] != '\n' || at+i == end-1 { // the last line's own end begins none
+				continue
+			}
+			if lines++; lines == n {
+				_, err := f.Seek(at+i+1, io.SeekStart)
+				return err
+			}
+		}
+	}
+	if n == 0 {
+		_, err = f.Seek(end, io.SeekStart)
+	} else {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	return err
+}

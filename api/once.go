@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/latticed/latticed/store"
+)
+
+// call is a request that may carry an Idempotency-Key.
+type call struct {
+	once   *store.Once   // nil: it doesn't
+	answer *store.Answer // the saved one
+	again  bool          // of an earlier request
+}
+
+const maxKey = 255
+
+// once begins a request that may be repeated. When it was answered before, the
+// call has that answer already; otherwise the context makes the next change save
+// what render makes of it, in the same transaction.
+func (s *Server) once(ctx context.Context, key string, render func(v any) (status int, body any, ok bool)) (context.Context, *call, error) {
+	c := &call{}
+	if key == "" {
+		return ctx, c, nil
+	}
+	if len(key) > maxKey {
+		return ctx, nil, invalid(fieldError("Idempotency-Key", codeWrongValue, "is longer than %d bytes", maxKey))
+	}
+	who, err := principalOf(ctx)
+	if err != nil {
+		return ctx, nil, err
+	}
+	info := infoOf(ctx)
+	c.once = &store.Once{
+		Principal: who.Name,
+		Route:     info.request.Method + " " + info.route,
+		Key:       key,
+		// The path names what is acted on, so it belongs to what was asked.
+		Body: append([]byte(info.request.URL.Path+"\n"), info.body...),
+		Render: func(v any) (store.Answer, bool, error) {
+			status, body, ok := render(v)
+			if !ok {
+				return store.Answer{}, false, nil
+			}
+			raw, err := json.Marshal(body)
+			if err != nil {
+				return store.Answer{}, false, err
+			}
+			return store.Answer{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: append(raw, '\n')}, true, nil
+		},
+	}
+	answer, found, err := s.o.Store.Replay(ctx, *c.once)
+	if err != nil {
+		return ctx, nil, err
+	}
+	if found {
+		c.answer, c.again = &answer, true
+		return ctx, c, nil
+	}
+	return store.WithOnce(ctx, c.once), c, nil
+}
+
+// replayed finds in an error that a request running beside this one was first.
+func (c *call) replayed(err error) bool {
+	var first *store.ReplayedError
+	if errors.As(err, &first) {
+		c.answer, c.again = &first.Answer, true
+	}
+	return c.answer != nil
+}
+
+// saved is an answer given before.
+type saved struct{ store.Answer }
+
+func (c *call) saved() saved { return saved{*c.answer} }
+
+func (a saved) write(w http.ResponseWriter) error {
+	for k, v := range a.Header {
+		w.Header().Set(k, v)
+	}
+	w.Header().Set("Idempotency-Replayed", "true")
+	w.WriteHeader(a.Status)
+	_, err := w.Write(a.Body)
+	return err
+}
+
+// VisitStoreLatticeResponse implements StoreLatticeResponseObject.
+func (a saved) VisitStoreLatticeResponse(w http.ResponseWriter) error { return a.write(w) }
+
+// VisitCreateDispatchResponse implements CreateDispatchResponseObject.
+func (a saved) VisitCreateDispatchResponse(w http.ResponseWriter) error { return a.write(w) }
+
+// VisitRedispatchResponse implements RedispatchResponseObject.
+func (a saved) VisitRedispatchResponse(w http.ResponseWriter) error { return a.write(w) }
+
+// VisitCreateTriggerResponse implements CreateTriggerResponseObject.
+func (a saved) VisitCreateTriggerResponse(w http.ResponseWriter) error { return a.write(w) }
+
+// VisitFireTriggerResponse implements FireTriggerResponseObject.
+func (a saved) VisitFireTriggerResponse(w http.ResponseWriter) error { return a.write(w) }
