@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+// cli is what the commands share.
+type cli struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+
+	json   bool
+	server string
+	gone   bool // there is no daemon to ask afterwards: name no next command
+}
+
+const socketName = "latticed.sock"
+
+// connect returns a client of the daemon. Whether it is there is seen at the first
+// request.
+func (c *cli) connect() (*client.Client, error) {
+	server := c.server
+	if server == "" {
+		server = os.Getenv("LATTICED_SERVER")
+	}
+	if server != "" {
+		path, ok := strings.CutPrefix(server, "unix:")
+		switch {
+		case ok:
+			return client.New(strings.TrimPrefix(path, "//")), nil
+		case filepath.IsAbs(server):
+			return client.New(server), nil
+		}
+		return nil, usagef("--server %s: only unix:PATH is possible; this version listens at a Unix socket only", server)
+	}
+	candidates := sockets()
+	for _, path := range candidates {
+		if exists(path) {
+			return client.New(path), nil
+		}
+	}
+	return client.New(candidates[0]), nil
+}
+
+// sockets are the places where a daemon may listen, the likeliest first.
+func sockets() []string {
+	if s := os.Getenv("LATTICED_SOCKET"); s != "" {
+		return []string{s}
+	}
+	places := []string{filepath.Join("/run/latticed", socketName)}
+	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
+		places = append(places, filepath.Join(d, socketName))
+	} else if uid := os.Getuid(); uid != 0 {
+		places = append(places, filepath.Join(os.TempDir(), "latticed-"+strconv.Itoa(uid), socketName))
+	}
+	return places
+}
+
+// tried lists where a daemon was looked for.
+func (c *cli) tried(socket string) []string {
+	if c.server != "" || os.Getenv("LATTICED_SERVER") != "" {
+		return []string{socket}
+	}
+	return sockets()
+}
+
+// raw prints an answer as JSON, indented for a terminal.
+func (c *cli) raw(v json.RawMessage) error {
+	if f, ok := c.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return c.indented(v)
+	}
+	_, err := fmt.Fprintln(c.stdout, strings.TrimRight(string(v), "\n"))
+	return err
+}
+
+// orRaw is for commands that only show an answer.
+func (c *cli) orRaw(err error, v json.RawMessage) error {
+	if err != nil {
+		return err
+	}
+	return c.raw(v)
+}
+
+// indented prints a JSON value for people.
+func (c *cli) indented(v any) error {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// table prints aligned columns.
+func (c *cli) table(header []string, rows [][]string) error {
+	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	if len(header) > 0 {
+		fmt.Fprintln(w, strings.Join(header, "\t"))
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = oneLine(cell)
+		}
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+	}
+	return w.Flush()
+}
+
+// oneLine keeps control characters out of tables and terminals.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '·'
+		}
+		return r
+	}, s)
+}
+
+// warn prints warnings that came with a success.
+func (c *cli) warn(ws []client.Warning) {
+	for _, w := range ws {
+		fmt.Fprintf(c.stderr, "latticed: warning: %s\n", oneLine(w.Message))
+	}
+}
+
+// progress tells whether somebody watches stderr.
+func (c *cli) progress() bool {
+	f, ok := c.stderr.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && !c.json
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/latticed/latticed/executors/local/runner"
+	"github.com/latticed/latticed/graph"
+)
+
+// Config is what `serve` can be told. Flags come before the file, the file before the
+// defaults.
+type Config struct {
+	Paths     Paths     `toml:"paths"`
+	Executors Executors `toml:"executors"`
+}
+
+// Paths says where things are.
+type Paths struct {
+	// StateDir holds everything that must survive. Default: $STATE_DIRECTORY,
+	// /var/lib/latticed for root, else $XDG_STATE_HOME/latticed.
+	StateDir string `toml:"state_dir"`
+	// Socket is the Unix socket for clients. Default: latticed.sock in
+	// $RUNTIME_DIRECTORY, /run/latticed for root, $XDG_RUNTIME_DIR, else a private
+	// folder in /tmp.
+	Socket string `toml:"socket"`
+	// Runner is the socket of a runner that somebody else starts (systemd). Default:
+	// $LATTICED_RUNNER, else the daemon starts its own.
+	Runner string `toml:"runner"`
+}
+
+// Executors are the executors by name.
+type Executors struct {
+	Local Local `toml:"local"`
+}
+
+// Local is how local attempts run.
+type Local struct {
+	// Env is added to the environment of every attempt. Default: nothing.
+	Env map[string]string `toml:"env"`
+	// PassEnv names variables that attempts get from the daemon's environment.
+	// Default: none.
+	PassEnv []string `toml:"pass_env"`
+	// Parallel is how many attempts run at a time. Default: the number of CPUs, at
+	// least 8.
+	Parallel int `toml:"parallel"`
+}
+
+// readConfig decodes a configuration file strictly.
+func readConfig(name string) (Config, error) {
+	var c Config
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return c, fmt.Errorf("read the configuration: %w", err)
+	}
+	err = toml.NewDecoder(bytes.NewReader(src)).DisallowUnknownFields().Decode(&c)
+	return c, located(name, err)
+}
+
+// located puts file, line and column before what is wrong with a configuration.
+func located(name string, err error) error {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		var all []error
+		for _, e := range unknown.Errors {
+			line, column := e.Position()
+			key := strings.Join(e.Key(), ".")
+			all = append(all, fmt.Errorf("%s:%d:%d: unknown key %s%s", name, line, column, key, configHint(key)))
+		}
+		return errors.Join(all...)
+	}
+	var syntax *toml.DecodeError
+	if errors.As(err, &syntax) {
+		line, column := syntax.Position()
+		return fmt.Errorf("%s:%d:%d: %s", name, line, column, strings.TrimPrefix(syntax.Error(), "toml: "))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func configHint(key string) string {
+	known := []string{
+		"paths.state_dir", "paths.socket", "paths.runner",
+		"executors.local.env", "executors.local.pass_env", "executors.local.parallel",
+	}
+	if s := graph.Suggest(key, known); s != "" {
+		return "; did you mean " + s + "?"
+	}
+	return "; known are " + strings.Join(known, ", ")
+}
+
+// fill adds the defaults.
+func (c *Config) fill() error {
+	if c.Paths.StateDir == "" {
+		dir, err := defaultStateDir()
+		if err != nil {
+			return err
+		}
+		c.Paths.StateDir = dir
+	}
+	if c.Paths.Socket == "" {
+		dir, err := runner.RuntimeDir()
+		if err != nil {
+			return err
+		}
+		c.Paths.Socket = filepath.Join(dir, socketName)
+	}
+	if c.Paths.Runner == "" {
+		c.Paths.Runner = os.Getenv("LATTICED_RUNNER")
+	}
+	for _, p := range []*string{&c.Paths.StateDir, &c.Paths.Socket} {
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return err
+		}
+		*p = abs
+	}
+	return nil
+}
+
+func defaultStateDir() (string, error) {
+	if d := os.Getenv("STATE_DIRECTORY"); d != "" {
+		d, _, _ = strings.Cut(d, ":")
+		return d, nil
+	}
+	if os.Getuid() == 0 {
+		return "/var/lib/latticed", nil
+	}
+	if d := os.Getenv("XDG_STATE_HOME"); d != "" {
+		return filepath.Join(d, "latticed"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("there is no place for the state directory: give --state-dir")
+	}
+	return filepath.Join(home, ".local", "state", "latticed"), nil
+}
+
+// Validate lists everything that is wrong.
+func (c *Config) Validate() error {
+	var found []error
+	l := c.Executors.Local
+	if l.Parallel < 0 {
+		found = append(found, fmt.Errorf("executors.local.parallel must not be negative, is %d", l.Parallel))
+	}
+	variable := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	for _, name := range sortedKeys(l.Env) {
+		if !variable.MatchString(name) {
+			found = append(found, fmt.Errorf("executors.local.env: %q can't be the name of a variable", name))
+		}
+	}
+	for i, name := range l.PassEnv {
+		if !variable.MatchString(name) {
+			found = append(found, fmt.Errorf("executors.local.pass_env[%d]: %q can't be the name of a variable", i, name))
+		}
+		if slices.Contains(l.PassEnv[:i], name) {
+			found = append(found, fmt.Errorf("executors.local.pass_env[%d]: %s is there twice", i, name))
+		}
+	}
+	return errors.Join(found...)
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/latticed/latticed/api"
+	"github.com/latticed/latticed/dispatcher"
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/executors/local"
+	"github.com/latticed/latticed/executors/local/runner"
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/store"
+	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/directory"
+	"github.com/latticed/latticed/triggers/timer"
+)
+
+// socketGroup may use the socket, when the machine has it.
+const socketGroup = "latticed"
+
+// daemon is the house put together. Its rooms start in the order of the fields and
+// stop in the reverse.
+type daemon struct {
+	log zerolog.Logger
+
+	store      *store.Store
+	local      *local.Executor
+	dispatcher *dispatcher.Dispatcher
+	triggers   *triggers.Manager
+	api        *api.Server
+	listener   net.Listener
+
+	rooms  []*room
+	failed chan error // a room ended by itself
+}
+
+// room is a part that runs until it is stopped.
+type room struct {
+	name string
+	stop context.CancelCauseFunc
+	done chan error
+}
+
+const (
+	keyComponent = "component"
+	keyErr       = "err"
+	keyDur       = "dur"
+)
+
+// stopLimit is how long one room may take to stop before it is left behind.
+const stopLimit = 15 * time.Second
+
+// serve runs the daemon until ctx ends.
+func serve(ctx context.Context, cfg Config, log zerolog.Logger) (err error) {
+	began := time.Now()
+	d := &daemon{log: log.With().Str(keyComponent, "serve").Logger(), failed: make(chan error, 8)}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if err := d.open(ctx, cfg, log, runner.Options{}); err != nil {
+		return err
+	}
+	if err := d.begin(ctx); err != nil {
+		return err
+	}
+	d.log.Info().Str("socket", cfg.Paths.Socket).Str("state_dir", cfg.Paths.StateDir).Str("version", version).
+		Dur(keyDur, time.Since(began)).Msg("serving")
+	notify(d.log, ready(cfg.Paths.Socket))
+	feeding := d.feedWatchdog(ctx)
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-d.failed:
+	}
+	notify(d.log, stopping)
+	<-feeding
+	return err
+}
+
+// open makes the rooms; nothing runs yet.
+func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limits runner.Options) error {
+	runAs, runnerUID, err := runAs(cfg.Paths.Runner)
+	if err != nil {
+		return err
+	}
+	if d.store, err = store.Open(ctx, cfg.Paths.StateDir, store.Options{Log: log}); err != nil {
+		return err
+	}
+	l := cfg.Executors.Local
+	d.local, err = local.New(local.Options{
+		StateDir: cfg.Paths.StateDir, Socket: cfg.Paths.Runner, RunnerUID: runnerUID, RuntimeDir: limits.RuntimeDir,
+		Env: l.Env, PassEnv: l.PassEnv, Runner: limits, Log: log,
+	})
+	if err != nil {
+		return fmt.Errorf("local executor: %w", err)
+	}
+	execs := map[string]executors.Executor{"local": d.local}
+	d.dispatcher = dispatcher.New(d.store, execs, dispatcher.Options{
+		Parallel: l.Parallel, Ended: d.ended, Log: log,
+	})
+	kinds := triggers.Kinds{"directory": directory.Kind(), "time": timer.Kind}
+	d.triggers = triggers.NewManager(d.store, kinds, triggers.Options{Wake: d.dispatcher.Wake, RunAs: runAs, Log: log})
+	d.api = api.New(api.Options{
+		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs,
+		RunAs: runAs, Version: version, Log: log,
+		Alive: d.alive, Metrics: []prometheus.Collector{d},
+	})
+	// Last, so that whoever connects is answered by a whole house.
+	d.listener, err = api.Listen(cfg.Paths.Socket, socketGroup)
+	return err
+}
+
+// ended tells the triggers that a dispatch of theirs is over.
+func (d *daemon) ended(g graph.Dispatch) {
+	if g.TriggerID != "" {
+		d.triggers.DispatchEnded(g.TriggerID)
+	}
+}
+
+// begin starts the rooms.
+func (d *daemon) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.start("dispatcher", d.dispatcher.Run)
+	d.start("triggers", d.triggers.Run)
+	d.start("api", func(ctx context.Context) error { return d.api.Serve(ctx, d.listener) })
+	return nil
+}
+
+// start runs one room in a goroutine of its own. Its context doesn't end with the
+// daemon's: rooms are stopped one after the other.
+func (d *daemon) start(name string, run func(context.Context) error) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	r := &room{name: name, stop: stop, done: make(chan error, 1)}
+	d.rooms = append(d.rooms, r)
+	go func() {
+		err := run(ctx)
+		if ctx.Err() == nil {
+			d.failed <- fmt.Errorf("%s ended: %w", name, err)
+		}
+		r.done <- err
+	}()
+	d.log.Debug().Str("room", name).Msg("started")
+}
+
+// stop ends the rooms in the reverse order and closes what open made. One that fails
+// doesn't keep the others from stopping.
+func (d *daemon) stop() error {
+	var all error
+	for i := len(d.rooms) - 1; i >= 0; i-- {
+		r := d.rooms[i]
+		all = errors.Join(all, d.step(r.name, func() error {
+			r.stop(executors.ErrDetached) // electrons go on
+			return <-r.done
+		}))
+	}
+	if d.listener != nil && len(d.rooms) == 0 {
+		all = errors.Join(all, d.listener.Close())
+	}
+	if d.local != nil {
+		all = errors.Join(all, d.step("local executor", d.local.Close))
+	}
+	if d.store != nil {
+		all = errors.Join(all, d.step("store", d.store.Close))
+	}
+	return all
+}
+
+// step does one part of stopping, within its limit.
+func (d *daemon) step(name string, do func() error) error {
+	began := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	var err error
+	select {
+	case err = <-done:
+	case <-time.After(stopLimit):
+		err = fmt.Errorf("it did not stop within %s", stopLimit)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, executors.ErrDetached) {
+		d.log.Error().Err(err).Str("room", name).Msg("stopping failed")
+		return fmt.Errorf("stop %s: %w", name, err)
+	}
+	d.log.Info().Str("room", name).Dur(keyDur, time.Since(began)).Msg("stopped")
+	return nil
+}
+
+// runAs is the Unix user whose electrons run: our own, or the one whose runner
+// listens at socket (its name is the socket's, as in the units).
+func runAs(socket string) (name string, uid int, err error) {
+	if socket != "" {
+		name := strings.TrimSuffix(filepath.Base(socket), ".sock")
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", 0, fmt.Errorf("the runner's socket %s is not named after a user: %w", socket, err)
+		}
+		uid, err := strconv.Atoi(u.Uid)
+		return u.Username, uid, err
+	}
+	uid = os.Getuid()
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username, uid, nil
+	}
+	return strconv.Itoa(uid), uid, nil
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+func newEvents(c *cli) *cobra.Command {
+	var follow bool
+	var since string
+	cmd := &cobra.Command{
+		Use:   "events -f",
+		Short: "Follow everything that changes",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !follow {
+				return usagef("events only follows for now: add -f")
+			}
+			api, err := c.connect()
+			if err != nil {
+				return err
+			}
+			return api.Changes(cmd.Context(), since, c.showChange)
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until interrupted")
+	cmd.Flags().StringVar(&since, "since", "", "begin after this sequence number")
+	return cmd
+}
+
+func (c *cli) showChange(ch client.Change) error {
+	if c.json {
+		return json.NewEncoder(c.stdout).Encode(ch)
+	}
+	now := time.Now().Format("15:04:05")
+	var err error
+	switch ch.Kind {
+	case "dispatch":
+		var d client.Dispatch
+		if err = json.Unmarshal(ch.Data, &d); err == nil {
+			_, err = fmt.Fprintf(c.stdout, "%s  dispatch %d  %s  %s\n", now, d.Number, oneLine(d.Lattice.Name), state(d.Status, d.Reason, d.Waiting))
+		}
+	case "trigger":
+		var t client.Trigger
+		if err = json.Unmarshal(ch.Data, &t); err == nil {
+			_, err = fmt.Fprintf(c.stdout, "%s  trigger %s  %s\n", now, oneLine(t.Name), state(t.State, t.Reason, nil))
+		}
+	case "event":
+		var e client.Event
+		if err = json.Unmarshal(ch.Data, &e); err == nil {
+			_, err = fmt.Fprintf(c.stdout, "%s  event %s  %s  %s\n", now, e.Kind, oneLine(e.Key), state(e.State, e.Reason, nil))
+		}
+	case "firing":
+		var f client.Firing
+		if err = json.Unmarshal(ch.Data, &f); err == nil {
+			_, err = fmt.Fprintf(c.stdout, "%s  firing %s  %s\n", now, f.ID, state(f.Decision, f.Reason, nil))
+		}
+	default:
+		_, err = fmt.Fprintf(c.stdout, "%s  %s\n", now, ch.Kind)
+	}
+	return err
+}

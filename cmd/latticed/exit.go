@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/graph"
+)
+
+// The exit statuses.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+	exitRefused     = 4
+)
+
+// errFailed means that a dispatch failed or was cancelled; everything was said.
+var errFailed = errors.New("the dispatch did not complete")
+
+// usageError means that the command line makes no sense.
+type usageError struct{ msg string }
+
+func (u *usageError) Error() string { return u.msg }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// finish says what went wrong and returns the exit status.
+func (c *cli) finish(err error) int {
+	var usage *usageError
+	var away *client.Unreachable
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errFailed):
+		return exitFailed
+	case errors.Is(err, context.Canceled):
+		return exitFailed // interrupted; the user knows
+	case errors.As(err, &usage):
+		c.complain(usage.msg)
+		return exitUsage
+	case errors.As(err, &away):
+		c.complain(c.remedy(away))
+		return exitUnreachable
+	default:
+		c.complain(err.Error())
+		return exitRefused
+	}
+}
+
+func (c *cli) complain(msg string) {
+	for line := range strings.SplitSeq(strings.TrimRight(msg, "\n"), "\n") {
+		fmt.Fprintln(c.stderr, "latticed: "+line)
+	}
+}
+
+// remedy says why the daemon can't be reached, and what to do.
+func (c *cli) remedy(u *client.Unreachable) string {
+	switch {
+	case errors.Is(u.Err, fs.ErrPermission):
+		name := "you"
+		if me, err := user.Current(); err == nil {
+			name = me.Username
+		}
+		return fmt.Sprintf("you may not use the socket %s: you are not in group latticed; an admin adds you with: usermod -aG latticed %s (then log in again)", u.Socket, name)
+	case errors.Is(u.Err, fs.ErrNotExist):
+		return fmt.Sprintf("the daemon is not running: there is no socket at %s; start it with: systemctl start latticed, or by hand: latticed serve", strings.Join(c.tried(u.Socket), " or "))
+	case errors.Is(u.Err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("the daemon is not running: nobody listens at %s any more; start it with: systemctl start latticed, or by hand: latticed serve", u.Socket)
+	}
+	return fmt.Sprintf("the daemon at %s did not answer: %v", u.Socket, u.Err)
+}
+
+// inFile puts the name of a file before the findings in it.
+func inFile(name string, err error) error {
+	var doc *graph.Invalid
+	if !errors.As(err, &doc) {
+		return err
+	}
+	lines := make([]string, 0, len(doc.Problems))
+	for _, p := range doc.Problems {
+		at := name
+		if p.Line > 0 {
+			at = fmt.Sprintf("%s:%d:%d", name, p.Line, p.Column)
+		}
+		if p.Path != "" {
+			at += ": " + p.Path
+		}
+		lines = append(lines, at+": "+p.Message)
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// exactly wants the named arguments.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s is missing; usage: %s", names[len(args)], cmd.UseLine())
+		case len(args) > len(names):
+			return usagef("unexpected argument %q; usage: %s", args[len(names)], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// atMost wants up to n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usagef("unexpected argument %q; usage: %s", args[n], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+func flagNames(cmd *cobra.Command) []string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return names
+}
+
+// exists tells whether something is at path.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

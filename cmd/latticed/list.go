@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/graph"
+)
+
+// listFilters are the filters of the route, in the order of --help.
+func listFilters() [][2]string {
+	return [][2]string{
+		{"lattice", "id or name of the lattice"},
+		{"trigger", "id or name of the trigger"},
+		{"owner", "whose"},
+		{"q", "text in the note, the lattice's name or a label"},
+		{"parent", "redispatched from this one"},
+		{"root", "also sublattices, of this one"},
+		{"order", "newest (default) or oldest first"},
+		{"after", "the next page: what the last one named"},
+	}
+}
+
+func newList(c *cli) *cobra.Command {
+	var status, labels, inputs []string
+	var since, until string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List dispatches, newest first",
+		Args:  exactly(),
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&status, "status", nil, "new, pending, running, completed, failed, cancelled (repeatable, or with commas)")
+	f.StringArrayVar(&labels, "label", nil, "key=value (repeatable: all hold)")
+	f.StringArrayVarP(&inputs, "input", "i", nil, "an effective input key=value (repeatable: all hold)")
+	f.StringVar(&since, "since", "", "created at or after: an instant, or a duration ago such as 2h")
+	f.StringVar(&until, "until", "", "created before: an instant, or a duration ago")
+	f.IntVar(&limit, "limit", 0, "how many (default 50, at most 500)")
+	values := map[string]*string{}
+	for _, filter := range listFilters() {
+		values[filter[0]] = f.String(filter[0], "", filter[1])
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		q := url.Values{"status": status, "label": labels}
+		for name, v := range values {
+			if *v != "" {
+				q.Set(name, *v)
+			}
+		}
+		if err := addInputs(q, inputs); err != nil {
+			return err
+		}
+		for name, v := range map[string]string{"since": since, "until": until} {
+			if err := addInstant(q, name, v); err != nil {
+				return err
+			}
+		}
+		if limit != 0 {
+			q.Set("limit", strconv.Itoa(limit))
+		}
+		api, err := c.connect()
+		if err != nil {
+			return err
+		}
+		a, err := api.Dispatches(cmd.Context(), q)
+		if err != nil || c.json {
+			return c.orRaw(err, a.Raw)
+		}
+		return c.showList(a.Value)
+	}
+	return cmd
+}
+
+func addInputs(q url.Values, words []string) error {
+	pairs, err := readPairs("input", words)
+	for k, v := range pairs {
+		q.Set("input."+k, v)
+	}
+	return err
+}
+
+// addInstant reads an instant, or how long ago.
+func addInstant(q url.Values, name, v string) error {
+	if v == "" {
+		return nil
+	}
+	if _, err := time.Parse(time.RFC3339, v); err == nil {
+		q.Set(name, v)
+		return nil
+	}
+	ago, err := graph.ParseDuration(v)
+	if err != nil {
+		return usagef("--%s %s: write an instant such as 2026-03-01T12:00:00Z, or a duration such as 2h", name, v)
+	}
+	q.Set(name, time.Now().Add(-ago).UTC().Format(time.RFC3339Nano))
+	return nil
+}
+
+const listWidth = 60
+
+func (c *cli) showList(page client.DispatchPage) error {
+	rows := [][]string{}
+	for _, d := range page.Items {
+		rows = append(rows, []string{
+			strconv.FormatInt(d.Number, 10), d.Lattice.Name, state(d.Status, d.Reason, d.Waiting), at(d.CreatedAt),
+			took(d.StartedAt, d.EndedAt), dash(text(d.Trigger)), pairs(d.Inputs, listWidth),
+		})
+	}
+	if err := c.table([]string{"NUMBER", "LATTICE", "STATUS", "CREATED", "TOOK", "TRIGGER", "INPUTS"}, rows); err != nil {
+		return err
+	}
+	return c.more(page.Next)
+}
+
+// more says how to see the next page.
+func (c *cli) more(next *string) error {
+	if text(next) == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(c.stderr, "there is more: --after %s\n", strings.TrimSpace(*next))
+	return err
+}

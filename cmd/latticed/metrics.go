@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+const gaugesLimit = 2 * time.Second
+
+// Describe implements prometheus.Collector: what is collected is not known before.
+func (d *daemon) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector with the numbers of the rooms.
+func (d *daemon) Collect(to chan<- prometheus.Metric) {
+	m := meter{to}
+	d.collectDispatcher(m)
+	d.collectTriggers(m)
+	d.collectStore(m)
+}
+
+func (d *daemon) collectDispatcher(m meter) {
+	s := d.dispatcher.Stats()
+	m.gauge("latticed_dispatches_live", "Dispatches being walked.", float64(s.Live), nil)
+	m.gauge("latticed_dispatches_window", "Dispatches that may be walked at a time.", float64(s.Window), nil)
+	for name, n := range s.Running {
+		m.gauge("latticed_attempts_running", "Attempts that hold a slot.", float64(n), prometheus.Labels{"executor": name})
+	}
+	for name, n := range s.Slots {
+		m.gauge("latticed_attempt_slots", "Attempts that may run at a time.", float64(n), prometheus.Labels{"executor": name})
+	}
+	m.count("latticed_dispatches_accepted_total", "Dispatches accepted over HTTP.", s.Accepted, nil)
+	for status, n := range s.Ended {
+		m.count("latticed_dispatches_ended_total", "Dispatches that ended, by state.", n, prometheus.Labels{"status": string(status)})
+	}
+	for status, n := range s.Attempts {
+		m.count("latticed_attempts_ended_total", "Attempts that ended, by state.", n, prometheus.Labels{"status": string(status)})
+	}
+	m.count("latticed_retries_total", "Attempts that were repeated.", s.Retries, nil)
+	m.count("latticed_step_retries_total", "Steps that could not be stored at once.", s.StepRetries, nil)
+	m.count("latticed_walker_restarts_total", "Walks that started over.", s.Restarts, nil)
+}
+
+func (d *daemon) collectTriggers(m meter) {
+	s := d.triggers.Stats()
+	for kind, states := range s.Kinds {
+		for state, n := range states {
+			m.gauge("latticed_triggers", "Triggers by kind and state.", float64(n), prometheus.Labels{"kind": kind, "state": string(state)})
+		}
+	}
+	for kind, n := range s.Events {
+		m.count("latticed_events_total", "Events stored, by kind.", n, prometheus.Labels{"kind": kind})
+	}
+	decided := func(name, help string, by map[triggers.Decided]int64) {
+		for v, n := range by {
+			m.count(name, help, n, prometheus.Labels{"decision": string(v.State), "reason": v.Reason})
+		}
+	}
+	decided("latticed_event_decisions_total", "Events by what was decided and why.", s.Decided)
+	decided("latticed_firings_total", "Firings by decision and reason.", s.Firings)
+	m.gauge("latticed_events_lag_seconds", "Age of the oldest event without a decision.", s.Lag.Seconds(), nil)
+}
+
+func (d *daemon) collectStore(m meter) {
+	s := d.store.Stats()
+	m.count("latticed_store_units_total", "Changes committed.", s.Units, nil)
+	m.count("latticed_store_commits_total", "Transactions.", s.Commits, nil)
+	m.count("latticed_store_failures_total", "Transactions that failed.", s.Failures, nil)
+	m.gauge("latticed_store_queue", "Changes waiting to be committed.", float64(s.Queue), nil)
+	m.gauge("latticed_store_db_bytes", "Size of the database.", float64(s.DBBytes), nil)
+	m.gauge("latticed_store_wal_bytes", "Size of the write-ahead log.", float64(s.WALBytes), nil)
+	ctx, cancel := context.WithTimeout(context.Background(), gaugesLimit)
+	defer cancel()
+	g, err := d.store.Gauges(ctx)
+	if err != nil {
+		d.log.Warn().Err(err).Msg("gauges can't be read")
+		return
+	}
+	const help = "Dispatches under way, by state."
+	m.gauge("latticed_dispatches", help, float64(g.DispatchesPending), prometheus.Labels{"status": "pending"})
+	m.gauge("latticed_dispatches", help, float64(g.DispatchesRunning), prometheus.Labels{"status": "running"})
+	m.gauge("latticed_events", "Events without a decision, by state.", float64(g.EventsPending), prometheus.Labels{"state": "pending"})
+	m.gauge("latticed_events", "Events without a decision, by state.", float64(g.EventsHeld), prometheus.Labels{"state": "held"})
+}
+
+// meter makes metrics out of numbers.
+type meter struct{ to chan<- prometheus.Metric }
+
+func (m meter) gauge(name, help string, v float64, labels prometheus.Labels) {
+	m.send(name, help, prometheus.GaugeValue, v, labels)
+}
+
+func (m meter) count(name, help string, v int64, labels prometheus.Labels) {
+	m.send(name, help, prometheus.CounterValue, float64(v), labels)
+}
+
+func (m meter) send(name, help string, kind prometheus.ValueType, v float64, labels prometheus.Labels) {
+	metric, err := prometheus.NewConstMetric(prometheus.NewDesc(name, help, nil, labels), kind, v)
+	if err != nil {
+		metric = prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
+	}
+	m.to <- metric
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/graph"
+)
+
+const exitHelp = `
+Exit status:
+  0  ok
+  1  the dispatch failed or was cancelled
+  2  wrong usage
+  3  the daemon can't be reached
+  4  refused
+`
+
+// run is the whole program as a function.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(c)
+	root.SetArgs(args)
+	return c.finish(root.ExecuteContext(ctx))
+}
+
+func newRoot(c *cli) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "latticed",
+		Short: "Runs lattices (workflows) when something happens",
+		Long: `latticed keeps lattices (workflows) and every dispatch (run) of them. Triggers watch
+for events; when one fires, a lattice runs with inputs taken from the event.
+`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(c.stdin)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
+	root.PersistentFlags().StringVar(&c.server, "server", "", "the daemon: unix:PATH (default $LATTICED_SERVER, else the socket $LATTICED_SOCKET, /run/latticed/latticed.sock, $XDG_RUNTIME_DIR/latticed.sock)")
+	root.AddCommand(
+		newServe(c), newRun(c), newCheck(c), newStore(c), newLattices(c), newLattice(c),
+		newDispatch(c), newRedispatch(c), newStart(c), newCancel(c), newWait(c), newShow(c), newResult(c), newRm(c),
+		newList(c), newLogs(c), newGet(c),
+		newTrigger(c), newExecutor(c), newEvents(c), newWhoami(c), newVersion(c), newRunner(c),
+	)
+	walk(root, func(cmd *cobra.Command) { cmd.SetUsageTemplate(cmd.UsageTemplate() + exitHelp) })
+	return root
+}
+
+func walk(cmd *cobra.Command, f func(*cobra.Command)) {
+	for _, sub := range cmd.Commands() {
+		walk(sub, f)
+	}
+	f(cmd)
+}
+
+// noSuchCommand refuses words that aren't sub-commands.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return usagef("there is no command %q%s", cmd.CommandPath()+" "+args[0], meant(args[0], names))
+}
+
+// flagError puts a suggestion beside an unknown flag.
+func flagError(cmd *cobra.Command, err error) error {
+	msg := err.Error()
+	if word, ok := strings.CutPrefix(msg, "unknown flag: --"); ok {
+		return usagef("unknown flag --%s%s", word, meant(word, flagNames(cmd)))
+	}
+	if rest, ok := strings.CutPrefix(msg, "unknown shorthand flag: "); ok {
+		return usagef("unknown flag %s", rest)
+	}
+	return usagef("%s", msg)
+}
+
+// meant is the end of a message about an unknown word.
+func meant(word string, known []string) string {
+	if s := graph.Suggest(word, known); s != "" {
+		return "; did you mean " + s + "?"
+	}
+	return "; see latticed --help"
+}

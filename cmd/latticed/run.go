@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/executors/local/runner"
+)
+
+func newRun(c *cli) *cobra.Command {
+	var inputs []string
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "run FILE [-i key=value]…",
+		Short: "Run a lattice without a daemon and print its result",
+		Args:  exactly("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log := zerolog.Nop()
+			if verbose {
+				var err error
+				if log, err = newLog(c.stderr, "info"); err != nil {
+					return err
+				}
+			}
+			return c.runOnce(cmd.Context(), args[0], inputs, log)
+		},
+	}
+	cmd.Flags().StringArrayVarP(&inputs, "input", "i", nil, "an input: key=value, key:=JSON or key=@FILE (repeatable)")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what happens")
+	return cmd
+}
+
+// runOnce is a daemon for one dispatch, on a state directory that is removed
+// afterwards.
+func (c *cli) runOnce(ctx context.Context, file string, inputs []string, log zerolog.Logger) (err error) {
+	// What is wrong with the file or the inputs is said before anything is made.
+	p, err := c.readLattice(ctx, file, nil)
+	if err != nil {
+		return err
+	}
+	values, err := readInputs(inputs, p.lattice.Inputs)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "latticed-run-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return err
+	}
+	var cfg Config
+	cfg.Paths.StateDir, cfg.Paths.Socket = filepath.Join(dir, "state"), filepath.Join(dir, socketName)
+	d := &daemon{log: log, failed: make(chan error, 8)}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	limits := runner.Options{RuntimeDir: dir, Idle: time.Millisecond}
+	if err := d.open(ctx, cfg, log, limits); err != nil {
+		return err
+	}
+	if err := d.begin(ctx); err != nil {
+		return err
+	}
+	api := client.New(cfg.Paths.Socket)
+	defer api.Close()
+	a, err := api.CreateDispatch(ctx, client.NewDispatch{Lattice: p.document, Inputs: values})
+	if err != nil {
+		return err
+	}
+	c.warn(a.Value.Warnings)
+	return c.finishRun(ctx, api, a.Value.ID)
+}
+
+// cancelLimit is how long an interrupted run waits for its processes to end.
+const cancelLimit = 30 * time.Second
+
+// finishRun waits for the end; interrupted, it leaves nothing running.
+func (c *cli) finishRun(ctx context.Context, api *client.Client, id string) error {
+	a, err := api.Wait(ctx, id)
+	if ctx.Err() != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelLimit)
+		defer cancel()
+		if _, err := api.CancelDispatch(last, id); err != nil {
+			return err
+		}
+		if _, err := api.Wait(last, id); err != nil {
+			return fmt.Errorf("interrupted, and not all of it could be ended: %w", err)
+		}
+		return errFailed
+	}
+	if err != nil {
+		return err
+	}
+	if c.json {
+		err = c.raw(a.Raw)
+	} else {
+		c.gone = true // what the directories hold is about to be removed
+		err = c.ended(ctx, api, a.Value)
+	}
+	if err == nil && a.Value.Status != "completed" {
+		return errFailed
+	}
+	return err
+}

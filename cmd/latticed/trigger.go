@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+func newTrigger(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "trigger",
+		Short: "Rules that run a lattice when something happens",
+		Args:  noSuchCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newTriggerAdd(c), newTriggerSet(c), newTriggerList(c), newTriggerShow(c),
+		newTriggerPause(c), newTriggerResume(c), newTriggerFire(c), newTriggerRm(c),
+		newTriggerEvents(c), newTriggerFirings(c),
+	)
+	return cmd
+}
+
+// onTrigger makes a command that does something with one trigger.
+func (c *cli) onTrigger(use, short string, do func(context.Context, *client.Client, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  exactly("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := c.connect()
+			if err != nil {
+				return err
+			}
+			return do(cmd.Context(), api, args[0])
+		},
+	}
+}
+
+// changed shows a trigger after it was changed.
+func (c *cli) changed(a client.Answer[client.Trigger], err error) error {
+	if err != nil || c.json {
+		return c.orRaw(err, a.Raw)
+	}
+	t := a.Value
+	c.warn(t.Warnings)
+	_, err = fmt.Fprintf(c.stdout, "trigger %s  %s  %s\n", t.Name, t.Kind, state(t.State, t.Reason, nil))
+	return err
+}
+
+func newTriggerPause(c *cli) *cobra.Command {
+	return c.onTrigger("pause NAME", "Hold the events of a trigger from now on",
+		func(ctx context.Context, api *client.Client, name string) error {
+			return c.changed(api.PauseTrigger(ctx, name))
+		})
+}
+
+func newTriggerResume(c *cli) *cobra.Command {
+	var backlog string
+	cmd := c.onTrigger("resume NAME", "End a pause",
+		func(ctx context.Context, api *client.Client, name string) error {
+			return c.changed(api.ResumeTrigger(ctx, name, backlog))
+		})
+	cmd.Flags().StringVar(&backlog, "backlog", "", "what becomes of the events held meanwhile: fire or skip (required when there are any)")
+	return cmd
+}
+
+func newTriggerRm(c *cli) *cobra.Command {
+	return c.onTrigger("rm NAME", "Remove a trigger; its history stays",
+		func(ctx context.Context, api *client.Client, name string) error { return api.DeleteTrigger(ctx, name) })
+}
+
+func newTriggerFire(c *cli) *cobra.Command {
+	var payload string
+	cmd := c.onTrigger("fire NAME", "Make an event by hand and fire it at once",
+		func(ctx context.Context, api *client.Client, name string) error {
+			var f client.Fire
+			if payload != "" {
+				if _, err := decode(payload); err != nil {
+					return usagef("--payload: not JSON: %v", err)
+				}
+				f.Payload = []byte(payload)
+			}
+			a, err := api.FireTrigger(ctx, name, f)
+			if err != nil || c.json {
+				return c.orRaw(err, a.Raw)
+			}
+			numbers, err := numbersOf(ctx, api, []client.Firing{a.Value})
+			if err != nil {
+				return err
+			}
+			said := state(a.Value.Decision, a.Value.Reason, nil)
+			if n := numbers[a.Value.ID]; n != "" {
+				said += "  dispatch " + n
+			}
+			_, err = fmt.Fprintln(c.stdout, said)
+			return err
+		})
+	cmd.Flags().StringVar(&payload, "payload", "", "the fields of event, a JSON object")
+	return cmd
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// What the value of a field is.
+const (
+	fieldText = "text"
+	fieldExpr = "expression" // bare, without ${{ }}
+	fieldInt  = "number"
+	fieldBool = "bool"
+	fieldList = "list" // repeatable, or with commas
+	fieldPath = "path" // made absolute
+	fieldTime = "duration"
+	fieldSize = "size"
+	fieldJSON = "JSON"
+)
+
+// field is one of a trigger's; its flag is its name with dashes.
+type field struct{ name, kind, help string }
+
+// triggerFields are those that have a flag.
+func triggerFields() []field {
+	return []field{
+		{"when", fieldExpr, "fire only when this is true of the event"},
+		{"dedupe_key", fieldExpr, "events with the same value fire once"},
+		{"overlap", fieldText, "when one still runs: allow, skip or queue"},
+		{"max_in_flight", fieldInt, "how many may run at a time"},
+		{"batch", fieldJSON, "how many events make one dispatch, and how long to wait for them: {\"size\": 10, \"wait\": \"5m\"}"},
+
+		{"dir_path", fieldPath, "directory: the folder or file to watch"},
+		{"event_names", fieldList, "directory: created, closed, ready"},
+		{"include", fieldList, "directory: only files that match a glob"},
+		{"exclude", fieldList, "directory: no files that match a glob"},
+		{"min_size", fieldSize, "directory: no smaller files"},
+		{"settle", fieldTime, "directory: how long unchanged makes a file ready"},
+		{"existing", fieldText, "directory: files already there: ignore or fire"},
+		{"mode", fieldText, "directory: auto, events, poll or both"},
+
+		{"batch_size", fieldInt, "directory: how many files make one dispatch"},
+
+		{"time_gap", fieldTime, "time: how long from one to the next"},
+	}
+}
+
+func (f field) flag() string { return strings.ReplaceAll(f.name, "_", "-") }
+
+// specFlags are the flags of trigger add and trigger set.
+type specFlags struct {
+	dispatch, lattice string
+	mapping, inputs   []string
+	labels, json      []string
+}
+
+func (s *specFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.dispatch, "dispatch", "", "redispatch this one (id or number)")
+	f.StringVar(&s.lattice, "lattice", "", "run this lattice: NAME as it is now, or NAME@latest")
+	f.StringArrayVarP(&s.mapping, "map", "m", nil, "an input from the event: key=EXPRESSION, without ${{ }} (repeatable)")
+	f.StringArrayVarP(&s.inputs, "input", "i", nil, "a fixed input: key=text or key:=JSON (repeatable)")
+	f.StringArrayVar(&s.labels, "label", nil, "a label key=value of the dispatches; may hold ${{ }} (repeatable)")
+	f.StringArrayVar(&s.json, "field", nil, "any other field: name=text or name:=JSON (repeatable)")
+	for _, fd := range triggerFields() {
+		switch fd.kind {
+		case fieldList:
+			f.StringSlice(fd.flag(), nil, fd.help)
+		case fieldBool:
+			f.Bool(fd.flag(), false, fd.help)
+		default:
+			f.Var(&word{kind: fd.kind}, fd.flag(), fd.help)
+		}
+	}
+}
+
+// word is a flag's value with the kind shown in --help.
+type word struct{ value, kind string }
+
+func (w *word) String() string     { return w.value }
+func (w *word) Set(v string) error { w.value = v; return nil }
+func (w *word) Type() string       { return w.kind }
+
+// spec is the object that the flags describe: those that were given.
+func (s *specFlags) spec(cmd *cobra.Command) (map[string]any, error) {
+	spec := map[string]any{}
+	for _, fd := range triggerFields() {
+		f := cmd.Flags().Lookup(fd.flag())
+		if !f.Changed {
+			continue
+		}
+		v, err := fd.value(f)
+		if err != nil {
+			return nil, err
+		}
+		spec[fd.name] = v
+	}
+	if s.dispatch != "" {
+		spec["dispatch_id"] = s.dispatch
+	}
+	if s.lattice != "" {
+		spec["lattice"] = s.lattice
+	}
+	if s.dispatch != "" && s.lattice != "" {
+		return nil, usagef("--dispatch and --lattice exclude each other")
+	}
+	return spec, s.maps(spec)
+}
+
+// maps adds the fields that are maps themselves, and those without a flag.
+func (s *specFlags) maps(spec map[string]any) error {
+	inputs := map[string]any{}
+	for _, m := range s.mapping {
+		k, v, ok := strings.Cut(m, "=")
+		if !ok || k == "" || v == "" {
+			return usagef("-m %s: write key=EXPRESSION", m)
+		}
+		inputs[k] = expression(v)
+	}
+	for _, in := range s.inputs {
+		k, v, err := keyValue("-i", in)
+		if err != nil {
+			return err
+		}
+		if _, twice := inputs[k]; twice {
+			return usagef("-i %s: the input is given twice", k)
+		}
+		inputs[k] = v
+	}
+	if len(inputs) > 0 {
+		spec["inputs"] = inputs
+	}
+	labels, err := readPairs("label", s.labels)
+	if err != nil {
+		return err
+	}
+	if len(labels) > 0 {
+		spec["labels"] = labels
+	}
+	for _, word := range s.json {
+		k, v, err := keyValue("--field", word)
+		if err != nil {
+			return err
+		}
+		spec[k] = v
+	}
+	return nil
+}
+
+func keyValue(flag, word string) (string, any, error) {
+	k, v, ok := strings.Cut(word, "=")
+	asJSON := strings.HasSuffix(k, ":")
+	if k = strings.TrimSuffix(k, ":"); !ok || k == "" {
+		return "", nil, usagef("%s %s: write key=text or key:=JSON", flag, word)
+	}
+	if !asJSON {
+		return k, v, nil
+	}
+	if _, err := decode(v); err != nil {
+		return "", nil, usagef("%s %s: not JSON: %v", flag, k, err)
+	}
+	return k, json.RawMessage(v), nil
+}
+
+// expression puts the braces around a bare expression.
+func expression(v string) string {
+	if strings.Contains(v, "${{") {
+		return v
+	}
+	return "${{ " + v + " }}"
+}
+
+func (fd field) value(f *pflag.Flag) (any, error) {
+	v := f.Value.String()
+	switch fd.kind {
+	case fieldList:
+		list, _ := f.Value.(pflag.SliceValue)
+		return list.GetSlice(), nil
+	case fieldBool:
+		return v == "true", nil
+	case fieldInt:
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return nil, usagef("--%s: must be a whole number, not %q", f.Name, v)
+		}
+		return n, nil
+	case fieldExpr:
+		return expression(v), nil
+	case fieldPath:
+		return filepath.Abs(v)
+	case fieldTime:
+		if _, err := strconv.ParseFloat(v, 64); err == nil {
+			return json.Number(v), nil // seconds
+		}
+		if _, err := graph.ParseDuration(v); err != nil {
+			return nil, usagef("--%s: %v", f.Name, err)
+		}
+	case fieldJSON:
+		if _, err := decode(v); err != nil {
+			return nil, usagef("--%s: not JSON: %v", f.Name, err)
+		}
+		return json.RawMessage(v), nil
+	case fieldSize:
+		if _, err := graph.ParseSize(v); err != nil {
+			return nil, usagef("--%s: %v", f.Name, err)
+		}
+	}
+	return v, nil
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newWhoami(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "whoami",
+		Short: "Print who the daemon thinks you are, and as whom electrons run",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := c.connect()
+			if err != nil {
+				return err
+			}
+			a, err := api.Whoami(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.raw(a.Raw)
+			}
+			w := a.Value
+			return c.table(nil, [][]string{
+				{"you", fmt.Sprintf("%s (uid %d, gid %d)", w.Name, w.UID, w.GID)},
+				{"door", w.Via},
+				{"electrons run as", w.RunAs},
+				{"daemon", w.Version},
+			})
+		},
+	}
+}
