@@ -13,7 +13,10 @@ func Suggest(word string, known []string) string {
 	best, bestDistance := "", min((len(word)+3)/4, 3)+1
 	folded := fold(word)
 	for _, k := range known {
-		if k == word || len(k) > longest {
+		if k == word {
+			return ""
+		}
+		if len(k) > longest {
 			continue
 		}
 		if d := distance(folded, fold(k)); d < bestDistance && d < len(k) {

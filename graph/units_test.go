@@ -1,0 +1,111 @@
+package graph
+
+import (
+	"testing"
+	"time"
+)
+
+func TestParseDuration(t *testing.T) {
+	for _, c := range []struct {
+		in   any
+		want time.Duration
+	}{
+		{"30s", 30 * time.Second},
+		{"1h30m", 90 * time.Minute},
+		{" 7d ", 7 * 24 * time.Hour},
+		{"2w", 14 * 24 * time.Hour},
+		{"1.5h", 90 * time.Minute},
+		{"250ms", 250 * time.Millisecond},
+		{"1us", time.Microsecond},
+		{"1µs", time.Microsecond},
+		{"5ns", 5},
+		{"10min", 10 * time.Minute},
+		{"90", 90 * time.Second},
+		{"0", 0},
+		{int64(30), 30 * time.Second},
+		{30, 30 * time.Second},
+		{0.5, 500 * time.Millisecond},
+	} {
+		if got, err := ParseDuration(c.in); err != nil || got != c.want {
+			t.Errorf("%v: %v, %v; want %v", c.in, got, err, c.want)
+		}
+	}
+	for _, in := range []any{"", "s", "5 s", "5x", "-5s", "1h-5m", "h1", "1..5s", -1, -0.5, "200000w", 1e300, nil, true, []any{}, "1h 30m", "+5s", "0x5s", "1e3s"} {
+		if got, err := ParseDuration(in); err == nil {
+			t.Errorf("%v: %v, an error is expected", in, got)
+		}
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for _, c := range []struct {
+		in   any
+		want int64
+	}{
+		{"4GiB", 4 << 30},
+		{"512MB", 512_000_000},
+		{"1.5 GiB", 3 << 29},
+		{"2K", 2048},
+		{"3g", 3 << 30},
+		{"7Ti", 7 << 40},
+		{"1kB", 1000},
+		{"12", 12},
+		{"12B", 12},
+		{int64(1024), 1024},
+		{1024, 1024},
+		{1e9, 1_000_000_000},
+	} {
+		if got, err := ParseSize(c.in); err != nil || got != c.want {
+			t.Errorf("%v: %v, %v; want %v", c.in, got, err, c.want)
+		}
+	}
+	for _, in := range []any{"", "GiB", "4 elephants", "4GiBs", "-1MB", -1, "5000PiB", nil, true, map[string]any{}} {
+		if got, err := ParseSize(in); err == nil {
+			t.Errorf("%v: %v, an error is expected", in, got)
+		}
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	keys := []string{"run", "bash", "python", "args", "env", "outputs", "wait_for", "if", "executor", "resources", "retries", "timeout", "grace", "result"}
+	for word, want := range map[string]string{
+		"bsh": "bash", "pyhton": "python", "time_out": "timeout", "waitfor": "wait_for", "wait-for": "wait_for", "retry": "retries",
+		"resource": "resources", "OUTPUTS": "outputs", "output": "outputs", "reslut": "result", "schedule": "", "": "", "x": "", "on": "",
+		"run": "",
+	} {
+		if got := Suggest(word, keys); got != want {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+	if got := Suggest("xfit_2", []string{"xfit_1", "xfit_3"}); got != "xfit_1" {
+		t.Errorf("of equals the first is expected, not %q", got)
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*.py", "a.py", true},
+		{"*.py", "lib/a.py", false},
+		{"lib/**", "lib/a/b.py", true},
+		{"lib/**", "lib/a.py", true},
+		{"**/*.py", "a.py", true},
+		{"**/*.py", "x/y/a.py", true},
+		{"**/test/**", "a/test/b", true},
+		{"**/test/**", "a/tests/b", false},
+		{"a?c", "abc", true},
+		{"[a-c]x", "bx", true},
+		{"a/**/b/**/c", "a/b/x/b/c", true},
+		{"a/**/b/**/c", "a/x/c", false},
+		{"**", "anything/at/all", true},
+	} {
+		if got := Match(c.pattern, c.name); got != c.want {
+			t.Errorf("%s %s: %v", c.pattern, c.name, got)
+		}
+	}
+	if ValidGlob("a[") || !ValidGlob("**/[a-z]*.py") {
+		t.Error("globs are misjudged")
+	}
+}
