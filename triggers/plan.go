@@ -114,7 +114,7 @@ func (p *plan) checkInputs(f *Fields) {
 		known[i] = in.Name
 	}
 	good := true
-	for _, name := range slices.Sorted(maps.Keys(p.spec.inputs)) {
+	for _, name := range p.names {
 		if !slices.Contains(known, name) {
 			good = false
 			f.Refuse("inputs."+name, graph.CodeUnknownName, "lattice %s has no input %s%s", p.lattice.Name, show(name), didYouMean(name, known))

@@ -118,8 +118,8 @@ func (p *plan) dispatchOf(t *Trigger, batch []Pending) (graph.Dispatch, error) {
 	if inputs == nil {
 		inputs = map[string]any{}
 	}
-	for name, template := range p.spec.inputs {
-		v, err := template.Eval(vars)
+	for _, name := range p.names {
+		v, err := p.spec.inputs[name].Eval(vars)
 		if err != nil {
 			return graph.Dispatch{}, &rejection{rejectInputs, name + ": " + err.Error()}
 		}

@@ -3,7 +3,9 @@ package triggers
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +43,7 @@ type spec struct {
 // expressions of a spec, compiled; nil or empty: none.
 type expressions struct {
 	inputs  map[string]*graph.Template
+	names   []string       // of inputs, sorted
 	fixed   map[string]any // inputs without an expression, by name
 	labels  map[string]*graph.Template
 	when    *graph.Template
@@ -158,9 +161,14 @@ func (s *spec) compile(f *Fields) {
 		seen = graph.Env{"events": graph.Array}
 	}
 	s.when = compileOne(f, "when", one)
+	if s.when != nil && s.when.Type() != graph.Boolean && s.when.Type() != graph.Any {
+		f.Refuse("when", graph.CodeExpression, "when must give true or false, not %s", s.when.Type())
+	}
 	s.dedupe = compileOne(f, "dedupe_key", one)
 	s.inputs, s.fixed = map[string]*graph.Template{}, map[string]any{}
-	for name, v := range f.Object("inputs") {
+	inputs := f.Object("inputs")
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		v := inputs[name]
 		path := "inputs." + name
 		t, err := graph.CompileTemplate(v, seen)
 		if err != nil {
@@ -168,15 +176,16 @@ func (s *spec) compile(f *Fields) {
 			continue
 		}
 		s.inputs[name] = t
-		if !dynamic(v) {
-			if s.fixed[name], err = t.Eval(nil); err != nil {
-				s.refuse(f, path, err)
-			}
+		if fixed, constant := t.Constant(); constant {
+			s.fixed[name] = fixed
 		}
+		s.names = append(s.names, name)
 		f.Set(path, v, FromTrigger)
 	}
 	s.labels = map[string]*graph.Template{}
-	for name, v := range f.Object("labels") {
+	labels := f.Object("labels")
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		v := labels[name]
 		path := "labels." + name
 		t, err := graph.CompileTemplate(v, seen)
 		switch {
@@ -217,36 +226,14 @@ func compileOne(f *Fields, field string, env graph.Env) *graph.Template {
 		f.take(field)
 		return nil
 	}
-	text := strings.TrimSpace(f.Text(field, ""))
-	if !strings.Contains(text, "${{") {
-		f.Refuse(field, graph.CodeExpression, "%s must be an expression over `event`, such as ${{ event.… }}", field)
-		return nil
-	}
-	t, err := graph.CompileTemplate(text, env)
+	t, err := graph.CompileTemplate(strings.TrimSpace(f.Text(field, "")), env)
 	if err != nil {
 		noteAt(f, field, err, "")
 		return nil
 	}
-	return t
-}
-
-// dynamic tells whether a value holds an expression anywhere.
-func dynamic(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return strings.Contains(v, "${{")
-	case []any:
-		for _, item := range v {
-			if dynamic(item) {
-				return true
-			}
-		}
-	case map[string]any:
-		for _, item := range v {
-			if dynamic(item) {
-				return true
-			}
-		}
+	if _, constant := t.Constant(); constant {
+		f.Refuse(field, graph.CodeExpression, "%s must be an expression over `event`, such as ${{ event.… }}", field)
+		return nil
 	}
-	return false
+	return t
 }

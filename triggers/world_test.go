@@ -1,0 +1,213 @@
+package triggers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/triggertest"
+)
+
+// feed is a source that emits what a test hands it.
+type feed struct {
+	batches chan triggers.Batch
+	results chan error
+	panics  atomic.Bool
+	runs    atomic.Int32
+}
+
+func (s *feed) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
+	s.runs.Add(1)
+	if from.Cursor == nil {
+		if err := emit(ctx, triggers.Batch{Cursor: json.RawMessage(`{}`)}); err != nil {
+			return err
+		}
+	}
+	from.Health(triggers.Active, "")
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case b := <-s.batches:
+			if s.panics.Load() {
+				panic("bad weather")
+			}
+			err := emit(ctx, b)
+			s.results <- err
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// world is a manager over a ledger in memory, with a source to feed by hand.
+type world struct {
+	*testing.T
+	ledger  *triggertest.Ledger
+	manager *triggers.Manager
+	feed    *feed
+	wakes   atomic.Int32
+	stop    func()
+	n       int
+}
+
+const echo = `
+lattice: echo
+inputs:
+  path: {type: string, default: none}
+  n: {type: integer, default: 0}
+electrons:
+  e: {run: [echo, "${{ inputs.path }}"]}
+`
+
+func parse(t testing.TB, doc string) *graph.Lattice {
+	t.Helper()
+	l, err := graph.Parse([]byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// newWorld starts a manager; it is stopped when the test ends.
+func newWorld(t *testing.T) *world {
+	w := &world{T: t, ledger: triggertest.NewLedger(), feed: &feed{batches: make(chan triggers.Batch), results: make(chan error)}}
+	w.ledger.AddLattice(parse(t, echo))
+	w.start()
+	t.Cleanup(func() { w.stop() })
+	return w
+}
+
+func (w *world) start() {
+	kinds := triggers.Kinds{"feed": func(f *triggers.Fields) triggers.Made {
+		f.Text("topic", "any")
+		return triggers.Made{Source: w.feed, Event: graph.Env{"path": graph.String, "n": graph.Integer}}
+	}}
+	w.manager = triggers.NewManager(w.ledger, kinds, triggers.Options{
+		Wake: func() { w.wakes.Add(1) }, Log: zerolog.Nop(), RunAs: "runner",
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	m := w.manager
+	go func() { done <- m.Run(ctx) }()
+	w.stop = func() {
+		cancel()
+		if err, ok := <-done; ok && err != nil {
+			w.Error(err)
+		}
+		close(done)
+		w.stop = func() {}
+	}
+}
+
+// restart stops the manager and starts another over the same ledger.
+func (w *world) restart() {
+	w.stop()
+	w.start()
+	synctest.Wait()
+}
+
+// add registers a trigger; fields come after name, kind and target.
+func (w *world) add(fields string) triggers.Trigger {
+	w.Helper()
+	t, _, err := w.manager.Add(w.Context(), spec(fields), triggers.Principal{Name: "ada"})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return t
+}
+
+func spec(fields string) []byte {
+	s := `{"name": "t", "kind": "feed", "lattice": "echo"`
+	if fields != "" {
+		s += ", " + fields
+	}
+	return []byte(s + "}")
+}
+
+// happen emits events with the next numbers, in one batch.
+func (w *world) happen(count int) {
+	w.Helper()
+	var b triggers.Batch
+	for range count {
+		w.n++
+		b.Events = append(b.Events, event(w.n))
+	}
+	if err := w.emit(b); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func event(n int) triggers.Event {
+	return triggers.Event{
+		Key: fmt.Sprintf("k%d", n), Kind: "made",
+		Payload: json.RawMessage(fmt.Sprintf(`{"path":"/in/%d","n":%d}`, n, n)),
+	}
+}
+
+func (w *world) emit(b triggers.Batch) error {
+	w.feed.batches <- b
+	err := <-w.feed.results
+	synctest.Wait()
+	return err
+}
+
+// end completes n dispatches and tells the manager, as the dispatcher does.
+func (w *world) end(t triggers.Trigger, n int) {
+	for range w.ledger.EndDispatches(t.ID, n) {
+		w.manager.DispatchEnded(t.ID)
+	}
+	synctest.Wait()
+}
+
+// states lists the events as "n:state:reason", in order.
+func (w *world) states(t triggers.Trigger) string {
+	var out []string
+	for _, e := range w.ledger.Events(t.ID) {
+		reason, _, _ := strings.Cut(e.Reason, ":")
+		out = append(out, fmt.Sprintf("%s:%s:%s", strings.TrimPrefix(e.Key, "k"), e.State, reason))
+	}
+	return strings.Join(out, " ")
+}
+
+func (w *world) expect(t triggers.Trigger, want string) {
+	w.Helper()
+	if got := w.states(t); got != want {
+		w.Errorf("events\n got %s\nwant %s", got, want)
+	}
+}
+
+// inputs lists the inputs of the dispatches, in order.
+func (w *world) inputs(t triggers.Trigger) string {
+	var out []string
+	for _, d := range w.ledger.Dispatches(t.ID) {
+		out = append(out, string(d.Inputs))
+	}
+	return strings.Join(out, " ")
+}
+
+// inBubble runs f with simulated time.
+func inBubble(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		synctest.Wait()
+		f(t, w)
+		w.stop()
+	})
+}
+
+func wait(d time.Duration) {
+	time.Sleep(d) // simulated
+	synctest.Wait()
+}
