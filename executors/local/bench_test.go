@@ -52,7 +52,7 @@ func bare(b *testing.B, n int) {
 }
 
 func through(b *testing.B, n int) {
-	e := newPlace(b).start()
+	e := newPlace(b, benchOptions).start()
 	if err := e.Check(b.Context()); err != nil {
 		b.Fatal(err)
 	}
@@ -65,3 +65,5 @@ func through(b *testing.B, n int) {
 		res.Release(false)
 	})
 }
+
+func benchOptions(o *Options) { o.Runner.NoCgroup = os.Getenv("BENCH_NO_CGROUP") != "" }

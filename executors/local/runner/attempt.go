@@ -53,7 +53,8 @@ type attempt struct {
 	at     time.Time // of the end of the main process
 	notes  []string
 
-	logs  [2]int   // descriptors while it runs, -1: none
+	logs  [2]int   // descriptors until it is released, -1: none
+	shown bool     // somebody may hold a descriptor of a log
 	cut   [2]int64 // everything between LogKeep and this has been cut out
 	uncut bool     // nothing can be cut out here
 }

@@ -38,6 +38,11 @@ func (r *runner) report(a *attempt, s *session) {
 			m.Outputs = append(m.Outputs, gather(a.dir, name, &fds))
 		}
 	}
+	if m.Stdout.FD || m.Stderr.FD {
+		r.mu.Lock()
+		a.shown = true
+		r.mu.Unlock()
+	}
 	s.send(m, fds...)
 }
 

@@ -47,9 +47,11 @@ func (r *runner) finish(a *attempt) {
 	for _, s := range to {
 		r.report(a, s)
 	}
-	r.mu.Lock()
-	closeLogs(a)
-	r.mu.Unlock()
+	if len(to) == 0 { // nobody will release it soon
+		r.mu.Lock()
+		closeLogs(a)
+		r.mu.Unlock()
+	}
 	if idle {
 		poke(r.changed)
 	}
@@ -88,26 +90,31 @@ func (r *runner) release(m *Release) {
 	}
 	delete(r.attempts, m.Attempt)
 	r.mu.Unlock()
-	dir := AttemptDir(r.o.StateDir, m.Attempt)
 	if a == nil {
-		go r.discard(m.Attempt, dir, m.Keep)
+		a = newAttempt(m.Attempt, AttemptDir(r.o.StateDir, m.Attempt))
+		go r.discard(a, m.Keep)
 		return
 	}
 	if err := r.journal.append(&record{Kind: recRelease, Attempt: m.Attempt, Keep: m.Keep}); err != nil {
 		r.log.Warn().Err(err).Str("attempt", m.Attempt).Msg("its release is not in the journal")
 	}
-	go r.discard(m.Attempt, dir, m.Keep)
+	go r.discard(a, m.Keep)
 }
 
-// discard removes a released attempt's directory, or marks since when it is kept.
-func (r *runner) discard(attempt, dir string, keep bool) {
-	if keep {
+// discard removes a released attempt's directory, makes it a spare room, or marks since
+// when it is kept.
+func (r *runner) discard(a *attempt, keep bool) {
+	switch {
+	case keep:
 		now := time.Now()
-		_ = os.Chtimes(dir, now, now) // without it the directory only goes earlier
-	} else {
-		removeDir(dir)
+		_ = os.Chtimes(a.dir, now, now) // without it the directory only goes earlier
+		closeLogs(a)
+	case !a.shown && r.rooms.leave(a.dir, a.logs):
+	default:
+		closeLogs(a)
+		removeDir(a.dir)
 	}
-	r.journal.forget(attempt)
+	r.journal.forget(a.id)
 }
 
 // removeDir removes an attempt's directory. Most hold the two logs and nothing else.

@@ -81,6 +81,8 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("socket of the runner: %w", err)
 	}
+	r.rooms.clean()
+	defer r.rooms.close()
 	r.resume(fold(recs))
 	r.adopt("")
 	go r.reap(ctx) // ends with the process: it may wait for children that live on

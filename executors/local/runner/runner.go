@@ -22,6 +22,7 @@ type runner struct {
 	self    int
 	groups  *cgroups // nil: none
 	journal *journal
+	rooms   *rooms
 
 	forking sync.Mutex    // held from fork until the child is in mains
 	forked  chan struct{} // wakes the reaper
@@ -36,9 +37,11 @@ type runner struct {
 	closing  bool // no more sessions
 }
 
+const maxRooms = 32 // kept for further attempts
+
 func newRunner(o Options, boot string, log zerolog.Logger) *runner {
 	return &runner{
-		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), env: baseEnv(), self: os.Getpid(),
+		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), rooms: newRooms(WorkDir(o.StateDir), o.Protocol, maxRooms), env: baseEnv(), self: os.Getpid(),
 		forked: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		attempts: map[string]*attempt{}, mains: map[int]*attempt{}, sessions: map[*session]struct{}{},
 	}

@@ -46,6 +46,9 @@ func (r *runner) leave(s *session) {
 	delete(r.sessions, s)
 	for _, a := range r.attempts {
 		delete(a.wishes, s)
+		if a.phase == ended && len(a.wishes) == 0 {
+			closeLogs(a)
+		}
 	}
 	r.mu.Unlock()
 	poke(r.changed)
@@ -90,6 +93,11 @@ func (s *session) log(m *Log) {
 	rep := &Reply{Request: m.Request, Problem: ProblemMissing}
 	name := "." + m.Stream
 	if validAttempt(m.Attempt) && (name == stdoutName || name == stderrName) {
+		s.r.mu.Lock()
+		if a := s.r.attempts[m.Attempt]; a != nil {
+			a.shown = true
+		}
+		s.r.mu.Unlock()
 		path := filepath.Join(s.r.work, m.Attempt, name)
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		switch {

@@ -94,10 +94,26 @@ func (r *runner) prepare(a *attempt, m *Start, fds []int) error {
 	if err := r.journal.append(&record{Kind: recPrepare, Attempt: a.id}); err != nil {
 		return err
 	}
-	if err := makeDir(a.dir); err != nil {
+	if logs, ok := r.rooms.enter(a.dir); ok {
+		a.logs = logs
+	} else if err := makeRoom(a); err != nil {
 		return err
 	}
 	if err := layOut(a.dir, m.Files, fds); err != nil {
+		return err
+	}
+	if r.groups != nil {
+		s, err := r.groups.take()
+		if err != nil {
+			return err
+		}
+		a.slot = s
+	}
+	return nil
+}
+
+func makeRoom(a *attempt) error {
+	if err := makeDir(a.dir); err != nil {
 		return err
 	}
 	for i := range a.logs {
@@ -106,13 +122,6 @@ func (r *runner) prepare(a *attempt, m *Start, fds []int) error {
 			return err
 		}
 		a.logs[i] = fd
-	}
-	if r.groups != nil {
-		s, err := r.groups.take()
-		if err != nil {
-			return err
-		}
-		a.slot = s
 	}
 	return nil
 }
