@@ -123,7 +123,7 @@ func (r *reader) changedEvents(ns []int64, at map[int64]int, cs []Change) error 
 	}
 	for i := range vs {
 		e := fromEventView(&vs[i])
-		set(cs, at, vs[i].Seq, Change{Kind: KindEvent, ID: e.ID, Event: &e})
+		set(cs, at, vs[i].Row.Seq, Change{Kind: KindEvent, ID: e.ID, Event: &e})
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func (t *tx) claim(limit int) ([]graph.Dispatch, error) {
 		return nil, err
 	}
 	for i := range vs {
-		v := &vs[i]
+		v := &vs[i].Row
 		v.Status, v.StartedAt, v.Seq, v.Waiting, v.Reason = string(graph.Running), t.now, t.seq(), "", ""
 		err := t.guarded("UPDATE dispatches SET status = 'running', waiting = NULL, reason = NULL, started_at = ?, seq = ? WHERE number = ? AND status = 'pending'",
 			t.now, v.Seq, v.Number)
@@ -64,7 +64,7 @@ func (s *Store) Live(ctx context.Context, after int64, limit int) ([]graph.Run, 
 			if runs[i].Dispatch, err = fromDispatchView(&vs[i]); err != nil {
 				return err
 			}
-			if runs[i].Electrons, err = r.electrons(vs[i].Number, "idx >= 0", nil, -1); err != nil {
+			if runs[i].Electrons, err = r.electrons(vs[i].Row.Number, "idx >= 0", nil, -1); err != nil {
 				return err
 			}
 		}

@@ -83,7 +83,7 @@ func (r *reader) dispatchesAt(places []place) ([]graph.Dispatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(vs, func(a, b dispatchView) int { return at[a.Number] - at[b.Number] })
+	slices.SortFunc(vs, func(a, b dispatchView) int { return at[a.Row.Number] - at[b.Row.Number] })
 	return fromDispatchViews(vs)
 }
 

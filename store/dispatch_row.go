@@ -12,7 +12,7 @@ import (
 
 // dispatchView is a dispatch with the names behind its references.
 type dispatchView struct {
-	dispatchRow
+	Row         dispatchRow `gorm:"embedded"`
 	LatticeID   string
 	TriggerID   string
 	TriggerName string
@@ -25,22 +25,23 @@ const selectDispatches = `SELECT d.*, l.id AS lattice_id, t.id AS trigger_id, t.
 	LEFT JOIN triggers t ON t.n = d.trigger LEFT JOIN dispatches r ON r.number = d.root `
 
 func fromDispatchView(v *dispatchView) (graph.Dispatch, error) {
+	r := &v.Row
 	d := graph.Dispatch{
-		ID: v.ID, Number: v.Number, LatticeID: v.LatticeID, LatticeName: v.LatticeName,
-		Status: graph.Status(v.Status), Reason: v.Reason, CancelRequestedAt: fromMicros(v.CancelRequestedAt),
-		Inputs: fromRawText(v.Inputs), Result: fromRawText(v.Result),
-		Note: v.Note, Keep: v.Keep, Owner: v.Owner, CreatedBy: v.CreatedBy, RunAs: v.RunAs,
-		ParentID: v.ParentID, RootID: v.RootID, TriggerID: v.TriggerID, Trigger: v.TriggerName, FiringID: v.FiringID,
-		CreatedAt: fromMicros(v.CreatedAt), StartedAt: fromMicros(v.StartedAt), EndedAt: fromMicros(v.EndedAt),
-		Total: v.Total, Counts: v.counts(), Seq: v.Seq,
+		ID: r.ID, Number: r.Number, LatticeID: v.LatticeID, LatticeName: r.LatticeName,
+		Status: graph.Status(r.Status), Reason: r.Reason, CancelRequestedAt: fromMicros(r.CancelRequestedAt),
+		Inputs: fromRawText(r.Inputs), Result: fromRawText(r.Result),
+		Note: r.Note, Keep: r.Keep, Owner: r.Owner, CreatedBy: r.CreatedBy, RunAs: r.RunAs,
+		ParentID: r.ParentID, RootID: v.RootID, TriggerID: v.TriggerID, Trigger: v.TriggerName, FiringID: r.FiringID,
+		CreatedAt: fromMicros(r.CreatedAt), StartedAt: fromMicros(r.StartedAt), EndedAt: fromMicros(r.EndedAt),
+		Total: r.Total, Counts: r.counts(), Seq: r.Seq,
 	}
 	if d.RootID == "" {
 		d.RootID = d.ID
 	}
 	var err [3]error
-	d.Waiting, err[0] = fromJSONText[graph.Waiting](v.Waiting)
-	d.Error, err[1] = fromJSONText[graph.Error](v.Error)
-	d.Labels, err[2] = fromJSONMap[string](v.Labels)
+	d.Waiting, err[0] = fromJSONText[graph.Waiting](r.Waiting)
+	d.Error, err[1] = fromJSONText[graph.Error](r.Error)
+	d.Labels, err[2] = fromJSONMap[string](r.Labels)
 	return d, errors.Join(err[:]...)
 }
 

@@ -11,7 +11,7 @@ import (
 
 // eventView is an event with the ids behind its references.
 type eventView struct {
-	eventRow
+	Row       eventRow `gorm:"embedded"`
 	TriggerID string
 	FiringID  string
 }
@@ -21,8 +21,8 @@ const selectEvents = `SELECT e.*, t.id AS trigger_id, f.id AS firing_id FROM eve
 
 func fromEventView(v *eventView) triggers.Event {
 	return triggers.Event{
-		ID: v.ID, TriggerID: v.TriggerID, Key: v.Key, Kind: v.Kind, At: fromMicros(v.At), Payload: fromRawText(v.Payload),
-		State: triggers.EventState(v.State), Reason: v.Reason, FiringID: v.FiringID, Seq: v.N,
+		ID: v.Row.ID, TriggerID: v.TriggerID, Key: v.Row.Key, Kind: v.Row.Kind, At: fromMicros(v.Row.At), Payload: fromRawText(v.Row.Payload),
+		State: triggers.EventState(v.Row.State), Reason: v.Row.Reason, FiringID: v.FiringID, Seq: v.Row.N,
 	}
 }
 

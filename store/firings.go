@@ -10,7 +10,7 @@ import (
 
 // firingView is a firing with what hangs on it.
 type firingView struct {
-	firingRow
+	Row       firingRow `gorm:"embedded"`
 	TriggerID string
 	Inputs    string // of the first dispatch, while it exists
 }
@@ -25,7 +25,7 @@ func (r *reader) firings(where string, args ...any) ([]triggers.Firing, error) {
 	}
 	ns := make([]int64, len(vs))
 	for i := range vs {
-		ns[i] = vs[i].N
+		ns[i] = vs[i].Row.N
 	}
 	var members []struct {
 		Firing int64
@@ -42,14 +42,14 @@ func (r *reader) firings(where string, args ...any) ([]triggers.Firing, error) {
 	for i := range vs {
 		v := &vs[i]
 		fs[i] = triggers.Firing{
-			ID: v.ID, TriggerID: v.TriggerID, Revision: v.Revision, Decision: triggers.EventState(v.Decision), Reason: v.Reason,
-			EventIDs: events[v.N], Inputs: fromRawText(v.Inputs), At: fromMicros(v.At),
+			ID: v.Row.ID, TriggerID: v.TriggerID, Revision: v.Row.Revision, Decision: triggers.EventState(v.Row.Decision), Reason: v.Row.Reason,
+			EventIDs: events[v.Row.N], Inputs: fromRawText(v.Inputs), At: fromMicros(v.Row.At),
 		}
-		if v.Dispatches == "" {
+		if v.Row.Dispatches == "" {
 			continue
 		}
-		if err := json.Unmarshal([]byte(v.Dispatches), &fs[i].DispatchIDs); err != nil {
-			return nil, fmt.Errorf("dispatches of firing %s: %w", v.ID, err)
+		if err := json.Unmarshal([]byte(v.Row.Dispatches), &fs[i].DispatchIDs); err != nil {
+			return nil, fmt.Errorf("dispatches of firing %s: %w", v.Row.ID, err)
 		}
 	}
 	return fs, nil

@@ -127,9 +127,9 @@ func (t *tx) insertLattice(l *graph.Lattice, owner string) (int64, error) {
 
 // latticeView is a lattice with the names that point at it.
 type latticeView struct {
-	latticeRow
-	Names string // JSON
-	Page  string // where it stands in a list
+	Row   latticeRow `gorm:"embedded"`
+	Names string     // JSON
+	Page  string     // where it stands in a list
 }
 
 const selectLattice = `SELECT l.n, l.id, l.name, l.description, l.electrons, l.owner, l.created_by, l.created_at,
@@ -189,7 +189,7 @@ func (s *Store) Lattices(ctx context.Context, f LatticeFilter) ([]LatticeInfo, s
 	next := ""
 	if len(vs) > limit {
 		vs = vs[:limit]
-		next = pageCursor{K: kind, N: vs[limit-1].N, S: vs[limit-1].Page}.String()
+		next = pageCursor{K: kind, N: vs[limit-1].Row.N, S: vs[limit-1].Page}.String()
 	}
 	ls := make([]LatticeInfo, len(vs))
 	for i := range vs {
@@ -202,11 +202,11 @@ func (s *Store) Lattices(ctx context.Context, f LatticeFilter) ([]LatticeInfo, s
 
 func fromLatticeView(v *latticeView) (LatticeInfo, error) {
 	l := LatticeInfo{
-		ID: v.ID, Name: v.Name, Description: v.Description, Document: fromRawText(v.Document), Electrons: v.Electrons,
-		Owner: v.Owner, CreatedBy: v.CreatedBy, CreatedAt: fromMicros(v.CreatedAt),
+		ID: v.Row.ID, Name: v.Row.Name, Description: v.Row.Description, Document: fromRawText(v.Row.Document), Electrons: v.Row.Electrons,
+		Owner: v.Row.Owner, CreatedBy: v.Row.CreatedBy, CreatedAt: fromMicros(v.Row.CreatedAt),
 	}
 	if err := json.Unmarshal([]byte(v.Names), &l.Names); err != nil {
-		return l, fmt.Errorf("names of lattice %s: %w", v.ID, err)
+		return l, fmt.Errorf("names of lattice %s: %w", v.Row.ID, err)
 	}
 	return l, nil
 }

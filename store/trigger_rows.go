@@ -11,7 +11,7 @@ import (
 
 // triggerView is a trigger with the time of its oldest undecided event.
 type triggerView struct {
-	triggerRow
+	Row      triggerRow `gorm:"embedded"`
 	OldestAt int64
 }
 
@@ -19,11 +19,11 @@ const selectTriggers = `SELECT t.*, (SELECT at FROM events WHERE trigger = t.n A
 
 func (s *Store) fromTriggerView(v *triggerView) triggers.Trigger {
 	return triggers.Trigger{
-		ID: v.ID, Name: v.Name, Kind: v.Kind, Revision: v.Revision, State: triggers.State(v.State), Reason: v.Reason,
-		Spec: fromRawText(v.Spec), DispatchID: v.DispatchID, LatticeID: v.LatticeID, LatticeName: v.LatticeName,
-		Owner: v.Owner, CreatedBy: v.CreatedBy, RunAs: v.RunAs, CreatedAt: fromMicros(v.CreatedAt), UpdatedAt: fromMicros(v.UpdatedAt),
-		LastEventAt: fromMicros(v.LastEventAt), LastFiringAt: fromMicros(v.LastFiringAt), NextAt: fromMicros(v.NextAt),
-		OldestAt: fromMicros(v.OldestAt), Pending: s.counters.of(v.N).pending, Seq: v.Seq,
+		ID: v.Row.ID, Name: v.Row.Name, Kind: v.Row.Kind, Revision: v.Row.Revision, State: triggers.State(v.Row.State), Reason: v.Row.Reason,
+		Spec: fromRawText(v.Row.Spec), DispatchID: v.Row.DispatchID, LatticeID: v.Row.LatticeID, LatticeName: v.Row.LatticeName,
+		Owner: v.Row.Owner, CreatedBy: v.Row.CreatedBy, RunAs: v.Row.RunAs, CreatedAt: fromMicros(v.Row.CreatedAt), UpdatedAt: fromMicros(v.Row.UpdatedAt),
+		LastEventAt: fromMicros(v.Row.LastEventAt), LastFiringAt: fromMicros(v.Row.LastFiringAt), NextAt: fromMicros(v.Row.NextAt),
+		OldestAt: fromMicros(v.OldestAt), Pending: s.counters.of(v.Row.N).pending, Seq: v.Row.Seq,
 	}
 }
 
@@ -34,7 +34,7 @@ func (s *Store) triggersWhere(db *gorm.DB, where string, args ...any) ([]trigger
 	}
 	ts, ns := make([]triggers.Trigger, len(vs)), make([]int64, len(vs))
 	for i := range vs {
-		ts[i], ns[i] = s.fromTriggerView(&vs[i]), vs[i].N
+		ts[i], ns[i] = s.fromTriggerView(&vs[i]), vs[i].Row.N
 	}
 	return ts, ns, nil
 }

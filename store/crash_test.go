@@ -1,0 +1,5 @@
+package store
+
+const childDir = "LATTICED_STORE_TEST_CHILD"
+
+func childMain(string) int { return 0 }
