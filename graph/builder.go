@@ -70,7 +70,11 @@ func (b *builder) unknownKey(m member, path, what string, fields []field) {
 func (b *builder) text(t *tree, path string) (string, bool) {
 	s, ok := t.text()
 	if !ok {
-		b.problem(t, path, CodeWrongType, "text is expected, not %s", t.kind)
+		hint := ""
+		if t.kind == kindNumber || t.kind == kindBool {
+			hint = "; put it in quotes"
+		}
+		b.problem(t, path, CodeWrongType, "text is expected, not %s%s", b.shown(t), hint)
 		return "", false
 	}
 	if strings.Contains(s, "${{") {

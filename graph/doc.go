@@ -53,7 +53,9 @@
 //     (upstream_skipped) unless the reference is optional, electrons.a?.result;
 //     wait_for does not cascade;
 //   - failed or was cancelled, or was skipped because of such a one, it is skipped
-//     (upstream).
+//     (upstream), at once and whatever the others do.
+//
+// So what runs does not depend on the order in which independent electrons end.
 //
 // With on_failure: stop the first failure ends all that has not started (stopped),
 // and those that wait for a retry stay failed; what runs may finish.

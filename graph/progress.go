@@ -53,6 +53,7 @@ const (
 
 type node struct {
 	phase phase
+	soft  bool  // a need was skipped and its data is missed: to be skipped with it
 	waits int32 // needs that have not ended
 }
 
@@ -197,10 +198,18 @@ func (p *Progress) settle(ended []int) (ready []int, skipped []Skip) {
 			if n.phase != pending {
 				continue
 			}
-			if reason := cascade(ph, e.hard); reason != "" {
-				p.skip(int(e.to), reason, &skipped)
+			n.waits--
+			n.soft = n.soft || ph == skippedSoft && e.hard
+			switch {
+			case ph.hard():
+				p.skip(int(e.to), ReasonUpstream, &skipped)
 				ended = append(ended, int(e.to))
-			} else if n.waits--; n.waits == 0 {
+			case n.waits > 0:
+				// A failure among the others would weigh more than a skip.
+			case n.soft:
+				p.skip(int(e.to), ReasonUpstreamSkipped, &skipped)
+				ended = append(ended, int(e.to))
+			default:
 				ready = append(ready, int(e.to))
 			}
 		}
@@ -212,20 +221,6 @@ func (p *Progress) settle(ended []int) (ready []int, skipped []Skip) {
 		ready = nil
 	}
 	return ready, skipped
-}
-
-// cascade returns why a dependent is skipped when what it needs ended in ph, or "".
-func cascade(ph phase, hard bool) string {
-	switch ph {
-	case failed, cancelled, skippedHard:
-		return ReasonUpstream
-	case skippedSoft:
-		if hard {
-			return ReasonUpstreamSkipped
-		}
-	case pending, running, retrying, completed:
-	}
-	return ""
 }
 
 // dropRetries fails what waits for a retry: after a stop there are no new ones.
@@ -286,6 +281,9 @@ func (p *Progress) counter(ph phase) *int {
 }
 
 func (ph phase) terminal() bool { return ph >= completed }
+
+// hard tells whether an end in ph keeps all dependents from running.
+func (ph phase) hard() bool { return ph == failed || ph == cancelled || ph == skippedHard }
 
 func (ph phase) status() Status {
 	switch ph {

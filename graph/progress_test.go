@@ -57,17 +57,18 @@ func (o *oracle) consequences() []Skip {
 				}
 				continue
 			}
+			all, hard, soft := true, false, false
 			for _, n := range e.Needs {
-				soft := o.status[n.Electron] == Skipped && !o.hard(n.Electron)
-				if o.hard(n.Electron) {
-					end(i, Skipped, ReasonUpstream)
-				} else if soft && n.Data && !n.Optional {
-					end(i, Skipped, ReasonUpstreamSkipped)
-				} else {
-					continue
-				}
+				all = all && o.status[n.Electron].Terminal()
+				hard = hard || o.hard(n.Electron)
+				soft = soft || o.status[n.Electron] == Skipped && n.Data && !n.Optional
+			}
+			if hard {
+				end(i, Skipped, ReasonUpstream)
 				changed = true
-				break
+			} else if all && soft {
+				end(i, Skipped, ReasonUpstreamSkipped)
+				changed = true
 			}
 		}
 	}
@@ -107,7 +108,7 @@ func (o *oracle) final() Status {
 	return Completed
 }
 
-// latticesOf draws DAGs without their documents.
+// drawLattice draws DAGs without their documents.
 func drawLattice(t *rapid.T) *Lattice {
 	l := &Lattice{OnFailure: rapid.SampledFrom([]string{"stop", "continue"}).Draw(t, "on_failure")}
 	n := rapid.IntRange(1, 9).Draw(t, "electrons")

@@ -1,10 +1,12 @@
 package graph
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +23,7 @@ type noLoader struct{}
 func (noLoader) Load(string) (any, error) { return nil, errRemote }
 
 func compileSchema(name string, doc map[string]any) (*jsonschema.Schema, error) {
-	url := "latticed:/inputs/" + name
+	url := "latticed:///inputs/" + name
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
@@ -69,7 +71,11 @@ func check(s *jsonschema.Schema, in Input, v any, at string) (any, []Problem) {
 	err := s.Validate(v)
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
-		return v, explain(invalid, v, at)
+		problems := explain(invalid, v, at)
+		slices.SortStableFunc(problems, func(a, b Problem) int {
+			return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Message, b.Message))
+		})
+		return v, problems
 	}
 	if err != nil {
 		return v, []Problem{{Path: at, Code: CodeInput, Message: err.Error()}}
@@ -84,13 +90,14 @@ func check(s *jsonschema.Schema, in Input, v any, at string) (any, []Problem) {
 
 // explain lists the innermost reasons, each with the path of the value.
 func explain(e *jsonschema.ValidationError, v any, at string) []Problem {
+	alone := len(e.Causes) == 0
 	switch e.ErrorKind.(type) {
 	case *kind.AnyOf, *kind.OneOf, *kind.Not, *kind.Contains:
-		// Their causes contradict each other; the sum of them helps nobody.
-		return []Problem{{Path: instancePath(at, v, e.InstanceLocation), Code: CodeInput, Message: reason(e)}}
+		alone = true // its causes contradict each other; the sum of them helps nobody
 	}
-	if len(e.Causes) == 0 {
-		return []Problem{{Path: instancePath(at, v, e.InstanceLocation), Code: CodeInput, Message: reason(e)}}
+	if alone {
+		path, value := instance(at, v, e.InstanceLocation)
+		return []Problem{{Path: path, Code: CodeInput, Message: reason(e, value)}}
 	}
 	var problems []Problem
 	for _, cause := range e.Causes {
@@ -99,7 +106,8 @@ func explain(e *jsonschema.ValidationError, v any, at string) []Problem {
 	return problems
 }
 
-func instancePath(at string, v any, location []string) string {
+// instance finds the value at a location, and its path.
+func instance(at string, v any, location []string) (string, any) {
 	for _, token := range location {
 		if l, ok := v.([]any); ok {
 			i, _ := strconv.Atoi(token)
@@ -113,18 +121,22 @@ func instancePath(at string, v any, location []string) string {
 		m, _ := v.(map[string]any)
 		v = m[token]
 	}
-	return at
+	return at, v
 }
 
-// reason is one sentence about one broken rule.
-func reason(e *jsonschema.ValidationError) string {
+// reason is one sentence about the rule that v breaks.
+func reason(e *jsonschema.ValidationError, v any) string {
 	switch k := e.ErrorKind.(type) {
 	case *kind.Type:
 		want := make([]string, len(k.Want))
 		for i, w := range k.Want {
 			want[i] = typeWord(w)
 		}
-		return fmt.Sprintf("%s is expected, not %s", strings.Join(want, " or "), typeWord(k.Got))
+		got := typeWord(k.Got)
+		if k.Got == "number" {
+			got = compact(v)
+		}
+		return fmt.Sprintf("%s is expected, not %s", strings.Join(want, " or "), got)
 	case *kind.Enum:
 		return enumReason(k)
 	case *kind.Const:
@@ -164,15 +176,15 @@ func rational(r *big.Rat) string {
 func sizeReason(e *jsonschema.ValidationError) string {
 	switch k := e.ErrorKind.(type) {
 	case *kind.MinLength:
-		return fmt.Sprintf("the text has %d characters, at least %d are expected", k.Got, k.Want)
+		return fmt.Sprintf("the text has fewer than %d characters", k.Want)
 	case *kind.MaxLength:
-		return fmt.Sprintf("the text has %d characters, at most %d are allowed", k.Got, k.Want)
+		return fmt.Sprintf("the text has more than %d characters", k.Want)
 	case *kind.Pattern:
 		return fmt.Sprintf("%s does not match the pattern %s", quote(k.Got), k.Want)
 	case *kind.MinItems:
-		return fmt.Sprintf("the list has %d items, at least %d are expected", k.Got, k.Want)
+		return fmt.Sprintf("the list has fewer than %d items", k.Want)
 	case *kind.MaxItems:
-		return fmt.Sprintf("the list has %d items, at most %d are allowed", k.Got, k.Want)
+		return fmt.Sprintf("the list has more than %d items", k.Want)
 	case *kind.UniqueItems:
 		return fmt.Sprintf("items %d and %d of the list are equal", k.Duplicates[0], k.Duplicates[1])
 	case *kind.Required:
