@@ -2,7 +2,7 @@
 # Shows the main job: files arrive slowly, and each is worked on once, when it is complete.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export PATH=$PWD/bin:$PATH
+export PATH=${BIN:-$PWD/bin}:$PATH
 demo=$(mktemp -d "${TMPDIR:-/tmp}/latticed-demo.XXXXXX")
 export LATTICED_SOCKET=$demo/socket PYTHONDONTWRITEBYTECODE=1
 incoming=$demo/incoming
@@ -10,7 +10,7 @@ daemon=
 
 if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-run() { printf '%s$ %s%s\n' "$dim" "${*//$demo/DEMO}" "$plain" && "$@"; }
+run() { printf '%s$ %s%s\n' "$dim" "${*//$demo/DEMO}" "$plain" && "$@" | sed "s|$demo|DEMO|g"; }
 
 stop() {
   local code=$?
