@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // hub shares one raw inotify descriptor and one fsnotify watcher among all triggers.
@@ -16,6 +17,11 @@ type hub struct {
 	fs    *fsWatcher
 	rawBy int // watches that use it
 	fsBy  int
+
+	// interval is how often sources look at everything; 0: as they see fit.
+	interval time.Duration
+	// refuse is what the kernel answers instead of giving a watch, when set.
+	refuse error
 }
 
 // watched is a folder that a trigger gets hints about.
@@ -57,6 +63,9 @@ func (h *hub) watch(dir string, to *hints, raw, fs bool) (*watched, error) {
 	w := &watched{hub: h, hints: to, path: real}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.refuse != nil {
+		return nil, fmt.Errorf("watch %s: %w", dir, limitError(h.refuse))
+	}
 	if raw {
 		if err := h.addRaw(w); err != nil {
 			return nil, fmt.Errorf("watch %s: %w", dir, limitError(err))

@@ -42,7 +42,7 @@ type config struct {
 	settle   time.Duration // 0: by the file system
 	fire     bool          // existing: fire
 	mode     string
-	interval time.Duration // of frequent looks; 0: the default
+	interval time.Duration // of looks at everything; 0: the default
 }
 
 // Kind returns the kind "directory". All its sources share one set of descriptors.
@@ -52,7 +52,7 @@ func Kind() triggers.Kind {
 }
 
 func (h *hub) make(f *triggers.Fields) triggers.Made {
-	var c config
+	c := config{interval: h.interval}
 	c.path = f.Required("dir_path", "the folder or file to watch, as an absolute path")
 	if c.path != "" && !filepath.IsAbs(c.path) {
 		f.Refuse("dir_path", graph.CodeBadPath, "dir_path must be absolute, such as /data/in, not %q", c.path)

@@ -117,5 +117,9 @@ func troubleWith(dir string, err error) string {
 	case errors.Is(err, syscall.ESTALE):
 		return fmt.Sprintf("%s: the file server has forgotten the folder (stale handle); mount it again", dir)
 	}
+	var inner *os.PathError
+	if errors.As(err, &inner) {
+		err = inner.Err // dir is named already
+	}
 	return fmt.Sprintf("%s can't be read: %v", dir, err)
 }

@@ -1,0 +1,221 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+func TestTrouble(t *testing.T) {
+	t.Run("a_removed_folder_shows_and_is_watched_again", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"event_names":["closed"]`)
+		w.write("a.dat", "1")
+		w.expect("closed a.dat")
+		w.must(os.RemoveAll(w.dir))
+		if reason := w.trigger(triggers.Failing); !strings.Contains(reason, w.dir+" is missing") {
+			t.Error(reason)
+		}
+		w.mkdir(w.dir)
+		w.write("early.dat", "1") // before it is watched: found by looking, once quiet
+		w.revise(`{"settle":"100ms"}`)
+		w.trigger(triggers.Active)
+		w.write("b.dat", "1")
+		eventually(w, "events", func() int { return len(w.events()) }, 3)
+		w.hub.check(t, 1)
+	})
+
+	t.Run("a_folder_that_is_moved_away_and_replaced_is_watched_again", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"event_names":["closed","created"],"settle":"1h"`)
+		w.write("a.dat", "1")
+		w.expect("created a.dat, closed a.dat")
+		w.must(os.Rename(w.dir, w.dir+".old"))
+		w.mkdir(w.dir)
+		w.trigger(triggers.Active)
+		eventually(w, "hints", func() bool {
+			w.write("b.dat", "12")
+			return strings.Contains(w.seen(), "closed b.dat")
+		}, true)
+		w.must(os.WriteFile(w.dir+".old/c.dat", []byte("1"), 0o600)) // not ours any more
+		w.write("a.dat", "123")
+		eventually(w, "hints", func() bool { return strings.HasSuffix(w.seen(), "created a.dat, closed a.dat") }, true)
+		if strings.Contains(w.seen(), "c.dat") {
+			t.Error(w.seen())
+		}
+	})
+
+	t.Run("a_file_in_place_of_the_folder_shows", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"event_names":["closed"]`)
+		w.must(os.Remove(w.dir))
+		w.must(os.WriteFile(w.dir, nil, 0o600))
+		if reason := w.trigger(triggers.Failing); !strings.Contains(reason, "not a folder") {
+			t.Error(reason)
+		}
+		w.must(os.Remove(w.dir))
+		w.mkdir(w.dir)
+		w.trigger(triggers.Active)
+		w.write("a.dat", "1")
+		w.expect("closed a.dat")
+	})
+
+	t.Run("a_folder_gone_while_nobody_watched_keeps_its_inventory", func(t *testing.T) {
+		w := newWorld(t)
+		w.write("old.dat", "1")
+		w.add(`,"settle":"100ms"`)
+		w.stop()
+		w.must(os.Rename(w.dir, w.dir+".away"))
+		w.start()
+		w.trigger(triggers.Failing)
+		w.must(os.Rename(w.dir+".away", w.dir))
+		w.trigger(triggers.Active)
+		w.write("new.dat", "1")
+		w.expect("ready new.dat")
+	})
+
+	t.Run("a_folder_that_is_not_mounted_is_not_an_empty_one", func(t *testing.T) {
+		w := newWorld(t)
+		if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "lab", w.dir).Run(); err != nil {
+			t.Logf("mounting is not possible here (%v): TestTrusts has to do", err)
+			return
+		}
+		w.hub.interval = 100 * time.Millisecond
+		w.write("old.dat", "1")
+		aside := w.dir + ".aside" // keeps the file system while it is not in its place
+		w.mkdir(aside)
+		w.must(exec.Command("mount", "--bind", w.dir, aside).Run())
+		defer func() { w.must(exec.Command("umount", "-l", aside).Run()) }()
+		w.add(`,"settle":"100ms"`)
+		w.must(exec.Command("umount", "-l", w.dir).Run())
+		if reason := w.trigger(triggers.Degraded); !strings.Contains(reason, "mounted") {
+			t.Error(reason)
+		}
+		w.must(exec.Command("mount", "--bind", aside, w.dir).Run())
+		defer func() { w.must(exec.Command("umount", "-l", w.dir).Run()) }()
+		w.trigger(triggers.Active)
+		w.write("new.dat", "1")
+		w.expect("ready new.dat")
+	})
+
+	t.Run("without_hints_it_polls_and_names_the_sysctl", func(t *testing.T) {
+		w := newWorld(t)
+		w.hub.refuse = syscall.ENOSPC
+		w.hub.interval = 50 * time.Millisecond
+		w.add(`,"event_names":["closed"],"settle":"50ms"`)
+		if reason := w.trigger(triggers.Degraded); !strings.Contains(reason, "sysctl fs.inotify.max_user_watches=") {
+			t.Error(reason)
+		}
+		w.write("a.dat", "1")
+		w.expect("closed a.dat")
+	})
+
+	t.Run("lost_hints_are_made_up_for_by_looking", func(t *testing.T) {
+		for _, mode := range []string{"poll", "both", "auto"} {
+			w := newWorld(t)
+			w.hub.interval = 50 * time.Millisecond
+			w.add(`,"settle":"50ms","mode":"` + mode + `"`)
+			for i := range 5 {
+				w.write(fmt.Sprint(i), "1")
+			}
+			eventually(w, mode, func() int { return len(w.events()) }, 5)
+			w.stop()
+		}
+	})
+
+	t.Run("an_overflow_of_the_queue_loses_nothing", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"event_names":["closed","ready"],"settle":"300ms"`)
+		w.hub.mu.Lock()
+		raw, other := w.hub.raw, w.hub.fs
+		w.hub.mu.Unlock()
+		// As long as the readers wait, the kernel's queues fill up and overflow.
+		raw.mu.Lock()
+		other.mu.Lock()
+		const n = 12_000
+		for i := range n {
+			w.write(fmt.Sprint(i), "1")
+			if i%2 == 0 {
+				w.write(fmt.Sprint(i), "12")
+			}
+		}
+		raw.mu.Unlock()
+		other.mu.Unlock()
+		ready := func() int {
+			seen := map[string]bool{}
+			for _, e := range w.events() {
+				if e.Kind == "ready" {
+					seen[e.Key] = true
+				}
+			}
+			return len(seen)
+		}
+		eventually(w, "ready", func() int {
+			time.Sleep(200 * time.Millisecond) // reading all events is not cheap
+			return ready()
+		}, n)
+	})
+}
+
+// check fails unless n watches are held.
+func (h *hub) check(t *testing.T, n int) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if got := h.rawBy; got != n {
+		t.Errorf("%d watches, want %d", got, n)
+	}
+}
+
+func TestTroubleWith_says_what_to_do(t *testing.T) {
+	for err, want := range map[error]string{
+		fs.ErrNotExist:      "/in is missing",
+		syscall.EACCES:      "permission denied; give the user",
+		syscall.ESTALE:      "mount it again",
+		syscall.ELOOP:       "circles",
+		syscall.ENOTDIR:     "above it",
+		syscall.EIO:         "/in can't be read: input/output error",
+		errors.New("other"): "/in can't be read: other",
+	} {
+		if got := troubleWith("/in", &os.PathError{Op: "open", Path: "/in", Err: err}); !strings.Contains(got, want) {
+			t.Errorf("%v: %q", err, got)
+		}
+	}
+}
+
+func TestTrusts(t *testing.T) {
+	known := map[string]*file{"a": {}}
+	tests := []struct {
+		name            string
+		files           map[string]*file
+		d               folder
+		before          *folder
+		evidence, empty bool
+		want            bool
+	}{
+		{"the_same_folder", known, folder{dev: 1, ino: 2}, nil, false, true, true},
+		{"another_file_system", known, folder{dev: 9, ino: 2}, nil, false, false, false},
+		{"another_device_number_with_our_files", known, folder{dev: 9, ino: 2}, nil, true, false, true},
+		{"nothing_was_known", nil, folder{dev: 9, ino: 9}, nil, false, true, true},
+		{"removed_and_made_again", known, folder{dev: 1, ino: 3, mount: 7}, &folder{dev: 1, ino: 2, mount: 7}, false, true, true},
+		{"a_bind_mount_went_away", known, folder{dev: 1, ino: 3, mount: 8}, &folder{dev: 1, ino: 2, mount: 7}, false, true, false},
+		{"another_folder_after_a_restart_with_files", known, folder{dev: 1, ino: 3}, nil, false, false, true},
+		{"another_folder_after_a_restart_and_empty", known, folder{dev: 1, ino: 3}, nil, false, true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := watch{files: tt.files, cursor: cursor{Dev: 1, Ino: 2}}
+			if got := w.trusts(&tt.d, tt.before, tt.evidence, tt.empty); got != tt.want {
+				t.Errorf("trusts %v", got)
+			}
+		})
+	}
+}
