@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -27,10 +28,12 @@ func (r *runner) report(a *attempt, s *session) {
 	defer func() { CloseAll(fds) }()
 	m.Stdout = r.logPiece(a, 0, logs[0], &fds)
 	m.Stderr = r.logPiece(a, 1, logs[1], &fds)
-	for _, name := range w.collect {
-		p := gather(a.dir, name, &fds)
-		if p.Problem != ProblemMissing {
-			m.Collected = append(m.Collected, p)
+	if names, err := list(a.dir); err == nil {
+		a.bare.Store(len(names) == 2)
+		for _, name := range w.collect {
+			if slices.Contains(names, name) {
+				m.Collected = append(m.Collected, gather(a.dir, name, &fds))
+			}
 		}
 	}
 	if a.exit == 0 && (a.cause == CauseNone) {

@@ -27,6 +27,7 @@ type Conn struct {
 
 	mu  sync.Mutex // guards out and the order of what is written
 	out []byte
+	due time.Time // the deadline that is set
 
 	buf  []byte // what was read and not yet consumed is buf[r:w]
 	r, w int
@@ -63,7 +64,10 @@ func (c *Conn) Send(m Message, fds ...int) error {
 		c.out = e.buf
 	}
 	// A peer that reads nothing must not hold up whoever reports to it.
-	_ = c.c.SetWriteDeadline(time.Now().Add(sendDeadline))
+	if now := time.Now(); c.due.Sub(now) < sendDeadline {
+		c.due = now.Add(2 * sendDeadline) // far enough not to be moved each time
+		_ = c.c.SetWriteDeadline(c.due)   // a connected socket takes it
+	}
 	if err := c.write(e.buf, fds); err != nil {
 		c.Close() // half a message is out: nothing after it would be understood
 		return err

@@ -109,7 +109,7 @@ func (r *runner) discard(a *attempt, keep bool) {
 		now := time.Now()
 		_ = os.Chtimes(a.dir, now, now) // without it the directory only goes earlier
 		closeLogs(a)
-	case !a.shown && r.rooms.leave(a.dir, a.logs):
+	case !a.shown && r.rooms.leave(a.dir, a.logs, a.bare.Load()):
 	default:
 		closeLogs(a)
 		removeDir(a.dir)

@@ -70,6 +70,10 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	defer r.journal.close()
+	if r.null, err = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("/dev/null: %w", err)
+	}
+	defer unix.Close(r.null)
 	if !r.o.NoCgroup {
 		if r.groups, err = newCgroups(fmt.Sprintf("latticed-%s.%d", stateHash(r.o.StateDir), r.o.Protocol)); err != nil {
 			r.log.Info().Err(err).Msg("no control groups: processes are found by session, parents and a tag")
@@ -85,7 +89,11 @@ func (r *runner) run(ctx context.Context) error {
 	defer r.rooms.close()
 	r.resume(fold(recs))
 	r.adopt("")
+	r.reaping <- struct{}{}
 	go r.reap(ctx) // ends with the process: it may wait for children that live on
+	for range launchers {
+		go r.launcher(ctx)
+	}
 	served := make(chan struct{})
 	go func() { defer close(served); r.acceptAll(l) }()
 	r.housekeep(ctx)

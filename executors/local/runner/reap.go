@@ -9,27 +9,53 @@ import (
 )
 
 // reap collects every child: main processes of attempts, and the orphans that the
-// kernel hands to a subreaper. It returns with ctx once no child is left to wait for.
+// kernel hands to a subreaper. Several goroutines do so in turns: who has reaped a
+// child hands the waiting on and deals with its end at once, which is quicker than to
+// wake somebody for it. It returns with ctx, unless it waits for a child that lives on.
 func (r *runner) reap(ctx context.Context) {
+	for {
+		r.idlers.Add(1)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.reaping:
+		}
+		if r.idlers.Add(-1) == 0 {
+			go r.reap(ctx)
+		}
+		pid, status, usage, ok := r.await(ctx)
+		r.reaping <- struct{}{}
+		if !ok {
+			return
+		}
+		if a := r.reaped(pid, status, usage); a != nil {
+			r.settle(a)
+		}
+	}
+}
+
+// await waits for the next child to end.
+func (r *runner) await(ctx context.Context) (int, unix.WaitStatus, *unix.Rusage, bool) {
 	for {
 		var status unix.WaitStatus
 		var usage unix.Rusage
 		pid, err := unix.Wait4(-1, &status, 0, &usage)
 		switch {
 		case err == nil:
-			r.reaped(pid, status, &usage)
+			return pid, status, &usage, true
 		case errors.Is(err, unix.EINTR):
 		default: // no children
 			select {
 			case <-ctx.Done():
-				return
+				return 0, 0, nil, false
 			case <-r.forked:
 			}
 		}
 	}
 }
 
-func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) {
+// reaped records that a child has ended. It returns the attempt if that ended by itself.
+func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) *attempt {
 	at := time.Now()
 	a := r.takeMain(pid)
 	if a == nil {
@@ -37,10 +63,11 @@ func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) {
 		r.forking.Lock()
 		r.forking.Unlock() //nolint:staticcheck // waits for the fork that is under way
 		if a = r.takeMain(pid); a == nil {
-			return
+			return nil
 		}
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	a.at = at
 	a.cpu = (usage.Utime.Nano() + usage.Stime.Nano()) / 1000
 	a.rss = usage.Maxrss << 10
@@ -52,10 +79,10 @@ func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) {
 	natural := a.phase == running
 	a.phase = ending
 	close(a.gone)
-	r.mu.Unlock()
-	if natural {
-		go r.settle(a)
+	if !natural {
+		return nil
 	}
+	return a
 }
 
 func (r *runner) takeMain(pid int) *attempt {

@@ -18,6 +18,7 @@ type rooms struct {
 	work   string
 	prefix string
 	limit  int
+	uid    int
 
 	mu   sync.Mutex
 	free []room
@@ -32,7 +33,7 @@ type room struct {
 const roomPrefix = ".spare-"
 
 func newRooms(work string, protocol, limit int) *rooms {
-	return &rooms{work: work, prefix: roomPrefix + strconv.Itoa(protocol) + "-", limit: limit}
+	return &rooms{work: work, prefix: roomPrefix + strconv.Itoa(protocol) + "-", limit: limit, uid: os.Getuid()}
 }
 
 // enter gives an attempt a room at dir; false when there is none.
@@ -54,13 +55,13 @@ func (q *rooms) enter(dir string) (logs [2]int, ok bool) {
 }
 
 // leave takes the room of an attempt back; false when it can't be used again.
-func (q *rooms) leave(dir string, logs [2]int) bool {
+func (q *rooms) leave(dir string, logs [2]int, bare bool) bool {
 	q.mu.Lock()
 	full := len(q.free) >= q.limit
 	q.next++
 	r := room{dir: filepath.Join(q.work, q.prefix+strconv.Itoa(q.next)), logs: logs}
 	q.mu.Unlock()
-	if full || !blankLogs(logs) || !sweepOut(dir) || unix.Rename(dir, r.dir) != nil {
+	if full || !blankLogs(logs, q.uid) || !sweepOut(dir, q.uid, bare) || unix.Rename(dir, r.dir) != nil {
 		return false
 	}
 	q.mu.Lock()
@@ -70,13 +71,13 @@ func (q *rooms) leave(dir string, logs [2]int) bool {
 }
 
 // blankLogs empties the logs and tells whether they can serve another attempt.
-func blankLogs(logs [2]int) bool {
+func blankLogs(logs [2]int, uid int) bool {
 	for _, fd := range logs {
 		var st unix.Stat_t
 		if fd < 0 || unix.Fstat(fd, &st) != nil {
 			return false
 		}
-		if st.Nlink != 1 || st.Mode&0o7777 != 0o644 || int(st.Uid) != os.Getuid() {
+		if st.Nlink != 1 || st.Mode&0o7777 != 0o644 || int(st.Uid) != uid {
 			return false
 		}
 		if (st.Size > 0 || st.Blocks > 0) && unix.Ftruncate(fd, 0) != nil {
@@ -87,10 +88,13 @@ func blankLogs(logs [2]int) bool {
 }
 
 // sweepOut removes everything but the logs from dir.
-func sweepOut(dir string) bool {
+func sweepOut(dir string, uid int, bare bool) bool {
 	var st unix.Stat_t
-	if unix.Lstat(dir, &st) != nil || st.Mode != unix.S_IFDIR|0o755 || int(st.Uid) != os.Getuid() {
+	if unix.Lstat(dir, &st) != nil || st.Mode != unix.S_IFDIR|0o755 || int(st.Uid) != uid {
 		return false
+	}
+	if bare {
+		return true
 	}
 	names, err := list(dir)
 	if err != nil {

@@ -10,15 +10,16 @@ import (
 )
 
 // runner owns the attempts of one state directory. Its goroutines: one reads each
-// session, one reaps children, one keeps house (logs, idling, old directories), one
-// watches the processes of dead runners; short ones start, end and collect an
-// attempt. An attempt that just runs has no goroutine.
+// session, one waits for children while others handle what it reaped, a few start
+// attempts, one keeps house (logs, idling, old directories), and one watches each
+// attempt of a dead runner. An attempt that just runs has no goroutine.
 type runner struct {
 	o       Options
 	log     zerolog.Logger
 	work    string
 	boot    string
 	env     []string
+	null    int // /dev/null
 	self    int
 	groups  *cgroups // nil: none
 	journal *journal
@@ -26,6 +27,9 @@ type runner struct {
 
 	forking sync.Mutex    // held from fork until the child is in mains
 	forked  chan struct{} // wakes the reaper
+	reaping chan struct{} // who has the token waits for children
+	idlers  atomic.Int64  // goroutines that wait for the token
+	launch  chan func()   // goroutines that have started an attempt and may start another
 	changed chan struct{} // wakes the housekeeper
 	asleep  atomic.Bool   // the housekeeper wants to know of the next start
 
@@ -42,7 +46,7 @@ const maxRooms = 32 // kept for further attempts
 func newRunner(o Options, boot string, log zerolog.Logger) *runner {
 	return &runner{
 		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), rooms: newRooms(WorkDir(o.StateDir), o.Protocol, maxRooms), env: baseEnv(), self: os.Getpid(),
-		forked: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		forked: make(chan struct{}, 1), reaping: make(chan struct{}, 1), launch: make(chan func()), changed: make(chan struct{}, 1),
 		attempts: map[string]*attempt{}, mains: map[int]*attempt{}, sessions: map[*session]struct{}{},
 	}
 }

@@ -1,12 +1,11 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // accept takes a Start: it joins the attempt, or makes it and launches it. It runs in
@@ -39,7 +38,7 @@ func (r *runner) accept(s *session, m *Start, fds []int) {
 		if r.asleep.Load() {
 			poke(r.changed)
 		}
-		go r.launch(a, m, fds)
+		r.soon(func() { r.begin(a, m, fds) })
 		return
 	}
 	CloseAll(fds)
@@ -69,9 +68,32 @@ func (r *runner) absent(s *session, m *Start) {
 	s.send(&Ended{Attempt: m.Attempt, Cause: CauseCancel, Exit: -1, EndedAt: time.Now().UnixMicro()})
 }
 
-// launch starts an attempt. Whatever fails before the journal knows of it leaves no
+const launchers = 4
+
+// soon runs f beside the caller. Goroutines that have started attempts before have the
+// stack for it; when all are busy there is a new one.
+func (r *runner) soon(f func()) {
+	select {
+	case r.launch <- f:
+	default:
+		go f()
+	}
+}
+
+func (r *runner) launcher(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-r.launch:
+			f()
+		}
+	}
+}
+
+// begin starts an attempt. Whatever fails before the journal knows of it leaves no
 // trace, so that it may be tried again.
-func (r *runner) launch(a *attempt, m *Start, fds []int) {
+func (r *runner) begin(a *attempt, m *Start, fds []int) {
 	err := r.prepare(a, m, fds)
 	CloseAll(fds)
 	if err == nil {
@@ -153,14 +175,9 @@ func (r *runner) fork(a *attempt, m *Start) error {
 	if a.slot != nil {
 		sys.UseCgroupFD, sys.CgroupFD = true, a.slot.fd
 	}
-	null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return r.unfork(a, err)
-	}
-	defer unix.Close(null)
 	attr := &syscall.ProcAttr{
 		Dir: a.dir, Env: env, Sys: sys,
-		Files: []uintptr{uintptr(null), uintptr(a.logs[0]), uintptr(a.logs[1])},
+		Files: []uintptr{uintptr(r.null), uintptr(a.logs[0]), uintptr(a.logs[1])},
 	}
 	if err := r.forkExec(a, path, m.Argv, attr); err != nil {
 		return r.unfork(a, execRefusal(path, m.Argv, err))
