@@ -44,3 +44,12 @@ func (ks Kinds) list() string { return strings.Join(ks.names(), ", ") }
 type Checker interface {
 	Check(ctx context.Context) error
 }
+
+// Make reads the fields of a kind and makes its source, strictly, as registration
+// does; the error is *graph.Invalid.
+func Make(kind Kind, fields map[string]any) (Made, error) {
+	f := newFields(fields)
+	m := kind(f)
+	f.rest()
+	return m, f.err()
+}
