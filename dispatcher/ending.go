@@ -104,7 +104,7 @@ func (k *walk) assets(res executors.Result) (c collected, err error) {
 			err = fmt.Errorf("%s: %w", f.Name, err)
 			return nil
 		}
-		c.ending.assets = append(c.ending.assets, n)
+		c.assets = append(c.assets, n)
 		return &n.Asset
 	}
 	if res.Value != nil {

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,10 @@ func (k *walk) finishIfOver() {
 	switch end.Status {
 	case graph.Completed:
 		raw, err := k.output()
+		if errors.Is(err, errNotYet) {
+			k.finish = k.now
+			return
+		}
 		if mayPass(err) {
 			k.vain++
 			k.finish = k.now.Add(againDelay(k.vain, jitter()))

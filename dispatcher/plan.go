@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"errors"
 	"time"
 
 	"github.com/latticed/latticed/executors"
@@ -40,7 +41,10 @@ func (k *walk) hear(n news) {
 	x := &k.es[n.attempt.electron]
 	x.attempt = nil
 	k.mind(x, trouble{})
-	k.step.Assets = append(k.step.Assets, n.end.assets...)
+	for _, as := range n.end.assets {
+		k.step.Assets = append(k.step.Assets, as)
+		k.vals.fresh[as.SHA256] = as
+	}
 	k.step.Ends = append(k.step.Ends, n.end.record)
 	k.after = append(k.after, func() { k.w.released(n.attempt, *n.end) })
 	k.ended(n.attempt, *n.end)
@@ -174,6 +178,10 @@ func (k *walk) unprepared(i int, err error) ([]int, []graph.Skip) {
 		c.Error.Electron = name
 		k.close(c)
 		return k.p.End(i, graph.Failed)
+	}
+	if errors.Is(err, errNotYet) {
+		k.later[i] = k.now
+		return nil, nil
 	}
 	x := &k.es[i]
 	x.vain++

@@ -88,7 +88,9 @@ func (k *walk) start(i int) (ready []int, skipped []graph.Skip, started bool) {
 	k.step.Starts = append(k.step.Starts, graph.AttemptStart{
 		Electron: i, Name: a.name, ID: a.id, N: a.n, Executor: a.executor, Handle: a.handle, At: k.now,
 	})
+	k.planned[a.executor]++
 	k.after = append(k.after, func() {
+		k.planned[a.executor]--
 		k.w.log.Info().Str(keyElectron, a.name).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).
 			Str(keyStatus, string(graph.Running)).Int("n", a.n).Msg("attempt started")
 		k.launch(a)

@@ -24,6 +24,8 @@ type values struct {
 	dispatch map[string]any
 	files    func(electron, name string) string // what the output sees of a file
 
+	fresh map[string]graph.NewAsset // by hash: those of the step being planned, not in the store yet
+
 	left    []*outcome // by electron; nil: nothing (yet), or skipped
 	decoded map[int]any
 	bytes   int64 // of what decoded came from
@@ -45,7 +47,7 @@ const (
 )
 
 func newValues(ctx context.Context, store Store, d graph.Dispatch, l *graph.Lattice) (*values, error) {
-	v := &values{ctx: ctx, store: store, l: l, left: make([]*outcome, len(l.Electrons)), decoded: map[int]any{}}
+	v := &values{ctx: ctx, store: store, l: l, left: make([]*outcome, len(l.Electrons)), decoded: map[int]any{}, fresh: map[string]graph.NewAsset{}}
 	in := d.Inputs
 	if len(in) == 0 {
 		in = json.RawMessage("{}")
@@ -221,8 +223,18 @@ func (v *values) text(electron string, a *graph.Asset) (string, error) {
 	return string(b), err
 }
 
+// errNotYet means that the next plan will have the bytes: they are in a file that
+// counts once the step being planned names it.
+var errNotYet = errors.New("not stored yet")
+
 // read returns all bytes of a stored asset.
 func (v *values) read(a graph.Asset) ([]byte, error) {
+	if n, ok := v.fresh[a.SHA256]; ok {
+		if n.Data == nil {
+			return nil, errNotYet
+		}
+		return n.Data, nil
+	}
 	r, err := v.store.OpenAsset(v.ctx, a.SHA256)
 	if err != nil {
 		return nil, &readError{a.SHA256, err}
@@ -248,5 +260,5 @@ func (e *readError) Unwrap() error { return e.err }
 // are gone stay gone, and an expression fails the same way each time.
 func mayPass(err error) bool {
 	var r *readError
-	return errors.As(err, &r) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, triggers.ErrNotFound)
+	return errors.Is(err, errNotYet) || errors.As(err, &r) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, triggers.ErrNotFound)
 }

@@ -27,10 +27,11 @@ type walk struct {
 	first   *graph.Error // of the electron that failed first
 	firstAt time.Time
 
-	queue  map[string][]int  // ready electrons in line for a slot, by executor
-	claims map[string]*claim // by executor
-	grants map[string]int    // slots given and not used yet, by executor
-	later  map[int]time.Time // ready electrons that wait for an instant
+	queue   map[string][]int  // ready electrons in line for a slot, by executor
+	claims  map[string]*claim // by executor
+	grants  map[string]int    // slots given and not used yet, by executor
+	planned map[string]int    // slots of starts that are not durable yet, by executor
+	later   map[int]time.Time // ready electrons that wait for an instant
 
 	troubles int // electrons whose attempt is in trouble
 
@@ -68,7 +69,7 @@ type electron struct {
 func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
 	k := &walk{
 		w: w, ctx: context.WithoutCancel(ctx), disp: r.Dispatch,
-		queue: map[string][]int{}, claims: map[string]*claim{}, grants: map[string]int{},
+		queue: map[string][]int{}, claims: map[string]*claim{}, grants: map[string]int{}, planned: map[string]int{},
 		later: map[int]time.Time{}, mail: mail{grants: map[string]int{}}, quit: make(chan struct{}),
 		step:  graph.Step{Dispatch: w.id},
 		shown: graph.WaitingChange{Reason: r.Dispatch.Reason, Waiting: r.Dispatch.Waiting},
@@ -202,7 +203,7 @@ func (k *walk) leave() {
 	}
 	_, late := k.mail.take()
 	for name, s := range k.w.d.slots {
-		if n := k.grants[name] + late[name]; n > 0 {
+		if n := k.grants[name] + k.planned[name] + late[name]; n > 0 {
 			s.put(n)
 		}
 	}

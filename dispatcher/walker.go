@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -146,11 +147,11 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 	}
 	for n := 1; ; n++ {
 		err := k.advance(ctx, s, patience)
-		if err == nil {
+		if err == nil || (n > 1 && k.stored(ctx, s)) {
 			break
 		}
 		if errors.Is(err, graph.ErrStale) {
-			return errors.Join(errStale, err)
+			return fmt.Errorf("%w: %w", errStale, err)
 		}
 		k.w.d.count.stepRetries.Add(1)
 		delay := againDelay(n, jitter())
@@ -160,10 +161,19 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 		}
 	}
 	k.w.d.count.steps.Add(1)
+	if k.vals != nil {
+		clear(k.vals.fresh)
+	}
 	for _, f := range after {
 		f()
 	}
 	return nil
+}
+
+// stored looks whether a step that failed more than once was stored the first time.
+func (k *walk) stored(ctx context.Context, s graph.Step) bool {
+	r, running, err := k.w.read(context.WithoutCancel(ctx))
+	return err == nil && landed(s, r, running)
 }
 
 // advance tries once. A stop doesn't interrupt it: a step is better known to be stored.
