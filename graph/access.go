@@ -62,6 +62,10 @@ func (p *accessPath) step(i int, v, key any) (next any, found bool, err error) {
 		return next, found, nil
 	case map[any][]any: // of groupBy
 		group, found := v[key]
+		if n, ok := index(key); ok && !found {
+			// Literals are int, values int64.
+			group, found = v[int64(n)]
+		}
 		if !found {
 			return nil, false, nil
 		}

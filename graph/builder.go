@@ -23,6 +23,9 @@ func (b *builder) problem(t *tree, path, code, format string, args ...any) {
 }
 
 func (b *builder) problemAt(at pos, path, code, format string, args ...any) {
+	if b.problems.full() {
+		return
+	}
 	line, column := at.in(b.src)
 	b.problems.add(Problem{Path: path, Line: line, Column: column, Code: code, Message: fmt.Sprintf(format, args...)})
 }
@@ -40,6 +43,9 @@ func (b *builder) fields(t *tree, path, what string, fields []field) bool {
 		return false
 	}
 	for _, m := range t.members {
+		if b.problems.full() {
+			break
+		}
 		found := false
 		for _, f := range fields {
 			if f.key == m.key {

@@ -231,7 +231,7 @@ func (b *builder) waitFor(t *tree, path string, e *Spec) {
 	for i, it := range t.items {
 		at := item(path, i)
 		name, ok := b.text(it, at)
-		if !ok {
+		if !ok || b.problems.full() {
 			continue
 		}
 		index, known := b.lattice.index[name]

@@ -23,6 +23,7 @@ const (
 	ownToJSON  = "toJSON"
 	ownFromRaw = "fromJSON"
 	ownUniq    = "uniq"
+	ownString  = "string"
 )
 
 // disabledBuiltins are not available: two runs with the same values have to agree,
@@ -46,6 +47,7 @@ func functions() conf.FunctionsTable {
 	add(ownToJSON, toJSON, func(any) string { return "" })
 	add(ownFromRaw, fromJSON, func(string) any { return nil })
 	add(ownUniq, uniq, func(any) []any { return nil })
+	add(ownString, toText, func(any) string { return "" })
 	for name, fn := range map[string]func(args ...any) (any, error){
 		hidAccess: access, hidTick: tick, hidPayTop: payTop, hidPayAll: payAll,
 	} {
@@ -130,6 +132,14 @@ func made(b any, size int) error {
 		return errCost
 	}
 	return b.(*budget).take(1 + size/bytesPerCost)
+}
+
+// toText is what a value becomes inside text.
+func toText(args ...any) (any, error) {
+	if s, ok := args[1].(string); ok {
+		return s, nil
+	}
+	return toJSON(args...)
 }
 
 func toJSON(args ...any) (any, error) {

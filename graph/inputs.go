@@ -89,6 +89,12 @@ func (b *builder) schemaKey(m member, at string) bool {
 		b.problem(m.value, at, CodeSchema, "there is no format %s%s", b.shown(m.value), didYouMean(s, formats()))
 	case m.key == "$ref" && !strings.HasPrefix(s, "#"):
 		b.problem(m.value, at, CodeSchema, "a $ref stays inside its input: #/$defs/NAME")
+	case m.key == "type" && m.value.kind == kindList:
+		good := true
+		for i, it := range m.value.items {
+			good = b.schemaKey(member{key: m.key, value: it}, item(at, i)) && good
+		}
+		return good
 	case m.key == "type" && isText && !slices.Contains(schemaTypes(), s):
 		b.problem(m.value, at, CodeSchema, "there is no type %s%s", quote(s), schemaTypeHint(s))
 	default:

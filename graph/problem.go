@@ -70,16 +70,21 @@ const maxProblems = 100
 
 // problems collects; the zero value is ready.
 type problems struct {
-	list    []Problem
-	dropped int
+	list []Problem
+	more bool // some were left out
 }
 
 func (ps *problems) add(p Problem) {
-	if len(ps.list) >= maxProblems {
-		ps.dropped++
-		return
+	if !ps.full() {
+		ps.list = append(ps.list, p)
 	}
-	ps.list = append(ps.list, p)
+}
+
+// full tells whether looking for more problems is a waste: each costs the search for
+// its line and for a suggestion. Callers ask only when there is something to look at.
+func (ps *problems) full() bool {
+	ps.more = ps.more || len(ps.list) >= maxProblems
+	return ps.more
 }
 
 // err returns what was collected in the order of the text, or nil.
@@ -93,12 +98,9 @@ func (ps *problems) err() error {
 		}
 		return a.Column - b.Column
 	})
-	if ps.dropped > 0 {
-		ps.list = append(ps.list, Problem{
-			Code:    CodeTooLarge,
-			Message: fmt.Sprintf("and %d more problems", ps.dropped),
-		})
-		ps.dropped = 0
+	if ps.more {
+		ps.list = append(ps.list, Problem{Code: CodeTooLarge, Message: "there may be more problems; these are the first found"})
+		ps.more = false
 	}
 	return &Invalid{Problems: ps.list}
 }

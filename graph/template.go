@@ -174,6 +174,9 @@ func partType(p part) Type {
 }
 
 func (b *builder) part(t *tree, path string, refs *[]ref) part {
+	if b.problems.full() {
+		return literal{t.value}
+	}
 	switch t.kind {
 	case kindText:
 		s, _ := t.text()
