@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -17,6 +18,10 @@ import (
 	"github.com/latticed/latticed/executors"
 	"github.com/latticed/latticed/executors/local/runner"
 )
+
+// respawn is how long a runner may take to answer before another is started; the one
+// that doesn't get the lock leaves.
+const respawn = 300 * time.Millisecond
 
 var errClosed = errors.New("the executor is closed")
 
@@ -36,7 +41,7 @@ func (e *Executor) link(ctx context.Context) (*link, error) {
 		if err == nil || !nobodyThere(err) {
 			return l, err
 		}
-		if e.o.Socket == "" && time.Since(spawned) > 3*time.Second {
+		if e.o.Socket == "" && time.Since(spawned) > respawn {
 			spawned = time.Now()
 			if err := e.spawn(ctx); err != nil {
 				return nil, err
@@ -135,13 +140,16 @@ func (e *Executor) dialLocked(ctx context.Context, protocol int) (*link, error) 
 // adopt makes l the connection of its protocol.
 func (e *Executor) adopt(l *link, protocol int) (*link, error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.closed {
+		e.mu.Unlock()
 		l.conn.Close()
 		return nil, errClosed
 	}
 	e.links[protocol] = l
 	e.wg.Go(l.read)
+	sent := slices.Clone(e.sent)
+	e.mu.Unlock()
+	l.releaseAgain(sent)
 	return l, nil
 }
 

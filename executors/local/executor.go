@@ -20,6 +20,7 @@ type Executor struct {
 	dialing sync.Mutex // one goroutine connects at a time
 	mu      sync.Mutex
 	links   map[int]*link // by protocol
+	sent    []runner.Release // the last ones that may not have arrived
 	closed  bool
 	wg      sync.WaitGroup // readers of links
 }
@@ -148,16 +149,3 @@ func (e *Executor) lost(t *executors.Task) executors.Result {
 	}
 }
 
-// release tells the runner that the end of an attempt is stored. When it can't be told
-// now, Settle does it after the next start.
-func (e *Executor) release(attempt string, keep bool) {
-	e.mu.Lock()
-	links := make([]*link, 0, 1)
-	for _, l := range e.links {
-		links = append(links, l)
-	}
-	e.mu.Unlock()
-	for _, l := range links {
-		_ = l.conn.Send(&runner.Release{Attempt: attempt, Keep: keep}) // a failed Send closes the link
-	}
-}

@@ -28,7 +28,7 @@ def _note(text):
 
 def _exact(v, depth=0):
     """Tells whether JSON gives v back, equal in value and type."""
-    if depth > 500:
+    if depth > 200:
         return False
     t = type(v)
     if v is None or t is bool:
