@@ -64,7 +64,12 @@ func (b *builder) document(root *tree) {
 	var inputs, electrons, output *tree
 	b.fields(root, "", "a lattice document", []field{
 		{"lattice", func(t *tree, path string) { b.title(t, path, "a lattice", &l.Name) }},
-		{"description", func(t *tree, path string) { l.Description, _ = b.text(t, path) }},
+		{"description", func(t *tree, path string) {
+			var ok bool // words for people: what looks like an expression is none
+			if l.Description, ok = t.text(); !ok {
+				b.problem(t, path, CodeWrongType, "text is expected, not %s", t.kind)
+			}
+		}},
 		{"include", b.include},
 		{"inputs", func(t *tree, _ string) { inputs = t }},
 		{"executor", func(t *tree, path string) { b.title(t, path, "an executor", &l.Executor) }},

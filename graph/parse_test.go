@@ -18,7 +18,7 @@ import (
 
 const xrdDoc = `
 lattice: xrd_integrate                    # name
-description: Integrate a detector image
+description: "Integrate a detector image, ${{ no expression }}"
 include:
   integrate.py: {text: "def integrate(path, bins): pass"}
   plot.gp: {base64: "cGxvdAo="}
@@ -92,7 +92,7 @@ func TestParse_reads_everything(t *testing.T) {
 	if diff := cmp.Diff(inputs, l.Inputs); diff != "" {
 		t.Error(diff)
 	}
-	if l.Name != "xrd_integrate" || l.Description != "Integrate a detector image" || l.OnFailure != "stop" || l.Executor != "local" {
+	if l.Name != "xrd_integrate" || l.Description != "Integrate a detector image, ${{ no expression }}" || l.OnFailure != "stop" || l.Executor != "local" {
 		t.Errorf("%s, %s, %s, %s", l.Name, l.Description, l.OnFailure, l.Executor)
 	}
 	if i, ok := l.Index("plot"); i != 1 || !ok {

@@ -38,19 +38,6 @@ type Progress struct {
 	cancelled bool // CancelAll was called
 }
 
-type phase uint8
-
-const (
-	pending phase = iota
-	running
-	retrying // pending again, waits for its next attempt
-	completed
-	failed
-	cancelled
-	skippedSoft // by its condition, or by data of such a one: waiters go on
-	skippedHard // because something failed or was cancelled: waiters don't
-)
-
 type node struct {
 	phase phase
 	soft  bool  // a need was skipped and its data is missed: to be skipped with it
@@ -249,13 +236,6 @@ func (p *Progress) skip(i int, reason string, skipped *[]Skip) {
 	*skipped = append(*skipped, Skip{i, Skipped, reason})
 }
 
-func skipPhase(reason string) phase {
-	if reason == ReasonCondition || reason == ReasonUpstreamSkipped {
-		return skippedSoft
-	}
-	return skippedHard
-}
-
 // set moves electron i and keeps the counts.
 func (p *Progress) set(i int, to phase) {
 	*p.counter(p.node[i].phase)--
@@ -278,26 +258,4 @@ func (p *Progress) counter(ph phase) *int {
 	case pending, retrying:
 	}
 	return &p.counts.Pending
-}
-
-func (ph phase) terminal() bool { return ph >= completed }
-
-// hard tells whether an end in ph keeps all dependents from running.
-func (ph phase) hard() bool { return ph == failed || ph == cancelled || ph == skippedHard }
-
-func (ph phase) status() Status {
-	switch ph {
-	case running:
-		return Running
-	case completed:
-		return Completed
-	case failed:
-		return Failed
-	case cancelled:
-		return Cancelled
-	case skippedSoft, skippedHard:
-		return Skipped
-	case pending, retrying:
-	}
-	return Pending
 }

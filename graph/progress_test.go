@@ -195,6 +195,7 @@ func (r *run) pick(fits func(i int) bool) (int, bool) {
 func (r *run) startable(i int) bool {
 	return r.o.status[i] == Pending && (r.o.handed[i] || r.o.retrying[i])
 }
+
 func (r *run) fresh(i int) bool   { return r.o.status[i] == Pending && r.o.handed[i] && !r.o.retrying[i] }
 func (r *run) running(i int) bool { return r.o.status[i] == Running }
 

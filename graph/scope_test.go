@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -177,6 +178,32 @@ electrons:
 	if diff := cmp.Diff(uses, l.OutputUses()); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestLattice_is_safe_for_concurrent_use(t *testing.T) {
+	l := mustParse(t, scopeDoc)
+	want, err := l.Resolve(1, fullScope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				got, err := l.Resolve(1, fullScope())
+				if diff := cmp.Diff(want, got); err != nil || diff != "" {
+					t.Errorf("%v\n%s", err, diff)
+				}
+				if _, err := l.Bind(map[string]any{"n": 5}); err != nil {
+					t.Error(err)
+				}
+				if _, err := l.Compose(fullScope()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestUses_and_needs_follow_references(t *testing.T) {
