@@ -58,6 +58,7 @@ const (
 	waitSurvivors = "survivors" // cancelled, and something of it won't die
 	waitUpstream  = "upstream"  // electrons it needs have not ended
 	waitWindow    = "window"    // as many dispatches as may be are live
+	waitQueue     = "queue"     // accepted a moment ago
 )
 
 func (k *walk) tell(n news) {
@@ -115,7 +116,7 @@ func (k *walk) calmAfter(a *attempt, n int) (stop func()) {
 func (k *walk) execute(ctx context.Context, a *attempt) (res executors.Result, err error) {
 	e := k.w.d.execs[a.executor]
 	if e == nil {
-		return res, fmt.Errorf("there is no executor named %s in the configuration: %w", a.executor, executors.ErrUnknown)
+		return res, fmt.Errorf("%s: %w", noExecutor(a.executor), executors.ErrUnknown)
 	}
 	if p := guard(func() error {
 		res, err = e.Run(ctx, a.task)

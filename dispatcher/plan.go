@@ -109,6 +109,7 @@ func (k *walk) close(c graph.ElectronChange) {
 	x := &k.es[c.Electron]
 	x.status, x.waiting = c.To, nil
 	k.open--
+	k.final[c.Electron].Store(true)
 	delete(k.later, c.Electron)
 	k.step.Electrons = append(k.step.Electrons, c)
 	if c.To == graph.Failed {

@@ -120,10 +120,7 @@ func (k *walk) why() *graph.Waiting {
 	lined := ""
 	for name, is := range k.queue {
 		if len(is) > 0 && k.w.d.slots[name] == nil {
-			return &graph.Waiting{
-				Code: waitExecutor, Since: k.now,
-				Detail: "there is no executor named " + name + " in the configuration",
-			}
+			return &graph.Waiting{Code: waitExecutor, Since: k.now, Detail: noExecutor(name)}
 		}
 		if len(is) > 0 {
 			lined = name

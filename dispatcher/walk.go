@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latticed/latticed/executors"
@@ -23,8 +24,9 @@ type walk struct {
 	include []executors.File // packed files, once they were needed
 
 	es      []electron
-	open    int          // electrons that are not final
-	first   *graph.Error // of the electron that failed first
+	final   []atomic.Bool // those that are final; others may read it
+	open    int           // how many are not
+	first   *graph.Error  // of the electron that failed first
 	firstAt time.Time
 
 	queue   map[string][]int  // ready electrons in line for a slot, by executor
@@ -92,6 +94,8 @@ func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
 	for i := range k.es {
 		k.es[i].status = graph.Pending
 	}
+	k.final = make([]atomic.Bool, len(l.Electrons))
+	w.ended.Store(&k.final)
 	if err := guard(func() error { return k.restore(r.Electrons) }); err != nil {
 		k.leave()
 		return nil, err
@@ -149,6 +153,7 @@ func (k *walk) restoreOne(e graph.Electron) {
 	switch {
 	case e.Status.Terminal():
 		k.open--
+		k.final[e.Index].Store(true)
 		k.vals.restore(e)
 		if e.Status == graph.Failed {
 			k.noteFailure(e.Error, e.EndedAt)

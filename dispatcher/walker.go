@@ -18,8 +18,9 @@ type walker struct {
 	d      *Dispatcher
 	id     string
 	number int64
-	cancel atomic.Bool   // somebody asked to cancel; never false again
-	wake   chan struct{} // one slot, no data
+	cancel atomic.Bool                   // somebody asked to cancel; never false again
+	wake   chan struct{}                 // one slot, no data
+	ended  atomic.Pointer[[]atomic.Bool] // electrons, for Explain
 	log    zerolog.Logger
 }
 
