@@ -21,6 +21,7 @@ func (s *Server) ListDispatches(ctx context.Context, r ListDispatchesRequestObje
 	}
 	page := ListDispatches200JSONResponse{Items: make([]Dispatch, 0, len(ds)), Next: orNull(next)}
 	for _, d := range ds {
+		s.o.Dispatcher.Explain(&d)
 		page.Items = append(page.Items, dispatchOf(d))
 	}
 	return page, nil

@@ -210,9 +210,13 @@ func (s *Server) ended(ctx context.Context, id string, wait time.Duration) (grap
 
 // shown is a dispatch with its first electrons.
 func (s *Server) shown(ctx context.Context, d graph.Dispatch) (Dispatch, error) {
+	s.o.Dispatcher.Explain(&d)
 	out := dispatchOf(d)
 	es, _, err := s.o.Store.Electrons(ctx, d.ID, nil, "", shownElectrons)
 	if err != nil {
+		return out, err
+	}
+	if err := s.o.Dispatcher.ExplainElectrons(ctx, d, es); err != nil {
 		return out, err
 	}
 	out.Electrons = make([]Electron, 0, len(es))

@@ -24,6 +24,9 @@ func (s *Server) ListElectrons(ctx context.Context, r ListElectronsRequestObject
 	if err != nil {
 		return nil, err
 	}
+	if err := s.o.Dispatcher.ExplainElectrons(ctx, d, es); err != nil {
+		return nil, err
+	}
 	page := ListElectrons200JSONResponse{Items: make([]Electron, 0, len(es)), Next: orNull(next)}
 	for _, e := range es {
 		shown, err := s.electronOf(ctx, e)
@@ -42,7 +45,12 @@ func (s *Server) electron(ctx context.Context, id, name string) (graph.Dispatch,
 		return d, graph.Electron{}, err
 	}
 	e, err := s.o.Store.Electron(ctx, d.ID, name)
-	return d, e, err
+	if err != nil {
+		return d, e, err
+	}
+	es := []graph.Electron{e}
+	err = s.o.Dispatcher.ExplainElectrons(ctx, d, es)
+	return d, es[0], err
 }
 
 // GetElectron implements StrictServerInterface.
