@@ -26,14 +26,14 @@ type pkg struct {
 	Imports    []string
 }
 
-func room(path string) (name string, rest string) {
+func roomOf(path string) (name string, rest string) {
 	name, rest, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, module), "/"), "/")
 	return name, rest
 }
 
 func TestHouse_imports_go_downward_only(t *testing.T) {
 	for _, p := range packages(t) {
-		from, kind := room(p.ImportPath)
+		from, kind := roomOf(p.ImportPath)
 		if from == "" {
 			continue
 		}
@@ -46,7 +46,7 @@ func TestHouse_imports_go_downward_only(t *testing.T) {
 			if !strings.HasPrefix(imp, module+"/") {
 				continue
 			}
-			to, toKind := room(imp)
+			to, toKind := roomOf(imp)
 			switch {
 			case to == from && kind == "" && toKind != "" && from != "cmd":
 				t.Errorf("%s imports %s: a room must not know its kinds", p.ImportPath, imp)
