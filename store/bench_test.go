@@ -32,12 +32,21 @@ func parallel(b *testing.B, do func(i int64) error) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
+func withFloor(b *testing.B, s *Store) {
+	b.Helper()
+	err := s.change(b.Context(), func(t *tx) error {
+		_, err := t.exec("CREATE TABLE floor (n INTEGER PRIMARY KEY, a INTEGER, b TEXT)")
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
 // BenchmarkFloorRow is the floor: a narrow row per unit through the same group commit.
 func BenchmarkFloorRow(b *testing.B) {
 	s := openNew(b)
-	if err := s.write.Exec("CREATE TABLE floor (n INTEGER PRIMARY KEY, a INTEGER, b TEXT)").Error; err != nil {
-		b.Fatal(err)
-	}
+	withFloor(b, s)
 	parallel(b, func(i int64) error {
 		return s.change(context.Background(), func(t *tx) error {
 			_, err := t.exec("INSERT INTO floor (a, b) VALUES (?, ?)", i, "row")
@@ -49,9 +58,7 @@ func BenchmarkFloorRow(b *testing.B) {
 // BenchmarkFloorCommit is one durable commit at a time.
 func BenchmarkFloorCommit(b *testing.B) {
 	s := openNew(b)
-	if err := s.write.Exec("CREATE TABLE floor (n INTEGER PRIMARY KEY, a INTEGER, b TEXT)").Error; err != nil {
-		b.Fatal(err)
-	}
+	withFloor(b, s)
 	for i := 0; b.Loop(); i++ {
 		err := s.change(context.Background(), func(t *tx) error {
 			_, err := t.exec("INSERT INTO floor (a, b) VALUES (?, ?)", i, "row")

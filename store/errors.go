@@ -63,6 +63,10 @@ func sqliteCode(err error) int {
 	if errors.As(err, &e) {
 		return e.Code() & 0xff
 	}
+	var own *sqliteError
+	if errors.As(err, &own) {
+		return own.code & 0xff
+	}
 	return 0
 }
 

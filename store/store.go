@@ -137,7 +137,9 @@ func (s *Store) start(ctx context.Context) error {
 		return err
 	}
 	s.compiled.max = s.o.Lattices
-	s.writer = newWriter(s, seq)
+	if s.writer, err = newWriter(ctx, s, seq); err != nil {
+		return err
+	}
 	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.keeping.Go(func() { s.writer.run() })

@@ -17,11 +17,7 @@ type tx struct {
 }
 
 func (w *writer) begin() (*tx, error) {
-	pool, err := w.s.write.DB()
-	if err != nil {
-		return nil, err
-	}
-	t, err := pool.BeginTx(context.Background(), nil)
+	t, err := w.conn.BeginTx(context.Background(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +61,10 @@ func (t *tx) gorm() *gorm.DB {
 // exec runs a statement and returns how many rows it changed. No context: the driver
 // would start a goroutine per statement to watch it.
 func (t *tx) exec(q string, args ...any) (int64, error) {
+	if p := t.w.prepared; p != nil {
+		changed, _, err := p.exec(q, args)
+		return changed, err
+	}
 	r, err := t.sql.Exec(q, args...)
 	if err != nil {
 		return 0, err
@@ -74,6 +74,10 @@ func (t *tx) exec(q string, args ...any) (int64, error) {
 
 // insert runs an INSERT of one row and returns its rowid.
 func (t *tx) insert(q string, args ...any) (int64, error) {
+	if p := t.w.prepared; p != nil {
+		_, rowid, err := p.exec(q, args)
+		return rowid, err
+	}
 	r, err := t.sql.Exec(q, args...)
 	if err != nil {
 		return 0, err

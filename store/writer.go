@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -46,19 +47,32 @@ type writer struct {
 	committed atomic.Int64 // seq of the last commit
 	stats     writerStats
 	// ---
+	conn     *sql.Conn
+	prepared *prepared // nil: every statement goes through the driver
 	seq      int64
 	lattices map[string]latticeRef // by id; lattices never change
 	live     map[string]liveRef    // running dispatches by id
 	batch    []*unit
 }
 
-func newWriter(s *Store, seq int64) *writer {
+func newWriter(ctx context.Context, s *Store, seq int64) (*writer, error) {
 	w := &writer{
 		s: s, queue: make(chan *unit, 4*s.o.GroupMax), seq: seq,
 		lattices: map[string]latticeRef{}, live: map[string]liveRef{},
 	}
 	w.committed.Store(seq)
-	return w
+	pool, err := s.write.DB()
+	if err != nil {
+		return nil, err
+	}
+	if w.conn, err = pool.Conn(ctx); err != nil {
+		return nil, err
+	}
+	if w.prepared, err = borrow(w.conn); err != nil {
+		w.conn.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // change runs do in a transaction and returns when that is durable, or not made at
@@ -108,6 +122,12 @@ func (w *writer) close() {
 
 // run commits until the queue is closed and empty.
 func (w *writer) run() {
+	defer func() {
+		if w.prepared != nil {
+			w.prepared.close()
+		}
+		w.conn.Close()
+	}()
 	for u := range w.queue {
 		began := time.Now()
 		w.collect(u)
