@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// built is the real binary, made once for all crash tests.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "latticed-crash-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "latticed")
+	cmd := exec.Command("go", "build", "-o", binary, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// victim is a daemon that is killed again and again, on a state directory that stays.
+type victim struct {
+	t      *testing.T
+	binary string
+	dir    string
+	cmd    *exec.Cmd
+	exited chan struct{}
+	client *http.Client
+	log    *os.File
+}
+
+func newVictim(t *testing.T) *victim {
+	t.Helper()
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "lc") // short: sockets live here
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &victim{t: t, binary: binary, dir: dir}
+	if v.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	v.client = &http.Client{Timeout: 70 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(dir, "s"))
+		},
+	}}
+	t.Cleanup(func() {
+		v.kill()
+		for _, p := range v.runners() {
+			_ = syscall.Kill(p, syscall.SIGKILL)
+		}
+		if t.Failed() {
+			text, _ := os.ReadFile(v.log.Name())
+			t.Logf("the end of the log:\n%s", text[max(0, len(text)-8000):])
+		}
+		v.log.Close()
+		os.RemoveAll(dir)
+	})
+	return v
+}
+
+func (v *victim) state() string { return filepath.Join(v.dir, "state") }
+
+// start runs the daemon and waits until it answers.
+func (v *victim) start() {
+	v.t.Helper()
+	v.cmd = exec.Command(v.binary, "serve", "--state-dir", v.state(), "--socket", filepath.Join(v.dir, "s"))
+	v.cmd.Stderr, v.cmd.Stdout = v.log, v.log
+	v.cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+v.dir)
+	if err := v.cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	cmd, exited := v.cmd, make(chan struct{})
+	v.exited = exited
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	eventually(v.t, "the daemon answers", func() bool {
+		r, err := v.client.Get("http://latticed/readyz")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
+}
+
+// kill ends the daemon at once.
+func (v *victim) kill() {
+	if v.cmd == nil {
+		return
+	}
+	_ = v.cmd.Process.Kill()
+	<-v.exited
+	v.cmd = nil
+}
+
+// stop ends it in order.
+func (v *victim) stop() {
+	v.t.Helper()
+	_ = v.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-v.exited:
+	case <-time.After(20 * time.Second):
+		v.t.Fatal("the daemon doesn't stop")
+	}
+	if code := v.cmd.ProcessState.ExitCode(); code != 0 {
+		v.t.Errorf("it exited with %d", code)
+	}
+	v.cmd = nil
+}
+
+// dispatch asks for one until that is acknowledged: the key makes it one, however often
+// the daemon dies meanwhile. It returns its id.
+func (v *victim) dispatch(key string, lattice any) string {
+	body, err := json.Marshal(map[string]any{"lattice": lattice})
+	if err != nil {
+		v.t.Error(err)
+		return ""
+	}
+	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(5 * time.Millisecond) {
+		req, err := http.NewRequest(http.MethodPost, "http://latticed/v1/dispatches", bytes.NewReader(body))
+		if err != nil {
+			v.t.Error(err)
+			return ""
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", key)
+		resp, err := v.client.Do(req)
+		if err != nil {
+			continue
+		}
+		answer, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			continue
+		}
+		var d struct{ ID string }
+		if resp.StatusCode != http.StatusCreated || json.Unmarshal(answer, &d) != nil {
+			v.t.Errorf("dispatch %s: %s: %s", key, resp.Status, answer)
+			return ""
+		}
+		return d.ID
+	}
+	v.t.Errorf("dispatch %s was never acknowledged", key)
+	return ""
+}
+
+// crashed is a dispatch as the crash tests look at it.
+type crashed struct {
+	ID, Status string
+	Number     int64
+	Result     json.RawMessage
+	Error      json.RawMessage
+	Electrons  []struct {
+		Name, Status string
+		Waiting      json.RawMessage
+		Attempts     []struct {
+			ID, Status string
+			N          int
+			WorkDir    string `json:"work_dir"`
+		}
+	}
+}
+
+// ended waits for the end of a dispatch.
+func (v *victim) ended(id string) crashed {
+	v.t.Helper()
+	var d crashed
+	for begun := time.Now(); time.Since(begun) < 60*time.Second; {
+		resp, err := v.client.Get("http://latticed/v1/dispatches/" + id + "?wait=10s")
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		err = json.NewDecoder(resp.Body).Decode(&d)
+		resp.Body.Close()
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		switch d.Status {
+		case "completed", "failed", "cancelled":
+			return d
+		}
+	}
+	v.t.Fatalf("dispatch %d is still %s: %+v", d.Number, d.Status, d.Electrons)
+	return d
+}
+
+// count is how many dispatches there are.
+func (v *victim) count() int {
+	v.t.Helper()
+	resp, err := v.client.Get("http://latticed/v1/dispatches?limit=500")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var page struct{ Items []json.RawMessage }
+	if err := json.NewDecoder(resp.Body).Decode(&page); err != nil {
+		v.t.Fatal(err)
+	}
+	return len(page.Items)
+}
+
+// processes returns those whose command line or directory belongs to the victim.
+func (v *victim) processes(match func(pid int, cmdline []string, cwd string) bool) (pids []int) {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		line, err := os.ReadFile(dir + "/cmdline")
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		cwd, _ := os.Readlink(dir + "/cwd")
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		if match(pid, strings.Split(string(line), "\x00"), cwd) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func (v *victim) runners() []int {
+	return v.processes(func(_ int, line []string, _ string) bool {
+		return len(line) > 1 && line[0] == v.binary && line[1] == "runner" && strings.Contains(strings.Join(line, " "), v.dir)
+	})
+}
+
+// leftovers are processes of electrons.
+func (v *victim) leftovers() []int {
+	return v.processes(func(_ int, _ []string, cwd string) bool { return strings.HasPrefix(cwd, v.state()+"/work/") })
+}
+
+// checkNothingIsOrphaned compares what is on disk with what is in the database, once
+// the daemon has stopped.
+func (v *victim) checkNothingIsOrphaned(keep map[string]bool) {
+	v.t.Helper()
+	eventually(v.t, "the runner leaves", func() bool { return len(v.runners()) == 0 })
+	if ps := v.leftovers(); len(ps) > 0 {
+		v.t.Errorf("processes of electrons are left: %v", ps)
+	}
+	entries, err := os.ReadDir(filepath.Join(v.state(), "work"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(v.state(), "work", e.Name())
+		if e.Name() == ".runner" {
+			continue // its own
+		}
+		if !keep[path] {
+			v.t.Errorf("directory %s belongs to no failed attempt", path)
+		}
+		delete(keep, path)
+	}
+	for path := range keep {
+		v.t.Errorf("the directory of a failed attempt is gone: %s", path)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(v.state(), "latticed.db"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer db.Close()
+	for what, q := range map[string]string{
+		"attempts that are not over":   "SELECT count(*) FROM attempts WHERE status IN ('running', 'unknown')",
+		"electrons that are not over":  "SELECT count(*) FROM electrons WHERE status IN ('running', 'pending')",
+		"dispatches that are not over": "SELECT count(*) FROM dispatches WHERE status IN ('running', 'pending')",
+		"assets nobody refers to":      "SELECT count(*) FROM assets WHERE refs = 0",
+	} {
+		var n int
+		if err := db.QueryRow(q).Scan(&n); err != nil || n != 0 {
+			v.t.Errorf("%d %s (%v)", n, what, err)
+		}
+	}
+	v.checkAssets(db)
+}
+
+// checkAssets compares rows and files of assets.
+func (v *victim) checkAssets(db *sql.DB) {
+	v.t.Helper()
+	rows, err := db.Query("SELECT sha256 FROM assets WHERE data IS NULL")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer rows.Close()
+	known := map[string]bool{}
+	for rows.Next() {
+		var sum []byte
+		if err := rows.Scan(&sum); err != nil {
+			v.t.Fatal(err)
+		}
+		known[hex.EncodeToString(sum)] = true
+	}
+	files, err := filepath.Glob(filepath.Join(v.state(), "assets", "*", "*"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for _, f := range files {
+		name := filepath.Base(f)
+		if !known[name] {
+			v.t.Errorf("no row knows the file %s", f)
+		}
+		delete(known, name)
+	}
+	for name := range known {
+		v.t.Errorf("the file of asset %s is gone", name)
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for begun := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begun) > 30*time.Second {
+			t.Fatalf("it doesn't come about that %s", what)
+		}
+	}
+}
