@@ -19,7 +19,7 @@ type Executor struct {
 
 	dialing sync.Mutex // one goroutine connects at a time
 	mu      sync.Mutex
-	links   map[int]*link // by protocol
+	links   map[int]*link    // by protocol
 	sent    []runner.Release // the last ones that may not have arrived
 	closed  bool
 	wg      sync.WaitGroup // readers of links
@@ -148,4 +148,3 @@ func (e *Executor) lost(t *executors.Task) executors.Result {
 		Release: func(keep bool) { e.release(t.Attempt, keep) },
 	}
 }
-

@@ -35,7 +35,7 @@ func newPlace(t testing.TB, change ...func(*Options)) *place {
 		c(&p.o)
 	}
 	t.Cleanup(func() {
-		p.killRunner()
+		p.stopRunners()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
@@ -74,13 +74,10 @@ func (p *place) runnerPID() int {
 	return 0
 }
 
-func (p *place) killRunner() {
-	for {
-		pid := p.runnerPID()
-		if pid == 0 {
-			return
-		}
-		_ = unix.Kill(pid, unix.SIGKILL)
+// stopRunners lets every runner of the place leave, so that its control groups go too.
+func (p *place) stopRunners() {
+	for pid := p.runnerPID(); pid != 0; pid = p.runnerPID() {
+		_ = unix.Kill(pid, unix.SIGTERM)
 		eventually(p.t, "the runner is gone", func() bool { return p.runnerPID() != pid })
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"testing"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/latticed/latticed/executors/local/runner"
 )
@@ -16,7 +18,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "runner" {
 		o, err := runner.ParseArgs(os.Args[2:], os.Stderr)
 		if err == nil {
-			err = runner.Main(context.Background(), o)
+			ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+			err = runner.Main(ctx, o)
+			stop()
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

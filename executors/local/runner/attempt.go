@@ -71,7 +71,3 @@ func newAttempt(id, dir string) *attempt {
 func (a *attempt) logPath(i int) string {
 	return filepath.Join(a.dir, [2]string{stdoutName, stderrName}[i])
 }
-
-func (a *attempt) tree(self int) *tree {
-	return &tree{attempt: a.id, slot: a.slot, main: a.pid, from: a.from, to: a.to, self: self}
-}

@@ -18,6 +18,9 @@ import (
 // costs more than using one, so empty ones are used again.
 type cgroups struct {
 	dir string
+	// run keeps the names of this runner's groups apart from those of one that died: a
+	// group that has just become empty may still be watched for its attempt's end.
+	run string
 
 	mu   sync.Mutex
 	free []*slot
@@ -38,7 +41,7 @@ func newCgroups(name string) (*cgroups, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &cgroups{dir: filepath.Join(own, name)}
+	g := &cgroups{dir: filepath.Join(own, name), run: strconv.FormatInt(time.Now().UnixNano(), 36)}
 	if err := os.Mkdir(g.dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("make a control group: %w", err)
 	}
@@ -105,7 +108,7 @@ func (g *cgroups) take() (*slot, error) {
 	}
 	for {
 		g.next++
-		path := filepath.Join(g.dir, strconv.Itoa(g.next))
+		path := filepath.Join(g.dir, g.run+"-"+strconv.Itoa(g.next))
 		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, fmt.Errorf("make a control group: %w", err)
 		}

@@ -38,14 +38,14 @@ func (r *runner) kill(a *attempt) {
 	r.mu.Lock()
 	leftOver := a.cause == "" // its main process has ended by itself
 	r.mu.Unlock()
-	t := a.tree(r.self)
+	t := r.tree(a)
 	found := t.members() // sampled before TERM: parents that die take the trail with them
 	if leftOver && len(found) > 0 {
 		a.notes = append(a.notes, leftOverNote(found))
 	}
 	for _, p := range found {
-		_ = signalProcess(p, unix.SIGTERM) // gone is fine; what refuses is seen below
-		_ = signalProcess(p, unix.SIGCONT)
+		_ = r.signal(p, unix.SIGTERM) // gone is fine; what refuses is seen below
+		_ = r.signal(p, unix.SIGCONT)
 	}
 	if !r.awaitEmpty(a, t, a.grace) {
 		r.killHard(a, t)
@@ -102,7 +102,7 @@ func (r *runner) killHard(a *attempt, t *tree) {
 			_ = t.slot.kill() // what it can't do is seen below
 		}
 		for _, p := range t.members() {
-			_ = signalProcess(p, unix.SIGKILL)
+			_ = r.signal(p, unix.SIGKILL)
 		}
 		if r.awaitEmpty(a, t, limit) {
 			break

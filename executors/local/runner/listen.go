@@ -94,8 +94,11 @@ func (r *runner) allowed(c *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	uid, gid := int(cred.Uid), int(cred.Gid)
-	if uid == os.Getuid() || uid == 0 || r.o.UID != 0 && uid == r.o.UID || r.o.GID != 0 && gid == r.o.GID {
+	return r.o.permit(int(cred.Uid), int(cred.Gid), os.Getuid())
+}
+
+func (o *Options) permit(uid, gid, own int) error {
+	if uid == own || uid == 0 || o.UID != 0 && uid == o.UID || o.GID != 0 && gid == o.GID {
 		return nil
 	}
 	return fmt.Errorf("user %d (group %d) is neither the runner's own nor the daemon's", uid, gid)

@@ -109,18 +109,45 @@ func (r *runner) nothingLeft(a *attempt) bool {
 	if a.slot != nil {
 		return a.slot.settled()
 	}
-	if pids, ok := adopted(r.self); ok && !a.orphan {
-		strangers := 0
-		r.mu.Lock()
-		for _, pid := range pids {
-			if r.mains[pid] == nil {
-				strangers++
-			}
-		}
-		r.mu.Unlock()
-		if strangers == 0 {
-			return true
+	if pids, ok := r.strangers(); ok && len(pids) == 0 && !a.orphan {
+		return true
+	}
+	return r.tree(a).empty()
+}
+
+// strangers lists the children that are no main processes: orphans of attempts, handed
+// to this process as their subreaper. ok is false where the kernel doesn't tell.
+func (r *runner) strangers() (pids []int, ok bool) {
+	all, ok := adopted(r.self)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, pid := range all {
+		if r.mains[pid] == nil {
+			pids = append(pids, pid)
 		}
 	}
-	return a.tree(r.self).empty()
+	return pids, ok
+}
+
+// tree is where to look for the processes of an attempt. An orphan that hides (no tag,
+// parents gone before anybody looked) belongs to it if there is no other attempt.
+func (r *runner) tree(a *attempt) *tree {
+	t := &tree{attempt: a.id, slot: a.slot, main: a.pid, from: a.from, to: a.to, self: r.self}
+	if a.slot != nil || a.orphan {
+		return t
+	}
+	t.orphans = func() []process {
+		pids, _ := r.strangers()
+		r.mu.Lock()
+		alone := r.live == 1
+		r.mu.Unlock()
+		var out []process
+		for _, pid := range pids {
+			if p, err := readProcess(pid); err == nil && alone && p.ppid == r.self && !p.dead() {
+				out = append(out, p)
+			}
+		}
+		return out
+	}
+	return t
 }

@@ -74,7 +74,7 @@ func (r *runner) watch(a *attempt) {
 		a.timer = time.AfterFunc(time.Until(a.started.Add(a.timeout)), func() { r.stop(a, CauseTimeout) })
 		r.mu.Unlock()
 	}
-	t := a.tree(r.self)
+	t := r.tree(a)
 	for !r.over(a, t) {
 		select {
 		case <-a.gone: // somebody else ends it

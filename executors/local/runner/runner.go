@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 )
 
 // runner owns the attempts of one state directory. Its goroutines: one reads each
@@ -29,6 +30,7 @@ type runner struct {
 	forked  chan struct{} // wakes the reaper
 	reaping chan struct{} // who has the token waits for children
 	idlers  atomic.Int64  // goroutines that wait for the token
+	signal  func(process, unix.Signal) error
 	launch  chan func()   // goroutines that have started an attempt and may start another
 	changed chan struct{} // wakes the housekeeper
 	asleep  atomic.Bool   // the housekeeper wants to know of the next start
@@ -46,7 +48,7 @@ const maxRooms = 32 // kept for further attempts
 func newRunner(o Options, boot string, log zerolog.Logger) *runner {
 	return &runner{
 		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), rooms: newRooms(WorkDir(o.StateDir), o.Protocol, maxRooms), env: baseEnv(), self: os.Getpid(),
-		forked: make(chan struct{}, 1), reaping: make(chan struct{}, 1), launch: make(chan func()), changed: make(chan struct{}, 1),
+		forked: make(chan struct{}, 1), reaping: make(chan struct{}, 1), launch: make(chan func()), signal: signalProcess, changed: make(chan struct{}, 1),
 		attempts: map[string]*attempt{}, mains: map[int]*attempt{}, sessions: map[*session]struct{}{},
 	}
 }

@@ -18,6 +18,8 @@ type tree struct {
 	to      int64
 	self    int             // the runner, never a member
 	seen    map[int]process // members by pid
+	// orphans lists processes that are known to be of this attempt by elimination; nil: none.
+	orphans func() []process
 }
 
 func (t *tree) isMain(p process) bool {
@@ -38,6 +40,14 @@ func (t *tree) members() []process {
 	table, err := processTable()
 	if err != nil {
 		return nil
+	}
+	if t.seen == nil {
+		t.seen = map[int]process{}
+	}
+	if t.orphans != nil {
+		for _, p := range t.orphans() {
+			t.seen[p.pid] = p
+		}
 	}
 	return t.pick(table, func(pid int) bool { return hasTag(pid, t.attempt) })
 }

@@ -1,0 +1,191 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latticed/latticed/executors"
+)
+
+func smallLogs(o *Options) { o.Runner.LogKeep = 64 << 10 }
+
+func TestLogs_keep_head_and_tail(t *testing.T) {
+	p := newPlace(t, smallLogs)
+	e := p.start()
+	// Long enough for the runner to look at it while it runs: the middle is freed then.
+	tk := task(kindBash, "seq 1000000 1400000; sleep 1.2; echo the end; echo short >&2")
+	r := begin(t, e, tk)
+	path := filepath.Join(p.dir, "work", tk.Attempt, ".stdout")
+	eventually(t, "the middle is cut out while it runs", func() bool {
+		var st unix.Stat_t
+		return unix.Stat(path, &st) == nil && st.Size == 400001*8 && st.Blocks*512 < 1<<20
+	})
+	res, err := r.wait()
+	if err != nil || res.Error != nil {
+		t.Fatalf("%v, %+v", err, res.Error)
+	}
+	size := 400001*8 + len("the end\n")
+	left := size - 2*64<<10
+	line := fmt.Sprintf("\n[latticed: %d bytes left out here]\n", left)
+	got := read(t, res.Stdout)
+	if len(got) != 128<<10+len(line) || !strings.HasPrefix(got, "1000000\n1000001\n") ||
+		!strings.HasSuffix(got, "1400000\nthe end\n") || got[64<<10:64<<10+len(line)] != line {
+		t.Errorf("%d bytes: %.20q … %q", len(got), got, got[len(got)-20:])
+	}
+	if notes := strings.Join(res.Notes, ";"); !strings.Contains(notes, fmt.Sprintf("stdout cut: %d bytes", left)) {
+		t.Errorf("notes %q", notes)
+	}
+	if res.Value != nil || read(t, res.Stderr) != "short\n" {
+		t.Errorf("value %.20s, stderr %q", res.Value, read(t, res.Stderr))
+	}
+	res.Release(false)
+}
+
+func read(t *testing.T, f *executors.File) string {
+	t.Helper()
+	if f.Open == nil {
+		return string(f.Data)
+	}
+	r, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A log that is read while it is written must never show another attempt's output.
+func TestLogs_once_opened_are_not_used_again(t *testing.T) {
+	p := newPlace(t)
+	e := p.start()
+	first := task(kindBash, "echo first; sleep 0.2")
+	r := begin(t, e, first)
+	var log *os.File
+	eventually(t, "the log is there", func() (ok bool) {
+		var err error
+		log, err = e.Log(t.Context(), first.Attempt, "stdout")
+		return err == nil
+	})
+	defer log.Close()
+	res, err := r.wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Release(false)
+	for range 3 {
+		res := mustRun(t, e, task(kindBash, "echo another"))
+		res.Release(false)
+	}
+	b, err := io.ReadAll(log)
+	if err != nil || string(b) != "first\n" {
+		t.Errorf("the old log holds %q, %v", b, err)
+	}
+}
+
+// A directory that is used again shows nothing of the attempt before.
+func TestDirectories_used_again_are_clean(t *testing.T) {
+	p := newPlace(t)
+	e := p.start()
+	for i := range 20 {
+		tk := task(kindBash, "ls -A | sort | tr '\n' ' '; cat .stdout | wc -c > n; echo out$RANDOM; echo err >&2; mkdir -p a/b; touch a/b/c; chmod 0 a/b; echo 1 > $LATTICED_RESULT")
+		if i%3 == 1 {
+			tk.Body.Bash = "chmod 0500 .; ln .stdout " + filepath.Join(p.dir, "link") + fmt.Sprint(i)
+		}
+		res := mustRun(t, e, tk)
+		if i%3 != 1 && !strings.HasPrefix(read(t, res.Stdout), ".script.sh .stderr .stdout out") {
+			t.Errorf("attempt %d saw %q", i, read(t, res.Stdout))
+		}
+		res.Release(false)
+	}
+	eventually(t, "all directories are gone", func() bool { return len(attemptDirs(t, p)) == 0 })
+}
+
+// The runner sees a full disk in place of its working directory: a file system of its
+// own in a mount namespace of its own.
+func TestDiskFull_is_tried_again(t *testing.T) {
+	p := newPlace(t)
+	work := filepath.Join(p.dir, "work")
+	if err := os.Mkdir(work, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	wrapper := filepath.Join(p.dir, "runner.sh")
+	script := "#!/bin/sh\nexec unshare -rm sh -c 'mount -t tmpfs -o size=2m tmpfs " + work + " && exec " + os.Args[0] + " \"$@\"' sh \"$@\"\n"
+	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.o.Binary = wrapper
+	p.o.Runner.NoCgroup = true
+	e := p.start()
+	dir := t.TempDir()
+	mark, full, on := filepath.Join(dir, "mark"), filepath.Join(dir, "full"), filepath.Join(dir, "on")
+	hog := begin(t, e, task(kindBash, "dd if=/dev/zero of=hog bs=64k count=64 2>/dev/null || true; touch "+full+"; until [ -e "+on+" ]; do sleep 0.02; done"))
+	eventually(t, "the disk is full", func() bool { return exists(full) })
+	tk := task(kindBash, "echo x >> "+mark)
+	tk.Files = []executors.File{{Name: "data", Data: make([]byte, 100<<10)}}
+	_, err := e.Run(t.Context(), tk)
+	f, ok := errors.AsType[*executors.Failure](err)
+	if !ok || f.Code != executors.CodeDiskFull || executors.IsPermanent(err) || !strings.Contains(err.Error(), "not started") {
+		t.Fatalf("error %v", err)
+	}
+	if err := os.WriteFile(on, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	res, err := hog.wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Release(false) // the hog's files go with it
+	tk.Handle = e.Handle(tk.Attempt)
+	eventually(t, "there is room again", func() bool {
+		res, err := e.Run(t.Context(), tk)
+		if err == nil {
+			res.Release(false)
+		}
+		return err == nil
+	})
+	if b, _ := os.ReadFile(mark); string(b) != "x\n" {
+		t.Errorf("it ran %d times", len(b)/2)
+	}
+}
+
+func TestRunner_is_small(t *testing.T) {
+	p := newPlace(t)
+	e := p.start()
+	var all []*running
+	for range 50 {
+		all = append(all, begin(t, e, task(kindRun, "sleep", "1")))
+	}
+	for range 300 {
+		res := mustRun(t, e, task(kindRun, "true"))
+		res.Release(false)
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.runnerPID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		var kb int
+		if n, _ := fmt.Sscanf(line, "RssAnon: %d kB", &kb); n == 1 {
+			t.Logf("anonymous memory: %d kB", kb)
+			if kb > 12<<10 {
+				t.Errorf("the runner holds %d kB of anonymous memory", kb)
+			}
+		}
+	}
+	for _, r := range all {
+		if res, err := r.wait(); err != nil || res.Error != nil {
+			t.Errorf("%v %+v", err, res.Error)
+		}
+	}
+}

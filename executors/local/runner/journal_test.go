@@ -1,0 +1,198 @@
+package runner
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func someRecords(n int) []record {
+	var out []record
+	for i := range n {
+		id := fmt.Sprint("attempt-", i)
+		out = append(out,
+			record{Kind: recPrepare, Attempt: id},
+			record{Kind: recIntent, Attempt: id, Slot: "/cg/1", Timeout: 5, Grace: 6, At: 7},
+			record{Kind: recPID, Attempt: id, PID: int64(100 + i), From: 8, To: 9})
+		if i%2 == 0 {
+			out = append(out, record{Kind: recEnd, Attempt: id, At: 10, Exit: -1, Signal: 9, CPU: 1, MaxRSS: 2, Notes: []string{"a note"}})
+		}
+		if i%4 == 0 {
+			out = append(out, record{Kind: recRelease, Attempt: id, Keep: true})
+		}
+	}
+	return out
+}
+
+func TestJournal_comes_back(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	want := someRecords(10)
+	j, err := newJournal(path, "boot", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if err := j.append(&want[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// No close: whoever reads it comes after a crash.
+	got, err := readJournal(path, "boot")
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %v, %v", got, err)
+	}
+	if got, err := readJournal(path, "another boot"); err != nil || got != nil {
+		t.Errorf("of another boot: %v, %v", got, err)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A journal torn at any byte tells the beginning of what was written, and nothing else.
+func TestJournal_torn_at_every_byte(t *testing.T) {
+	want := someRecords(4)
+	full := appendFrame(nil, &record{Kind: recHeader, Boot: "boot", Version: journalVersion})
+	ends := []int{}
+	for i := range want {
+		full = appendFrame(full, &want[i])
+		ends = append(ends, len(full))
+	}
+	for cut := range full {
+		for _, rest := range [][]byte{nil, make([]byte, 100)} { // the end of the file, or what was preallocated
+			torn := append(append([]byte{}, full[:cut]...), rest...)
+			got := readFrames(torn)
+			whole := 0
+			for _, e := range ends {
+				if e <= cut {
+					whole++
+				}
+			}
+			if len(got) > 0 {
+				got = got[1:]
+			}
+			if len(got) != whole || whole > 0 && !reflect.DeepEqual(got, want[:whole]) {
+				t.Fatalf("cut at %d of %d: %d records, want %d", cut, len(full), len(got), whole)
+			}
+		}
+		flipped := append([]byte{}, full...)
+		flipped[cut] ^= 0x40
+		for i, r := range readFrames(flipped) {
+			if i > 0 && !reflect.DeepEqual(r, want[i-1]) {
+				t.Fatalf("a damaged byte %d made a record up: %+v", cut, r)
+			}
+		}
+	}
+}
+
+func FuzzReadFrames(f *testing.F) {
+	recs := someRecords(3)
+	var b []byte
+	for i := range recs {
+		b = appendFrame(b, &recs[i])
+	}
+	f.Add(b)
+	f.Add(b[:len(b)-3])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		recs := readFrames(b)
+		fold(recs)
+		var again []byte
+		for i := range recs {
+			again = appendFrame(again, &recs[i])
+		}
+		if got := readFrames(again); !reflect.DeepEqual(got, recs) {
+			t.Fatalf("%v became %v", recs, got)
+		}
+	})
+}
+
+// The journal stays small however many attempts pass through it, and what is live is
+// in it whenever it is read.
+func TestJournal_keeps_what_is_live(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp("", "journal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		path := filepath.Join(dir, "journal")
+		j, err := newJournal(path, "boot", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.close()
+		live := map[string]int{}
+		every := rapid.IntRange(20, 200).Draw(t, "one in so many stays")
+		for i := range rapid.IntRange(100, 3000).Draw(t, "attempts") {
+			id := fmt.Sprint(i)
+			recs := someRecords(1)
+			for k := range recs {
+				recs[k].Attempt = id
+				if err := j.append(&recs[k]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if i%every == 0 {
+				live[id] = len(recs)
+			} else {
+				j.forget(id)
+			}
+		}
+		recs, err := readJournal(path, "boot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int{}
+		for _, r := range recs {
+			got[r.Attempt]++
+		}
+		for id, n := range live {
+			if got[id] != n {
+				t.Fatalf("attempt %s has %d records, want %d", id, got[id], n)
+			}
+		}
+		if info, _ := os.Stat(path); info.Size() > journalSize+int64(len(live))*4*tailRoom {
+			t.Fatalf("the journal has %d bytes for %d attempts", info.Size(), len(live))
+		}
+	})
+}
+
+func TestJournal_that_can_not_grow_refuses_starts_and_takes_ends(t *testing.T) {
+	dir := t.TempDir()
+	j, err := newJournal(filepath.Join(dir, "journal"), "boot", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	if err := os.Mkdir(filepath.Join(dir, "journal.new"), 0o700); err != nil { // nothing can be put there
+		t.Fatal(err)
+	}
+	var started []string
+	for i := 0; ; i++ {
+		id := fmt.Sprint(i)
+		if err := j.append(&record{Kind: recPrepare, Attempt: id}); err != nil {
+			break
+		}
+		started = append(started, id)
+	}
+	if len(started) < 100 {
+		t.Errorf("only %d attempts fit", len(started))
+	}
+	note := string(make([]byte, maxNotes))
+	for _, id := range started {
+		for _, r := range []record{
+			{Kind: recIntent, Attempt: id, Slot: "/sys/fs/cgroup/unified/latticed-0123456789ab.1/1"},
+			{Kind: recPID, Attempt: id, PID: 1 << 22, From: 1 << 40, To: 1 << 40},
+			{Kind: recEnd, Attempt: id, At: 1 << 50, Notes: []string{note}},
+			{Kind: recRelease, Attempt: id},
+		} {
+			if err := j.append(&r); err != nil {
+				t.Fatalf("record %d of a started attempt: %v", r.Kind, err)
+			}
+		}
+	}
+}
