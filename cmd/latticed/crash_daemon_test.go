@@ -15,26 +15,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// built is the real binary, made once for all crash tests.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "latticed-crash-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "latticed")
-	cmd := exec.Command("go", "build", "-o", binary, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return binary, nil
-})
 
 // victim is a daemon that is killed again and again, on a state directory that stays.
 type victim struct {
@@ -49,15 +33,16 @@ type victim struct {
 
 func newVictim(t *testing.T) *victim {
 	t.Helper()
-	binary, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir, err := os.MkdirTemp("", "lc") // short: sockets live here
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &victim{t: t, binary: binary, dir: dir}
+	v := &victim{t: t, binary: filepath.Join(dir, "latticed"), dir: dir}
+	build := exec.Command("go", "build", "-o", v.binary, ".") // the real one
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
 	if v.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		t.Fatal(err)
 	}
