@@ -26,9 +26,6 @@ func (t *tx) advance(st *graph.Step) error {
 	if err != nil {
 		return err
 	}
-	if err := t.advanceDispatch(d, st); err != nil { // first: it refuses late steps before anything is written
-		return err
-	}
 	if err := t.stepAssets(st); err != nil {
 		return err
 	}
@@ -46,6 +43,9 @@ func (t *tx) advance(st *graph.Step) error {
 		if err := t.startAttempt(d.number, &st.Starts[i]); err != nil {
 			return err
 		}
+	}
+	if err := t.advanceDispatch(d, st); err != nil { // last: its counts follow from changes that held
+		return err
 	}
 	t.touched(st.Dispatch)
 	if st.Finish != nil {

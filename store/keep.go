@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/hex"
+	"sync"
 	"time"
 )
 
@@ -23,6 +24,8 @@ func (s *Store) keep(ctx context.Context) {
 	}
 	probe := time.NewTicker(probeEvery)
 	defer probe.Stop()
+	first := sync.OnceFunc(func() { close(s.swept) })
+	defer first()
 	var last time.Time
 	for {
 		if last.IsZero() || time.Since(last) >= keepEvery {
@@ -30,6 +33,7 @@ func (s *Store) keep(ctx context.Context) {
 			if err := s.prune(ctx); err != nil && ctx.Err() == nil {
 				s.o.Log.Warn().Str("component", "store").Err(err).Msg("prune")
 			}
+			first()
 		}
 		select {
 		case <-ctx.Done():

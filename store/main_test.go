@@ -27,6 +27,7 @@ func openAt(t testing.TB, dir string, o Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-s.swept // the keeper shares commits with nobody from here on
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

@@ -61,6 +61,9 @@ func (p *prepared) exec(q string, args []any) (changed, rowid int64, err error) 
 		return 0, 0, err
 	}
 	defer p.free()
+	if n := sqlite3.Xsqlite3_bind_parameter_count(p.tls, stmt); int(n) != len(args) {
+		return 0, 0, fmt.Errorf("%d arguments for %d places in %q", len(args), n, q)
+	}
 	for i, a := range args {
 		if err := p.bind(stmt, int32(i+1), a); err != nil { //nolint:gosec // statements have few arguments
 			return 0, 0, err

@@ -33,6 +33,7 @@ type Store struct {
 	files    files
 
 	wakeKeeper chan struct{}
+	swept      chan struct{} // closed when the keeper has looked once
 
 	stop      context.CancelFunc // ends the keeper
 	keeping   sync.WaitGroup
@@ -52,7 +53,7 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{o: o.withDefaults(), dir: dir, wakeKeeper: make(chan struct{}, 1)}
+	s := &Store{o: o.withDefaults(), dir: dir, wakeKeeper: make(chan struct{}, 1), swept: make(chan struct{})}
 	s.opened = s.o.Now()
 	s.files.dir = filepath.Join(dir, "assets")
 	defer func() {
