@@ -83,7 +83,7 @@ func (f *Fields) Text(field, byDefault string) string {
 	}
 	s, ok := v.(string)
 	if !ok {
-		f.Refuse(field, graph.CodeWrongType, "%s must be text, not %s", field, describe(v))
+		f.Refuse(field, graph.CodeWrongType, "must be text, not %s", describe(v))
 		return byDefault
 	}
 	f.settle(field, s, true)
@@ -94,7 +94,7 @@ func (f *Fields) Text(field, byDefault string) string {
 func (f *Fields) Required(field, why string) string {
 	v, given := f.take(field)
 	if s, ok := v.(string); !given || ok && s == "" {
-		f.Refuse(field, graph.CodeMissing, "%s is missing: %s", field, why)
+		f.Refuse(field, graph.CodeMissing, "is missing: %s", why)
 		return ""
 	}
 	return f.Text(field, "")
@@ -108,7 +108,7 @@ func (f *Fields) Bool(field string, byDefault bool) bool {
 	case !given:
 		b = byDefault
 	case !ok:
-		f.Refuse(field, graph.CodeWrongType, "%s must be true or false, not %s", field, describe(v))
+		f.Refuse(field, graph.CodeWrongType, "must be true or false, not %s", describe(v))
 		return byDefault
 	}
 	f.settle(field, b, given)
@@ -124,11 +124,11 @@ func (f *Fields) Int(field string, byDefault, low, high int64) int64 {
 	}
 	n, ok := v.(int64)
 	if !ok {
-		f.Refuse(field, graph.CodeWrongType, "%s must be a whole number, not %s", field, describe(v))
+		f.Refuse(field, graph.CodeWrongType, "must be a whole number, not %s", describe(v))
 		return byDefault
 	}
 	if n < low || n > high {
-		f.Refuse(field, graph.CodeBadValue, "%s must be between %d and %d, not %d", field, low, high, n)
+		f.Refuse(field, graph.CodeBadValue, "must be between %d and %d, not %d", low, high, n)
 		return byDefault
 	}
 	f.settle(field, n, true)
@@ -145,10 +145,10 @@ func (f *Fields) Duration(field string, byDefault, low time.Duration) time.Durat
 	d, err := graph.ParseDuration(v)
 	switch {
 	case err != nil:
-		f.Refuse(field, graph.CodeBadValue, "%s: %v", field, err)
+		f.Refuse(field, graph.CodeBadValue, "%v", err)
 		return byDefault
 	case d < low:
-		f.Refuse(field, graph.CodeBadValue, "%s must be at least %s, not %s", field, low, d)
+		f.Refuse(field, graph.CodeBadValue, "must be at least %s, not %s", low, d)
 		return byDefault
 	}
 	f.settle(field, d.String(), true)
@@ -164,7 +164,7 @@ func (f *Fields) Size(field string, byDefault int64) int64 {
 	}
 	n, err := graph.ParseSize(v)
 	if err != nil {
-		f.Refuse(field, graph.CodeBadValue, "%s: %v", field, err)
+		f.Refuse(field, graph.CodeBadValue, "%v", err)
 		return byDefault
 	}
 	f.settle(field, n, true)
@@ -179,7 +179,7 @@ func (f *Fields) OneOf(field, byDefault string, words ...string) string {
 	case !given:
 		s = byDefault
 	case !ok || !slices.Contains(words, s):
-		f.Refuse(field, graph.CodeBadValue, "%s must be one of %s, not %s%s", field, strings.Join(words, ", "), show(v), didYouMean(s, words))
+		f.Refuse(field, graph.CodeBadValue, "must be one of %s, not %s%s", strings.Join(words, ", "), show(v), didYouMean(s, words))
 		return byDefault
 	}
 	f.settle(field, s, given)
@@ -198,7 +198,7 @@ func (f *Fields) Words(field string, byDefault []string, words ...string) []stri
 		list, ok = []any{s}, true
 	}
 	if !ok {
-		f.Refuse(field, graph.CodeWrongType, "%s must be a list of texts, not %s", field, describe(v))
+		f.Refuse(field, graph.CodeWrongType, "must be a list of texts, not %s", describe(v))
 		return byDefault
 	}
 	found := make([]string, 0, len(list))
@@ -207,9 +207,9 @@ func (f *Fields) Words(field string, byDefault []string, words ...string) []stri
 		at := fmt.Sprintf("%s[%d]", field, i)
 		switch {
 		case !ok:
-			f.Refuse(at, graph.CodeWrongType, "%s must be text, not %s", at, describe(item))
+			f.Refuse(at, graph.CodeWrongType, "must be text, not %s", describe(item))
 		case len(words) > 0 && !slices.Contains(words, s):
-			f.Refuse(at, graph.CodeBadValue, "%s may hold %s, not %s%s", field, strings.Join(words, ", "), show(s), didYouMean(s, words))
+			f.Refuse(at, graph.CodeBadValue, "must be one of %s, not %s%s", strings.Join(words, ", "), show(s), didYouMean(s, words))
 		case !slices.Contains(found, s):
 			found = append(found, s)
 		}
@@ -223,7 +223,7 @@ func (f *Fields) Object(field string) map[string]any {
 	v, given := f.take(field)
 	m, ok := v.(map[string]any)
 	if given && !ok {
-		f.Refuse(field, graph.CodeWrongType, "%s must be an object, not %s", field, describe(v))
+		f.Refuse(field, graph.CodeWrongType, "must be an object, not %s", describe(v))
 	}
 	return m
 }

@@ -86,7 +86,7 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 	s.kind = f.Required("kind", "one of "+kinds.list())
 	kind, known := kinds[s.kind]
 	if !known && s.kind != "" {
-		f.Refuse("kind", graph.CodeBadValue, "kind must be one of %s, not %s%s", kinds.list(), show(s.kind), didYouMean(s.kind, kinds.names()))
+		f.Refuse("kind", graph.CodeBadValue, "must be one of %s, not %s%s", kinds.list(), show(s.kind), didYouMean(s.kind, kinds.names()))
 	}
 	s.target(f)
 	common := f.commonNames()
@@ -129,13 +129,13 @@ func (s *spec) rules(f *Fields) {
 		size = 1
 	}
 	if b.Has("size") && s.made.BatchSize != 0 {
-		f.Refuse(s.made.BatchAlias, graph.CodeBadValue, "%s is the same as batch.size: give one of them", s.made.BatchAlias)
+		f.Refuse(s.made.BatchAlias, graph.CodeBadValue, "is the same as batch.size: give one of them")
 	}
 	size = b.Int("size", size, 1, maxBatch)
 	wait := b.Duration("wait", defaultBatchWait, 0)
 	b.rest()
 	if size == 1 && b.Has("wait") {
-		f.Refuse("batch.wait", graph.CodeBadValue, "batch.wait means nothing without batch.size above 1")
+		f.Refuse("batch.wait", graph.CodeBadValue, "means nothing without batch.size above 1")
 	}
 	overlap, limit := s.made.Overlap, s.made.MaxInFlight
 	if overlap == "" {
@@ -146,7 +146,7 @@ func (s *spec) rules(f *Fields) {
 	}
 	overlap = Overlap(f.OneOf("overlap", string(overlap), string(Allow), string(Skip), string(Queue)))
 	if overlap == Allow && f.Has("max_in_flight") {
-		f.Refuse("max_in_flight", graph.CodeBadValue, "max_in_flight means nothing with overlap allow; choose skip or queue")
+		f.Refuse("max_in_flight", graph.CodeBadValue, "means nothing with overlap allow; choose skip or queue")
 	}
 	limit = f.Int("max_in_flight", limit, 1, maxInFlight)
 	s.gate = Gate{Size: int(size), Wait: wait, Overlap: overlap, Max: int(limit)}
@@ -162,7 +162,7 @@ func (s *spec) compile(f *Fields) {
 	}
 	s.when = compileOne(f, "when", one)
 	if s.when != nil && s.when.Type() != graph.Boolean && s.when.Type() != graph.Any {
-		f.Refuse("when", graph.CodeExpression, "when must give true or false, not %s", s.when.Type())
+		f.Refuse("when", graph.CodeExpression, "must give true or false, not %s", s.when.Type())
 	}
 	s.dedupe = compileOne(f, "dedupe_key", one)
 	s.inputs, s.fixed = map[string]*graph.Template{}, map[string]any{}
@@ -226,13 +226,17 @@ func compileOne(f *Fields, field string, env graph.Env) *graph.Template {
 		f.take(field)
 		return nil
 	}
-	t, err := graph.CompileTemplate(strings.TrimSpace(f.Text(field, "")), env)
+	text, ok := f.raw[field].(string)
+	if f.Text(field, ""); !ok {
+		return nil
+	}
+	t, err := graph.CompileTemplate(strings.TrimSpace(text), env)
 	if err != nil {
 		noteAt(f, field, err, "")
 		return nil
 	}
 	if _, constant := t.Constant(); constant {
-		f.Refuse(field, graph.CodeExpression, "%s must be an expression over `event`, such as ${{ event.… }}", field)
+		f.Refuse(field, graph.CodeExpression, "must be an expression over `event`, such as ${{ event.… }}")
 		return nil
 	}
 	return t

@@ -23,10 +23,18 @@ type feed struct {
 	results chan error
 	panics  atomic.Bool
 	runs    atomic.Int32
+	slow    chan struct{} // its baseline waits for this, when set
 }
 
 func (s *feed) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
 	s.runs.Add(1)
+	if s.slow != nil {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.slow:
+		}
+	}
 	if from.Cursor == nil {
 		if err := emit(ctx, triggers.Batch{Cursor: json.RawMessage(`{}`)}); err != nil {
 			return err
@@ -96,17 +104,23 @@ func (w *world) start() {
 	w.manager = triggers.NewManager(w.ledger, kinds, triggers.Options{
 		Wake: func() { w.wakes.Add(1) }, Log: zerolog.Nop(), RunAs: "runner",
 	})
+	stop := runManager(w.T, w.manager)
+	w.stop = func() {
+		w.stop = func() {}
+		stop()
+	}
+}
+
+// runManager runs a manager until the function it returns is called.
+func runManager(t testing.TB, m *triggers.Manager) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	m := w.manager
 	go func() { done <- m.Run(ctx) }()
-	w.stop = func() {
+	return func() {
 		cancel()
-		if err, ok := <-done; ok && err != nil {
-			w.Error(err)
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
-		close(done)
-		w.stop = func() {}
 	}
 }
 

@@ -55,12 +55,12 @@ func (h *hub) make(f *triggers.Fields) triggers.Made {
 	c := config{interval: h.interval}
 	c.path = f.Required("dir_path", "the folder or file to watch, as an absolute path")
 	if c.path != "" && !filepath.IsAbs(c.path) {
-		f.Refuse("dir_path", graph.CodeBadPath, "dir_path must be absolute, such as /data/in, not %q", c.path)
+		f.Refuse("dir_path", graph.CodeBadPath, "must be absolute, such as /data/in, not %q", c.path)
 	}
 	c.path = filepath.Clean(c.path)
 	names := f.Words("event_names", []string{"ready"}, kindNames[:]...)
 	if len(names) == 0 {
-		f.Refuse("event_names", graph.CodeMissing, "event_names must hold at least one of created, closed, ready")
+		f.Refuse("event_names", graph.CodeMissing, "must hold at least one of created, closed, ready")
 	}
 	c.want = kindsOf(names)
 	c.include = globs(f, "include")
@@ -70,7 +70,7 @@ func (h *hub) make(f *triggers.Fields) triggers.Made {
 	c.fire = f.OneOf("existing", "ignore", "ignore", "fire") == "fire"
 	c.mode = f.OneOf("mode", modeAuto, modeAuto, modeEvents, modePoll, modeBoth)
 	if f.Bool("recursive", false) {
-		f.Refuse("recursive", graph.CodeBadValue, "recursive must be false: this version watches one folder, not the folders in it")
+		f.Refuse("recursive", graph.CodeBadValue, "must be false: this version watches one folder, not the folders in it")
 	}
 	made := triggers.Made{
 		Source: &source{hub: h, config: c}, Event: eventEnv(),

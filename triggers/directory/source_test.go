@@ -148,7 +148,7 @@ func TestDirectory(t *testing.T) {
 		w.must(os.Remove(w.path("one.dat")))
 		w.write("one.dat", "1234")
 		w.expect("closed one.dat, closed one.dat, closed one.dat")
-		w.trigger(triggers.Active)
+		w.trigger(triggers.Active, "")
 	})
 
 	t.Run("files_that_came_while_nobody_watched_are_found", func(t *testing.T) {

@@ -175,17 +175,14 @@ func (w *world) expect(want string) {
 	eventually(w, "events", w.seen, want)
 }
 
-// state waits for a state of the trigger and returns its reason.
-func (w *world) trigger(want triggers.State) string {
+// trigger waits for a state whose reason has a part.
+func (w *world) trigger(want triggers.State, part string) {
 	w.Helper()
-	var reason string
-	eventually(w, "state", func() triggers.State {
+	eventually(w, "state "+string(want)+" "+part, func() bool {
 		t, err := w.store.Trigger(w.Context(), "t")
 		w.must(err)
-		reason = t.Reason
-		return t.State
-	}, want)
-	return reason
+		return t.State == want && strings.Contains(t.Reason, part)
+	}, true)
 }
 
 func (w *world) revise(patch string) {

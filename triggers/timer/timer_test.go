@@ -264,11 +264,11 @@ func TestTime(t *testing.T) {
 
 func TestKind_says_what_is_wrong(t *testing.T) {
 	for fields, want := range map[string]string{
-		`"every":"0.5s"`:             `every must be at least 1s, not 500ms`,
+		`"every":"0.5s"`:             `every: must be at least 1s, not 500ms`,
 		`"every":"1m","time_gap":60`: `time_gap and every mean the same: give one of them`,
 		`"labels":{}`:                `say how often: every (such as 10m) or time_gap (seconds)`,
 		`"cron":"0 * * * *"`:         `cron is not supported by this version: time triggers take every or time_gap`,
-		`"every":1,"catch_up":"all"`: `catch_up must be one of last, not "all"`,
+		`"every":1,"catch_up":"all"`: `catch_up: must be one of last, not "all"`,
 		`"evry":1`:                   `unknown field "evry"; did you mean every?`,
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,56 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/store"
+	"github.com/latticed/latticed/triggers"
+)
+
+// BenchmarkClosed is the time from closing a file to its dispatch being durable.
+func BenchmarkClosed(b *testing.B) {
+	s, err := store.Open(b.Context(), b.TempDir(), store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := graph.Parse([]byte(showPath))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.InsertLattice(b.Context(), l, true, ""); err != nil {
+		b.Fatal(err)
+	}
+	woken := make(chan struct{}, 1)
+	m := triggers.NewManager(s, triggers.Kinds{"directory": Kind()}, triggers.Options{Log: zerolog.Nop(), Wake: func() { woken <- struct{}{} }})
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	dir := b.TempDir()
+	_, _, err = m.Add(ctx, []byte(`{"name":"t","kind":"directory","lattice":"show","overlap":"allow","dir_path":"`+dir+`","event_names":["closed"],"inputs":{"path":"${{ event.path }}"}}`), triggers.Principal{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		f, err := os.Create(fmt.Sprintf("%s/%d", dir, i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
+		<-woken
+	}
+	b.StopTimer()
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
