@@ -30,8 +30,8 @@ type timed struct {
 	ended chan graph.Dispatch
 }
 
-func newTimed(b *testing.B) timed {
-	h := timed{newHouse(b, newPlayer()), make(chan graph.Dispatch, 1)}
+func newTimed(h0 *house) timed {
+	h := timed{h0, make(chan graph.Dispatch, 1)}
 	h.opts.Ended = func(g graph.Dispatch) { h.ended <- g }
 	h.start()
 	return h
@@ -47,8 +47,8 @@ func (h timed) finish(doc string) graph.Dispatch {
 }
 
 // perElectron reports the time a dispatch of n electrons ran, per electron.
-func perElectron(b *testing.B, doc string, n int) {
-	h := newTimed(b)
+func perElectron(b *testing.B, h0 *house, doc string, n int) {
+	h := newTimed(h0)
 	var took time.Duration
 	for b.Loop() {
 		g := h.finish(doc)
@@ -59,16 +59,37 @@ func perElectron(b *testing.B, doc string, n int) {
 
 // What the dispatcher and the store cost beside an executor that costs nothing.
 func BenchmarkOverhead(b *testing.B) {
-	b.Run("chain_200", func(b *testing.B) { perElectron(b, chain(200), 200) })
+	b.Run("chain_200", func(b *testing.B) { perElectron(b, newHouse(b, newPlayer()), chain(200), 200) })
 	for _, n := range []int{1000, 4000} {
 		b.Run(fmt.Sprintf("fan_out_%d", n), func(b *testing.B) {
-			perElectron(b, wide(n), n)
+			perElectron(b, newHouse(b, newPlayer()), wide(n), n)
 		})
 	}
 	b.Run("one_electron", func(b *testing.B) {
-		h := newTimed(b)
+		h := newTimed(newHouse(b, newPlayer()))
 		for b.Loop() {
 			h.finish("lattice: one\nelectrons:\n  a: {run: [/bin/true]}\n")
+		}
+	})
+}
+
+// The same with real processes, beside what those cost alone.
+func BenchmarkLocal(b *testing.B) {
+	b.Run("chain_200", func(b *testing.B) { perElectron(b, newLocal(b), chain(200), 200) })
+	b.Run("fan_out_1000", func(b *testing.B) {
+		perElectron(b, newLocal(b), strings.ReplaceAll(wide(1000), "[x]", "[/bin/true]"), 1000)
+	})
+	b.Run("one_electron", func(b *testing.B) {
+		h := newTimed(newLocal(b))
+		for b.Loop() {
+			h.finish("lattice: one\nelectrons:\n  a: {run: [/bin/true]}\n")
+		}
+	})
+	b.Run("floor_fork_exec", func(b *testing.B) {
+		for b.Loop() {
+			if err := exec.Command("/bin/true").Run(); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }
@@ -128,13 +149,4 @@ func many(b *testing.B, f func() error) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "/s")
-}
-
-// BenchmarkFloor is what a program costs without anybody remembering it.
-func BenchmarkFloor_fork_exec(b *testing.B) {
-	for b.Loop() {
-		if err := exec.Command("/bin/true").Run(); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -8,15 +8,12 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"github.com/latticed/latticed/dispatcher"
 	"github.com/latticed/latticed/executors"
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/store"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var _ dispatcher.Store = (*store.Store)(nil)
 

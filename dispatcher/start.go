@@ -89,12 +89,7 @@ func (k *walk) start(i int) (ready []int, skipped []graph.Skip, started bool) {
 		Electron: i, Name: a.name, ID: a.id, N: a.n, Executor: a.executor, Handle: a.handle, At: k.now,
 	})
 	k.planned[a.executor]++
-	k.after = append(k.after, func() {
-		k.planned[a.executor]--
-		k.w.log.Info().Str(keyElectron, a.name).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).
-			Str(keyStatus, string(graph.Running)).Int("n", a.n).Msg("attempt started")
-		k.launch(a)
-	})
+	k.starting = append(k.starting, a)
 	return nil, nil, true
 }
 
@@ -113,6 +108,18 @@ func (k *walk) newAttempt(i int, id string, n int, executor string, t executors.
 	a := &attempt{electron: i, name: name, id: id, n: n, executor: executor, begun: k.now, task: t}
 	a.task.Report = func(code, detail string) { k.tell(news{attempt: a, trouble: trouble{code: code, detail: detail}}) }
 	return a
+}
+
+// launchPlanned runs the attempts of a step that is durable now.
+func (k *walk) launchPlanned(as []*attempt) {
+	for _, a := range as {
+		k.planned[a.executor]--
+		k.launch(a)
+	}
+	for _, a := range as {
+		k.w.log.Info().Str(keyElectron, a.name).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).
+			Str(keyStatus, string(graph.Running)).Int("n", a.n).Msg("attempt started")
+	}
 }
 
 // launch runs an attempt whose start is durable.

@@ -41,9 +41,10 @@ type walk struct {
 	wg   sync.WaitGroup // attempts
 	quit chan struct{}  // closed when attempts are to be left alone
 
-	step  graph.Step          // being planned
-	after []func()            // to do once step is durable
-	shown graph.WaitingChange // what is stored about waiting
+	step     graph.Step          // being planned
+	starting []*attempt          // of step
+	after    []func()            // what else to do once step is durable
+	shown    graph.WaitingChange // what is stored about waiting
 
 	now        time.Time // of this plan
 	slow       time.Time // since when it waits for slots, zero: it doesn't

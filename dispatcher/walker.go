@@ -141,8 +141,8 @@ func (k *walk) hand(ctx context.Context) error {
 // commit stores the planned step, trying until ctx ends, and then does what had to
 // wait for it. One try may take as long as patience.
 func (k *walk) commit(ctx context.Context, patience time.Duration) error {
-	s, after := k.step, k.after
-	k.step, k.after = graph.Step{Dispatch: k.w.id}, nil
+	s, starting, after := k.step, k.starting, k.after
+	k.step, k.starting, k.after = graph.Step{Dispatch: k.w.id}, nil, nil
 	if empty(s) {
 		return nil
 	}
@@ -165,6 +165,7 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 	if k.vals != nil {
 		clear(k.vals.fresh)
 	}
+	k.launchPlanned(starting) // first: everything else can go on beside them
 	for _, f := range after {
 		f()
 	}
