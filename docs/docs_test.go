@@ -6,14 +6,26 @@ package docs_test
 import (
 	"errors"
 	"flag"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/latticed/latticed/docs/console"
+)
+
+// What the pages show instead of the test's directory and user.
+const (
+	shownDir  = "/home/lise/latticed"
+	shownUser = "lise"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the pages")
@@ -60,8 +72,9 @@ func build(t *testing.T) string {
 // session starts a bash in a directory that looks like a checkout with the examples.
 func session(t *testing.T, bin string) *console.Session {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "docs") // short: it holds a socket
-	if err != nil {
+	// As long as the directory that the pages show, since tables are cut and aligned.
+	dir := fmt.Sprintf("/tmp/docs%010d", rand.IntN(1e9))
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -77,6 +90,23 @@ func session(t *testing.T, bin string) *console.Session {
 	s, err := console.Start(bash)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if *update {
+		s.Patience = 6 * time.Second
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`\b` + regexp.QuoteMeta(me.Username) + `\b`)
+	s.Shown = func(out string) string {
+		out = strings.ReplaceAll(out, dir, shownDir)
+		for n := range dir { // tables cut long values
+			if n > len("/tmp/") {
+				out = strings.ReplaceAll(out, dir[:n]+"…", shownDir[:n]+"…")
+			}
+		}
+		return name.ReplaceAllString(out, shownUser)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -113,8 +143,11 @@ func check(t *testing.T, s *console.Session, path string) {
 			var d *console.Difference
 			switch {
 			case err == nil:
-			case errors.As(err, &d) && *update && d.Exit == c.Exit:
+			case errors.As(err, &d) && *update:
 				found = append(found, d)
+				if d.Exit != c.Exit {
+					t.Errorf("%s: line %d ended with %d", path, c.Line, d.Exit)
+				}
 			default:
 				t.Fatalf("%s: %v", path, err)
 			}

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// patience is how long a command may take, and how long one that looks is repeated.
-const patience = 60 * time.Second
+// limit is how long a command may take.
+const limit = 2 * time.Minute
 
 // Session is a bash that runs the commands of a page one after the other, so that
 // later ones see the directory and the variables of earlier ones. It is used from
@@ -25,6 +25,13 @@ type Session struct {
 	stdin io.WriteCloser
 	out   *os.File
 	lines *bufio.Reader
+
+	// Shown changes what a command printed before it is compared and written, so
+	// that a page shows a reader's name and directory instead of the test's.
+	Shown func(string) string
+
+	// Patience is how long a command that looks is repeated; 30 s by default.
+	Patience time.Duration
 }
 
 // Start starts bash, a command that must run one reading its standard input.
@@ -45,7 +52,7 @@ func Start(bash *exec.Cmd) (*Session, error) {
 		read.Close()
 		return nil, fmt.Errorf("start a session: %w", err)
 	}
-	return &Session{bash: bash, stdin: stdin, out: read, lines: bufio.NewReader(read)}, nil
+	return &Session{bash: bash, stdin: stdin, out: read, lines: bufio.NewReader(read), Patience: 30 * time.Second}, nil
 }
 
 // Close ends the session and what it left running.
@@ -67,7 +74,7 @@ func (s *Session) Run(script string) (string, int, error) {
 	if _, err := io.WriteString(s.stdin, line); err != nil {
 		return "", 0, fmt.Errorf("run %q: %w", script, err)
 	}
-	if err := s.out.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.out.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return "", 0, fmt.Errorf("run %q: %w", script, err)
 	}
 	var out strings.Builder
@@ -93,11 +100,14 @@ func mayRepeat(script string) bool {
 
 // Check runs a command of a page and tells what it did differently.
 func (s *Session) Check(c Command) error {
-	deadline := time.Now().Add(patience / 2)
+	deadline := time.Now().Add(s.Patience)
 	for {
 		out, exit, err := s.Run(c.Script)
 		if err != nil {
 			return fmt.Errorf("line %d: %w; so far it printed\n%s", c.Line, err, out)
+		}
+		if s.Shown != nil {
+			out = s.Shown(out)
 		}
 		if exit == c.Exit && Match(c.Output, out) {
 			return nil
