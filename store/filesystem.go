@@ -29,7 +29,7 @@ func networkFilesystem(magic int64) (string, bool) {
 		0xaad7aaea: "PanFS",
 		0x786f4256: "a VirtualBox share",
 		0x65735546: "FUSE (sshfs or the like)",
-	}[uint32(magic)] //nolint:gosec // the kernel's word has 32 bits
+	}[uint32(magic)]
 	return name, ok
 }
 

@@ -65,7 +65,7 @@ func (p *prepared) exec(q string, args []any) (changed, rowid int64, err error) 
 		return 0, 0, fmt.Errorf("%d arguments for %d places in %q", len(args), n, q)
 	}
 	for i, a := range args {
-		if err := p.bind(stmt, int32(i+1), a); err != nil { //nolint:gosec // statements have few arguments
+		if err := p.bind(stmt, int32(i+1), a); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -121,7 +121,7 @@ func (p *prepared) bind(stmt uintptr, i int32, a any) error {
 		if err != nil {
 			return err
 		}
-		rc = sqlite3.Xsqlite3_bind_text(p.tls, stmt, i, c, int32(len(a)), sqlite3.SQLITE_STATIC) //nolint:gosec // SQLite holds no gigabytes
+		rc = sqlite3.Xsqlite3_bind_text(p.tls, stmt, i, c, int32(len(a)), sqlite3.SQLITE_STATIC)
 	case []byte:
 		if a == nil {
 			rc = sqlite3.Xsqlite3_bind_null(p.tls, stmt, i)
@@ -131,7 +131,7 @@ func (p *prepared) bind(stmt uintptr, i int32, a any) error {
 		if err != nil {
 			return err
 		}
-		rc = sqlite3.Xsqlite3_bind_blob(p.tls, stmt, i, c, int32(len(a)), sqlite3.SQLITE_STATIC) //nolint:gosec // SQLite holds no gigabytes
+		rc = sqlite3.Xsqlite3_bind_blob(p.tls, stmt, i, c, int32(len(a)), sqlite3.SQLITE_STATIC)
 	default:
 		return fmt.Errorf("argument %d is a %T, which has no place in a row", i, a)
 	}
