@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"strconv"
 	"time"
 )
@@ -53,7 +54,10 @@ func (o *Options) flags() *flag.FlagSet {
 	f.StringVar(&o.StateDir, "state-dir", o.StateDir, "state directory")
 	f.StringVar(&o.RuntimeDir, "runtime-dir", o.RuntimeDir, "folder of the socket")
 	f.StringVar(&o.Socket, "socket", o.Socket, "path of the socket")
-	f.IntVar(&o.UID, "uid", o.UID, "user that may connect besides the runner's own and root")
+	f.Func("uid", "user, by name or number, that may connect besides the runner's own and root", func(who string) (err error) {
+		o.UID, err = userID(who)
+		return err
+	})
 	f.IntVar(&o.GID, "gid", o.GID, "group that may connect")
 	f.DurationVar(&o.Idle, "idle", o.Idle, "leave after this without attempts and daemon")
 	f.Int64Var(&o.LogKeep, "log-keep", o.LogKeep, "bytes kept of each end of stdout and stderr")
@@ -63,6 +67,18 @@ func (o *Options) flags() *flag.FlagSet {
 	f.IntVar(&o.Protocol, "protocol", o.Protocol, "number of the protocol")
 	f.BoolVar(&o.Detach, "detach", o.Detach, "go to the background")
 	return f
+}
+
+// userID finds a user by number or name; units know names only.
+func userID(who string) (int, error) {
+	if n, err := strconv.Atoi(who); err == nil {
+		return n, nil
+	}
+	u, err := user.Lookup(who)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(u.Uid)
 }
 
 // ParseArgs reads the arguments of `latticed runner`.
