@@ -327,3 +327,8 @@ func TestLive(t *testing.T) {
 		t.Errorf("log %q %v", b, err)
 	}
 }
+
+// stepOne starts electron 0.
+func stepOne(dispatch string) graph.Step {
+	return graph.Step{Dispatch: dispatch, Starts: []graph.AttemptStart{start(0, 1, "a")}}
+}
