@@ -107,7 +107,7 @@ func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]an
 	}
 	d.count.accepted.Add(1)
 	d.log.Info().Str(keyDispatch, stored.ID).Str(keyStatus, string(stored.Status)).
-		Str("lattice", l.Name).Str("parent", r.ParentID).Msg("dispatch accepted")
+		Str(keyLattice, l.Name).Msg("dispatch accepted")
 	if stored.Status == graph.Pending {
 		d.Wake()
 	}

@@ -122,7 +122,7 @@ func (k *walk) execute(ctx context.Context, a *attempt) (res executors.Result, e
 		res, err = e.Run(ctx, a.task)
 		return nil
 	}); p != nil {
-		k.w.log.Error().Err(p).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).Msg("executor panicked")
+		k.w.log.Error().AnErr(keyErr, p).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).Msg("executor panicked")
 		return res, fmt.Errorf("executor %s panicked: %w", a.executor, executors.ErrUnknown)
 	}
 	return res, err

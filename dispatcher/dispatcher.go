@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -41,6 +40,8 @@ type Dispatcher struct {
 	// claiming keeps a cancellation from falling between the moment a dispatch was
 	// read as running and the moment its walker can be told: Cancel reads, claims write.
 	claiming sync.RWMutex
+
+	unsure bool // the last claim failed; belongs to Run
 
 	mu    sync.Mutex
 	live  map[string]*walker  // by dispatch id
@@ -92,8 +93,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		return nil
 	}
 	wg.Go(func() { d.settle(ctx) })
+	claim := func() error { return d.claim(ctx, &wg) }
 	for {
-		d.persistOn(ctx, d.beats, "claim", func() error { return d.claim(ctx, &wg) })
+		d.persistOn(ctx, d.beats, "claim", claim)
 		if !d.sleepUntilWoken(ctx) {
 			return nil
 		}
@@ -105,12 +107,9 @@ const page = 64 // dispatches read or claimed at a time
 // recover starts a walker for every dispatch that is running. It may be repeated.
 func (d *Dispatcher) recover(ctx context.Context, wg *sync.WaitGroup) error {
 	for after := int64(0); ; {
-		d.claiming.Lock()
-		runs, err := d.store.Live(ctx, after, page)
-		if err == nil {
-			d.start(ctx, wg, runs, "dispatch found again")
-		}
-		d.claiming.Unlock()
+		runs, err := d.take(ctx, wg, "dispatch found again", func() ([]graph.Run, error) {
+			return d.store.Live(ctx, after, page)
+		})
 		if err != nil || len(runs) == 0 {
 			return err
 		}
@@ -118,23 +117,38 @@ func (d *Dispatcher) recover(ctx context.Context, wg *sync.WaitGroup) error {
 	}
 }
 
-// claim fills the window with pending dispatches.
-func (d *Dispatcher) claim(ctx context.Context, wg *sync.WaitGroup) error {
+// claim fills the window with pending dispatches. One that seemed to fail may have been
+// stored all the same: then its dispatches are running, without a walker.
+func (d *Dispatcher) claim(ctx context.Context, wg *sync.WaitGroup) (err error) {
+	if d.unsure {
+		if err := d.recover(ctx, wg); err != nil {
+			return err
+		}
+	}
+	defer func() { d.unsure = err != nil }()
 	for {
 		n := min(page, d.free())
 		if n <= 0 {
 			return nil // the end of a walker wakes us
 		}
-		d.claiming.Lock()
-		runs, err := d.store.Claim(ctx, n)
-		if err == nil {
-			d.start(ctx, wg, runs, "dispatch started")
-		}
-		d.claiming.Unlock()
+		runs, err := d.take(ctx, wg, "dispatch started", func() ([]graph.Run, error) {
+			return d.store.Claim(ctx, n)
+		})
 		if err != nil || len(runs) < n {
 			return err
 		}
 	}
+}
+
+// take starts walkers for what f returns. No cancellation comes between.
+func (d *Dispatcher) take(ctx context.Context, wg *sync.WaitGroup, what string, f func() ([]graph.Run, error)) ([]graph.Run, error) {
+	d.claiming.Lock()
+	defer d.claiming.Unlock()
+	runs, err := f()
+	if err == nil {
+		d.start(ctx, wg, runs, what)
+	}
+	return runs, err
 }
 
 func (d *Dispatcher) free() int {
@@ -158,7 +172,7 @@ func (d *Dispatcher) start(ctx context.Context, wg *sync.WaitGroup, runs []graph
 		}
 		d.mu.Unlock()
 		d.log.Info().Str(keyDispatch, w.id).Str(keyStatus, string(r.Dispatch.Status)).
-			Str("lattice", r.Dispatch.LatticeName).Msg(what)
+			Str(keyLattice, r.Dispatch.LatticeName).Msg(what)
 		wg.Go(func() {
 			w.live(ctx, r)
 			d.mu.Lock()
@@ -181,62 +195,3 @@ func openAttempts(r graph.Run) []graph.Attempt {
 	}
 	return open
 }
-
-// settle tells the executors which of the attempts they remember are still wanted.
-func (d *Dispatcher) settle(ctx context.Context) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for name, e := range d.execs {
-		if s, ok := e.(executors.Settler); ok {
-			wg.Go(func() {
-				d.persist(ctx, "settle "+name, func() error { return s.Settle(ctx, d.owns) })
-			})
-		}
-	}
-}
-
-func (d *Dispatcher) owns(attempt string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, ok := d.owned[attempt]
-	return ok
-}
-
-func (d *Dispatcher) own(attempt string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.owned[attempt] = struct{}{}
-}
-
-func (d *Dispatcher) disown(attempt string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.owned, attempt)
-}
-
-// persist repeats f with back-off until it succeeds; false when ctx ended first.
-func (d *Dispatcher) persist(ctx context.Context, what string, f func() error) bool {
-	return d.persistOn(ctx, nil, what, f)
-}
-
-// persistOn is persist in the loop of Run, which answers beats also while it waits.
-func (d *Dispatcher) persistOn(ctx context.Context, beats <-chan chan<- struct{}, what string, f func() error) bool {
-	for n := 1; ; n++ {
-		err := guard(f)
-		if ctx.Err() != nil {
-			return false
-		}
-		if err == nil {
-			return true
-		}
-		d.count.storeErrors.Add(1)
-		delay := againDelay(n, jitter())
-		d.log.Error().Err(err).Dur("again_in", delay).Msg(what + " failed")
-		if !sleepOn(ctx, beats, delay) {
-			return false
-		}
-	}
-}
-
-// sleep waits for d; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool { return sleepOn(ctx, nil, d) }

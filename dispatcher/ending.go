@@ -38,7 +38,7 @@ func (k *walk) preserve(ctx context.Context, a *attempt, res executors.Result, v
 			return &e.ending
 		}
 		k.w.d.count.storeErrors.Add(1)
-		k.w.log.Error().Err(err).Str(keyElectron, a.name).Str(keyAttempt, a.id).
+		k.w.log.Error().AnErr(keyErr, err).Str(keyElectron, a.name).Str(keyAttempt, a.id).
 			Msg("what an attempt left could not be stored")
 		k.tell(news{attempt: a, trouble: trouble{code: waitStore, detail: err.Error()}})
 		if !k.pause(ctx, n) {
@@ -159,7 +159,7 @@ func (w *walker) released(a *attempt, e ending) {
 	s := e.record.Status
 	if e.release != nil {
 		if err := guard(func() error { e.release(keeps(s)); return nil }); err != nil {
-			w.log.Error().Err(err).Str(keyAttempt, a.id).Msg("attempt could not be released")
+			w.log.Error().AnErr(keyErr, err).Str(keyAttempt, a.id).Msg("attempt could not be released")
 		}
 	}
 	w.d.disown(a.id)
@@ -167,7 +167,7 @@ func (w *walker) released(a *attempt, e ending) {
 	l := w.log.Info().Str(keyElectron, a.name).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).
 		Str(keyStatus, string(s)).Dur(keyDur, e.record.At.Sub(a.begun))
 	if e.record.Error != nil {
-		l = l.Str(keyReason, e.record.Error.Code).Str("err", e.record.Error.Message)
+		l = l.Str(keyReason, e.record.Error.Code).Str(keyErr, e.record.Error.Message)
 	}
 	l.Msg("attempt ended")
 }

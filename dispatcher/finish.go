@@ -30,7 +30,7 @@ func (k *walk) finishIfOver() {
 		if mayPass(err) {
 			k.vain++
 			k.finish = k.now.Add(againDelay(k.vain, jitter()))
-			k.w.log.Error().Err(err).Msg("output could not be composed")
+			k.w.log.Error().AnErr(keyErr, err).Msg("output could not be composed")
 			return
 		}
 		if end.Result = raw; err != nil {
@@ -80,13 +80,13 @@ func (d *Dispatcher) hasEnded(g graph.Dispatch) {
 		l = l.Dur(keyDur, g.EndedAt.Sub(g.StartedAt))
 	}
 	if g.Error != nil {
-		l = l.Str(keyElectron, g.Error.Electron).Str(keyReason, g.Error.Code).Str("err", g.Error.Message)
+		l = l.Str(keyElectron, g.Error.Electron).Str(keyReason, g.Error.Code).Str(keyErr, g.Error.Message)
 	}
 	l.Msg("dispatch ended")
 	if d.opts.Ended == nil {
 		return
 	}
 	if err := guard(func() error { d.opts.Ended(g); return nil }); err != nil {
-		d.log.Error().Err(err).Str(keyDispatch, g.ID).Msg("whoever wanted to know of the end panicked")
+		d.log.Error().AnErr(keyErr, err).Str(keyDispatch, g.ID).Msg("whoever wanted to know of the end panicked")
 	}
 }

@@ -146,7 +146,8 @@ type faulty struct {
 	*store.Store
 	steps   atomic.Int64
 	advance atomic.Pointer[func(graph.Step, func() error) error]
-	claim   atomic.Pointer[func() error]
+	claim   atomic.Pointer[func() error] // before it
+	claimed atomic.Pointer[func() error] // after it, when it claimed something
 	stage   atomic.Pointer[func() error]
 }
 
@@ -169,7 +170,13 @@ func (f *faulty) Claim(ctx context.Context, limit int) ([]graph.Run, error) {
 			return nil, err
 		}
 	}
-	return f.Store.Claim(ctx, limit)
+	runs, err := f.Store.Claim(ctx, limit)
+	if g := f.claimed.Load(); g != nil && len(runs) > 0 {
+		if err := (*g)(); err != nil {
+			return nil, err
+		}
+	}
+	return runs, err
 }
 
 func (f *faulty) StageAsset(ctx context.Context, r io.Reader) (graph.NewAsset, error) {

@@ -9,5 +9,7 @@ const (
 	keyExecutor  = "executor"
 	keyStatus    = "status"
 	keyReason    = "reason"
-	keyDur       = "dur"
+	keyErr       = "err"
+	keyDur       = "dur" // how long it took, or how long until it is tried again
+	keyLattice   = "lattice"
 )

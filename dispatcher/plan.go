@@ -187,7 +187,7 @@ func (k *walk) unprepared(i int, err error) ([]int, []graph.Skip) {
 	x := &k.es[i]
 	x.vain++
 	k.later[i] = k.now.Add(againDelay(x.vain, jitter()))
-	k.w.log.Error().Err(err).Str(keyElectron, name).Msg("electron could not be prepared")
+	k.w.log.Error().AnErr(keyErr, err).Str(keyElectron, name).Msg("electron could not be prepared")
 	if x.waiting == nil || x.waiting.Code != waitStore {
 		x.waiting = &graph.Waiting{Code: waitStore, Since: k.now, Detail: err.Error()}
 		reason := ""
@@ -219,13 +219,11 @@ func (k *walk) becomeDue() {
 // cancelAll ends what runs and everything that has not begun.
 func (k *walk) cancelAll() {
 	k.cancelling = true
-	running := 0
 	for i := range k.es {
 		if a := k.es[i].attempt; a != nil {
-			running++
 			a.cancel(executors.ErrCancelled)
 		}
 	}
 	k.skipped(k.p.CancelAll())
-	k.w.log.Info().Int("running", running).Msg("dispatch is being cancelled")
+	k.w.log.Info().Msg("dispatch is being cancelled")
 }

@@ -118,7 +118,7 @@ func (k *walk) launchPlanned(as []*attempt) {
 	}
 	for _, a := range as {
 		k.w.log.Info().Str(keyElectron, a.name).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).
-			Str(keyStatus, string(graph.Running)).Int("n", a.n).Msg("attempt started")
+			Str(keyStatus, string(graph.Running)).Msg("attempt started")
 	}
 }
 

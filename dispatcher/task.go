@@ -1,11 +1,8 @@
 package dispatcher
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/latticed/latticed/executors"
@@ -86,69 +83,4 @@ func (k *walk) included() ([]executors.File, error) {
 	}
 	k.include = fs
 	return fs, nil
-}
-
-// size looks how long a stored asset is.
-func (v *values) size(sha256 string) (int64, error) {
-	r, err := v.store.OpenAsset(v.ctx, sha256)
-	if err != nil {
-		return 0, &readError{sha256, err}
-	}
-	defer r.Close()
-	n, err := r.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, &readError{sha256, err}
-	}
-	return n, nil
-}
-
-// file makes a stored asset one to be laid out.
-func (v *values) file(name string, a graph.Asset) (executors.File, error) {
-	f := executors.File{Name: name, Size: a.Size}
-	if a.Size > inlineMax {
-		f.Open = func() (*os.File, error) { return v.open(a) }
-		return f, nil
-	}
-	b, err := v.read(a)
-	if err != nil {
-		return f, err
-	}
-	f.Data = notNil(b)
-	return f, nil
-}
-
-// open returns a stored asset as a real file, whichever way the store keeps it.
-func (v *values) open(a graph.Asset) (*os.File, error) {
-	r, err := v.store.OpenAsset(v.ctx, a.SHA256)
-	if err != nil {
-		return nil, &readError{a.SHA256, err}
-	}
-	if f, ok := r.(*os.File); ok {
-		return f, nil
-	}
-	defer r.Close()
-	f, err := os.CreateTemp("", "latticed-asset-")
-	if err != nil {
-		return nil, fmt.Errorf("asset %s: %w", a.SHA256, err)
-	}
-	err = errors.Join(os.Remove(f.Name()))
-	if err == nil {
-		_, err = io.Copy(f, r)
-	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("asset %s: %w", a.SHA256, err)
-	}
-	return f, nil
-}
-
-// notNil makes empty bytes bytes: nil would mean that they are elsewhere.
-func notNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }

@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"strconv"
 
 	"github.com/latticed/latticed/executors"
 	"github.com/latticed/latticed/graph"
-	"github.com/latticed/latticed/triggers"
 )
 
 // values is what the expressions of one dispatch see. Results come from the store
@@ -221,44 +218,4 @@ func (v *values) text(electron string, a *graph.Asset) (string, error) {
 		v.failure = fmt.Errorf("stdout of electron %s: %w", electron, err)
 	}
 	return string(b), err
-}
-
-// errNotYet means that the next plan will have the bytes: they are in a file that
-// counts once the step being planned names it.
-var errNotYet = errors.New("not stored yet")
-
-// read returns all bytes of a stored asset.
-func (v *values) read(a graph.Asset) ([]byte, error) {
-	if n, ok := v.fresh[a.SHA256]; ok {
-		if n.Data == nil {
-			return nil, errNotYet
-		}
-		return n.Data, nil
-	}
-	r, err := v.store.OpenAsset(v.ctx, a.SHA256)
-	if err != nil {
-		return nil, &readError{a.SHA256, err}
-	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, &readError{a.SHA256, err}
-	}
-	return b, nil
-}
-
-// readError means that stored bytes could not be read.
-type readError struct {
-	sha256 string
-	err    error
-}
-
-func (e *readError) Error() string { return "asset " + e.sha256 + ": " + e.err.Error() }
-func (e *readError) Unwrap() error { return e.err }
-
-// mayPass tells whether err is a failure to read that is worth another try: bytes that
-// are gone stay gone, and an expression fails the same way each time.
-func mayPass(err error) bool {
-	var r *readError
-	return errors.Is(err, errNotYet) || errors.As(err, &r) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, triggers.ErrNotFound)
 }

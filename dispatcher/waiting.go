@@ -29,7 +29,7 @@ func (k *walk) troubled(a *attempt, t trouble) {
 	c.From, c.Waiting = graph.Running, x.waiting
 	k.step.Electrons = append(k.step.Electrons, c)
 	k.w.log.Info().Str(keyElectron, a.name).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).
-		Str(keyStatus, string(x.status)).Str(keyReason, t.code).Str("detail", t.detail).Msg("attempt waits")
+		Str(keyStatus, string(x.status)).Str(keyReason, t.code).Str(keyErr, t.detail).Msg("attempt waits")
 }
 
 // mind keeps the trouble of an electron's attempt, and how many there are.

@@ -51,7 +51,7 @@ func (w *walker) live(ctx context.Context, r graph.Run) {
 		}
 		w.d.count.restarts.Add(1)
 		delay := againDelay(n, jitter())
-		w.log.Error().Err(err).Dur("again_in", delay).Msg("dispatch starts over from the store")
+		w.log.Error().AnErr(keyErr, err).Dur(keyDur, delay).Msg("dispatch starts over from the store")
 		if !sleep(ctx, delay) {
 			return
 		}
@@ -156,7 +156,7 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 		}
 		k.w.d.count.stepRetries.Add(1)
 		delay := againDelay(n, jitter())
-		k.w.log.Error().Err(err).Dur("again_in", delay).Msg("step could not be stored")
+		k.w.log.Error().AnErr(keyErr, err).Dur(keyDur, delay).Msg("step could not be stored")
 		if !sleep(ctx, delay) {
 			return context.Cause(ctx)
 		}
