@@ -5,6 +5,7 @@ set -euo pipefail
 # command:Debian package
 needs=(
   python3:python3
+  setfacl:acl
   curl:curl
   jq:jq
   gcc:gcc # the race detector needs it

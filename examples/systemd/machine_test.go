@@ -77,6 +77,10 @@ func (m *machine) boot() {
 		_ = nspawn.Wait() // its exit code says how the machine ended, which nobody asks
 	}()
 	m.t.Cleanup(func() {
+		if m.t.Failed() && m.leader != 0 {
+			journal, _ := m.try("journalctl", "-b", "--no-pager", "-u", "latticed*", "-n", "100")
+			m.t.Logf("journal of the machine:\n%s", journal)
+		}
 		if m.leader != 0 {
 			_ = syscall.Kill(m.leader, syscall.Signal(34+4)) // SIGRTMIN+4: power off
 		}
@@ -86,7 +90,7 @@ func (m *machine) boot() {
 			_ = nspawn.Process.Kill()
 			<-exited
 		}
-		if m.t.Failed() {
+		if m.t.Failed() && m.leader == 0 {
 			m.t.Logf("console of the machine:\n%s", console.Bytes())
 		}
 	})
@@ -113,7 +117,7 @@ func (m *machine) run(command ...string) string {
 
 // try is run for a command that may fail.
 func (m *machine) try(command ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), time.Minute)
 	defer cancel()
 	path := "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 	args := append([]string{"-t", strconv.Itoa(m.leader), "-a", "env", "-i", path, "LANG=C.UTF-8"}, command...)
