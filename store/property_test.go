@@ -16,16 +16,15 @@ import (
 // contradicting decisions and restarts: each event ends in at most one firing, a fired
 // firing has its dispatches, and the numbers agree with the rows.
 func TestEventsFireOnce(t *testing.T) {
-	dir := t.TempDir()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "s"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	n := 0
 	rapid.Check(t, func(r *rapid.T) {
 		n++
-		s, err := Open(t.Context(), filepath.Join(dir, fmt.Sprint(n)), Options{})
-		if err != nil {
-			r.Fatal(err)
-		}
 		m := model{t: t, keys: map[string]string{}}
-		m.tr, m.l = withTrigger(t, s, "a")
+		m.tr, m.l = withTrigger(t, s, fmt.Sprintf("t%d", n))
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
 			switch rapid.IntRange(0, 5).Draw(r, "step") {
 			case 0, 1, 2:
@@ -33,6 +32,9 @@ func TestEventsFireOnce(t *testing.T) {
 			case 3, 4:
 				m.fire(r, s)
 			case 5:
+				if rapid.IntRange(0, 4).Draw(r, "restart") > 0 {
+					continue
+				}
 				if err := s.Close(); err != nil {
 					r.Fatal(err)
 				}
@@ -40,12 +42,12 @@ func TestEventsFireOnce(t *testing.T) {
 					r.Fatal(err)
 				}
 			}
-			m.check(r, s)
 		}
-		if err := s.Close(); err != nil {
-			r.Fatal(err)
-		}
+		m.check(r, s)
 	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // model is what the test knows: the id each key was stored with.
@@ -105,11 +107,11 @@ func (m *model) decisions(r *rapid.T, ids []string) []triggers.Decision {
 
 func (m *model) check(r *rapid.T, s *Store) {
 	ctx := m.t.Context()
-	es, _, err := s.Events(ctx, "a", nil, 500, "")
+	es, _, err := s.Events(ctx, m.tr.ID, nil, 500, "")
 	if err != nil || len(es) != len(m.keys) {
 		r.Fatalf("%d events, want %d (%v)", len(es), len(m.keys), err)
 	}
-	fs, _, err := s.Firings(ctx, "a", nil, 500, "")
+	fs, _, err := s.Firings(ctx, m.tr.ID, nil, 500, "")
 	if err != nil {
 		r.Fatal(err)
 	}

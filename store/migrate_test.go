@@ -1,0 +1,176 @@
+package store
+
+import (
+	"compress/gzip"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+)
+
+var update = flag.Bool("update", false, "write testdata of the present schema")
+
+// later is a migration of a version to come.
+func later(id, sql string) migration { return migration{id, sql, strings.Repeat("0", 64)} }
+
+func migrated(t *testing.T, dir string, ms []migration) error {
+	t.Helper()
+	file := filepath.Join(dir, databaseName)
+	db, err := openHandle(writerDSN(file, Options{}.withDefaults()), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeHandle(db)
+	return migrate(t.Context(), db, file, ms)
+}
+
+func TestMigrate(t *testing.T) {
+	ms := must(migrations())(t)
+	closed := func(t *testing.T) string {
+		s := openNew(t)
+		insert(t, s, dispatchOf(withLattice(t, s, "x", 1)))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return s.dir
+	}
+
+	t.Run("the database is copied before", func(t *testing.T) {
+		dir := closed(t)
+		next := append(slices.Clone(ms), later("0099_more", "CREATE TABLE more (n INTEGER); INSERT INTO more SELECT number FROM dispatches;"))
+		if err := migrated(t, dir, next); err != nil {
+			t.Fatal(err)
+		}
+		before := filepath.Join(dir, databaseName+".before-0099_more")
+		info, err := os.Stat(before)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatal(info, err)
+		}
+		if err := migrated(t, dir, next); err != nil {
+			t.Errorf("a second time: %v", err)
+		}
+		_, err = Open(t.Context(), dir, Options{})
+		var se *SchemaError
+		if !errors.As(err, &se) || !strings.Contains(err.Error(), "newer latticed") || !strings.Contains(err.Error(), "0099_more") {
+			t.Errorf("a newer schema: %v", err)
+		}
+		if err := os.Rename(before, filepath.Join(dir, databaseName)); err != nil {
+			t.Fatal(err)
+		}
+		if s := openAt(t, dir, Options{}); rows(t, s, "dispatches") != 1 {
+			t.Error("the copy lacks something")
+		}
+	})
+
+	t.Run("one that fails changes nothing", func(t *testing.T) {
+		dir := closed(t)
+		err := migrated(t, dir, append(slices.Clone(ms), later("0098_a", "CREATE TABLE a (n)"), later("0099_b", "CREATE TABLE b (n); SELECT nothing")))
+		if err == nil || !strings.Contains(err.Error(), "0099_b") {
+			t.Fatalf("got %v", err)
+		}
+		if s := openAt(t, dir, Options{}); rows(t, s, "sqlite_schema WHERE name IN ('a', 'b')") != 0 {
+			t.Error("half of it was done")
+		}
+	})
+
+	t.Run("one that was changed after its release is refused", func(t *testing.T) {
+		dir := closed(t)
+		changed := slices.Clone(ms)
+		changed[0].hash = strings.Repeat("f", 64)
+		var se *SchemaError
+		if err := migrated(t, dir, changed); !errors.As(err, &se) {
+			t.Errorf("got %v", err)
+		}
+		between := append([]migration{later("0000_x", "SELECT 1")}, ms...)
+		if err := migrated(t, dir, between); !errors.As(err, &se) || !strings.Contains(err.Error(), "0000_x") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+const fixture = "testdata/release-1.db.gz"
+
+// TestFirstRelease opens a database that the first release wrote.
+func TestFirstRelease(t *testing.T) {
+	if *update {
+		writeFixture(t)
+	}
+	dir := t.TempDir()
+	f := must(os.Open(fixture))(t)
+	defer f.Close()
+	z := must(gzip.NewReader(f))(t)
+	data := must(io.ReadAll(z))(t)
+	if err := os.WriteFile(filepath.Join(dir, databaseName), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := openAt(t, dir, Options{})
+	ds, _, err := s.Dispatches(t.Context(), DispatchFilter{Labels: map[string]string{"sample": "A1"}})
+	if err != nil || len(ds) != 1 || ds[0].Status != graph.Completed || string(ds[0].Result) != `{"peak":42}` {
+		t.Fatalf("%+v %v", ds, err)
+	}
+	if got := read(t, s, must(s.Electron(t.Context(), ds[0].ID, "e0"))(t).Result.SHA256); string(got) != "42" {
+		t.Errorf("result %s", got)
+	}
+	tr := must(s.Trigger(t.Context(), "scans"))(t)
+	es, _, err := s.Events(t.Context(), tr.ID, nil, 10, "")
+	if err != nil || len(es) != 2 || es[1].State != triggers.EventFired || es[0].State != triggers.EventPending {
+		t.Errorf("%+v %v", es, err)
+	}
+	if l := must(s.Lattice(t.Context(), "of-scans"))(t); len(l.Electrons) != 1 {
+		t.Errorf("%+v", l)
+	}
+	if _, found, err := s.Replay(t.Context(), *onceFor("k", "b")); err != nil || found {
+		t.Errorf("an old key: %v %v", found, err) // it is older than seven days, or will be
+	}
+	insert(t, s, dispatchOf(must(s.Lattice(t.Context(), "of-scans"))(t)))
+}
+
+func writeFixture(t *testing.T) {
+	t.Helper()
+	s := openNew(t)
+	tr, l := withTrigger(t, s, "scans")
+	e := event(t, "1")
+	d := dispatchOf(l)
+	d.Labels = map[string]string{"sample": "A1"}
+	record(t, s, tr, triggers.Batch{Cursor: []byte("1"), Entities: []triggers.Change{{Key: []byte("1"), Version: "1"}}, Events: []triggers.Event{e, event(t, "2")}}, fired(e, d)...)
+	run := must(s.Claim(t.Context(), 1))(t)[0].Dispatch
+	advance(t, s, stepOne(run.ID))
+	v := must(s.StageAsset(t.Context(), strings.NewReader("42")))(t)
+	c := change(0, graph.Running, graph.Completed)
+	c.Result = &v.Asset
+	advance(t, s, graph.Step{
+		Dispatch: run.ID, Assets: []graph.NewAsset{v}, Ends: []graph.AttemptEnd{end(0, 1, "a", graph.Completed)},
+		Electrons: []graph.ElectronChange{c}, Finish: &graph.DispatchEnd{Status: graph.Completed, Result: []byte(`{"peak":42}`)},
+	})
+	err := s.change(t.Context(), func(t *tx) error { // as old as a key can be
+		_, err := t.exec("INSERT INTO idempotency_keys (principal, route, key, body_hash, status, created_at) VALUES ('anna', 'POST /dispatches', 'k', x'00', 201, 1)")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := must(openHandle(writerDSN(filepath.Join(s.dir, databaseName), s.o), 1))(t)
+	out := filepath.Join(t.TempDir(), "copy")
+	err = errors.Join(copyDatabase(db.Session(&gorm.Session{}), out), closeHandle(db), os.MkdirAll("testdata", 0o755))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := must(os.Create(fixture))(t)
+	z := gzip.NewWriter(f)
+	_, err = z.Write(must(os.ReadFile(out))(t))
+	if err := errors.Join(err, z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
