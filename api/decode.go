@@ -163,14 +163,14 @@ func (w *walker) end() {
 	}
 }
 
+// syntax asks for the place of a syntax error again: tokens don't know it well.
 func (w *walker) syntax(err error) {
-	at := w.dec.InputOffset()
+	at := int64(len(w.src))
 	var syn *json.SyntaxError
-	if errors.As(err, &syn) {
-		at = max(syn.Offset-1, 0)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		at, err = int64(len(w.src)), errors.New("it ends in the middle")
+	if errors.As(json.Unmarshal(w.src, new(json.RawMessage)), &syn) && syn.Offset < at {
+		at, err = max(syn.Offset-1, 0), syn
+	} else if errors.As(err, &syn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("it ends in the middle")
 	}
 	_ = w.add(at, fieldError("", codeInvalidJSON, "not JSON: %v", err))
 }

@@ -3,10 +3,12 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/store"
@@ -35,16 +37,20 @@ func (s *Server) StoreLattice(ctx context.Context, r StoreLatticeRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	known, err := s.o.Store.LatticeInfo(ctx, l.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	now := time.Now()
 	ctx, call, err := s.once(ctx, r.Params.IdempotencyKey, func(v any) (int, any, bool) {
 		stored, ok := v.(store.Stored)
 		if !ok {
 			return 0, nil, false
 		}
-		status := http.StatusOK
 		if stored.New {
-			status = http.StatusCreated
+			return http.StatusCreated, newLattice(l, who.Name, now), true
 		}
-		return status, storedLattice(stored.Lattice, who.Name), true
+		return http.StatusOK, renamed(known, l, who.Name, now), true
 	})
 	if err != nil {
 		return nil, err
@@ -53,30 +59,36 @@ func (s *Server) StoreLattice(ctx context.Context, r StoreLatticeRequestObject) 
 		return call.saved(), nil
 	}
 	isNew, err := s.o.Store.InsertLattice(ctx, l, true, who.Name)
-	if call.replayed(err) {
+	switch {
+	case call.replayed(err):
 		return call.saved(), nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
+	case isNew:
+		return StoreLattice201JSONResponse(newLattice(l, who.Name, now)), nil
 	}
-	info, err := s.o.Store.LatticeInfo(ctx, l.ID)
-	if err != nil {
-		return nil, err
-	}
-	info.Document = nil
-	if isNew {
-		return StoreLattice201JSONResponse(latticeOf(info)), nil
-	}
-	return StoreLattice200JSONResponse(latticeOf(info)), nil
+	return StoreLattice200JSONResponse(renamed(known, l, who.Name, now)), nil
 }
 
-// storedLattice is what can be said of a lattice inside the transaction that stores
-// it.
-func storedLattice(l *graph.Lattice, owner string) Lattice {
+// newLattice is what can be said of a lattice without reading it again: the answer is
+// also rendered inside the transaction that stores it.
+func newLattice(l *graph.Lattice, owner string, now time.Time) Lattice {
 	return latticeOf(store.LatticeInfo{
 		ID: l.ID, Name: l.Name, Names: []string{l.Name}, Description: l.Description,
-		Electrons: len(l.Electrons), Owner: owner, CreatedBy: owner,
+		Electrons: len(l.Electrons), Owner: owner, CreatedBy: owner, CreatedAt: now,
 	})
+}
+
+// renamed is a known lattice that its name points at from now on.
+func renamed(known store.LatticeInfo, l *graph.Lattice, owner string, now time.Time) Lattice {
+	if known.ID == "" { // it came in between
+		return newLattice(l, owner, now)
+	}
+	known.Document = nil
+	if !slices.Contains(known.Names, l.Name) {
+		known.Names = append(slices.Clone(known.Names), l.Name)
+	}
+	return latticeOf(known)
 }
 
 // parseLattice reads the document of a request; JSON is read by its own rules, so

@@ -120,7 +120,11 @@ func judge(err error) *Error {
 	}
 	for _, s := range sentinels() {
 		if errors.Is(err, s.err) {
-			return &Error{Status: s.status, Code: s.code, Detail: err.Error()}
+			detail := s.err.Error()
+			if s.code == codeNotFound {
+				detail = err.Error() // says what
+			}
+			return &Error{Status: s.status, Code: s.code, Detail: detail}
 		}
 	}
 	return nil

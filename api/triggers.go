@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 
-	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
 )
@@ -34,7 +32,7 @@ func (s *Server) CreateTrigger(ctx context.Context, r CreateTriggerRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return CreateTrigger201JSONResponse(s.triggerOf(t, warnings)), nil
+	return shownTrigger{201, s.triggerOf(t, warnings)}, nil
 }
 
 // registrant is who registers, edits or fires a trigger.
@@ -70,7 +68,7 @@ func (s *Server) GetTrigger(ctx context.Context, r GetTriggerRequestObject) (Get
 		}
 		out.Set("effective", settings)
 	}
-	return GetTrigger200JSONResponse(out), nil
+	return shownTrigger{200, out}, nil
 }
 
 // PatchTrigger implements StrictServerInterface.
@@ -87,7 +85,7 @@ func (s *Server) PatchTrigger(ctx context.Context, r PatchTriggerRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return PatchTrigger200JSONResponse(s.triggerOf(t, warnings)), nil
+	return shownTrigger{200, s.triggerOf(t, warnings)}, nil
 }
 
 // DeleteTrigger implements StrictServerInterface.
@@ -104,7 +102,7 @@ func (s *Server) PauseTrigger(ctx context.Context, r PauseTriggerRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return PauseTrigger200JSONResponse(s.triggerOf(t, nil)), nil
+	return shownTrigger{200, s.triggerOf(t, nil)}, nil
 }
 
 // ResumeTrigger implements StrictServerInterface.
@@ -122,7 +120,7 @@ func (s *Server) ResumeTrigger(ctx context.Context, r ResumeTriggerRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return ResumeTrigger200JSONResponse(s.triggerOf(t, nil)), nil
+	return shownTrigger{200, s.triggerOf(t, nil)}, nil
 }
 
 // FireTrigger implements StrictServerInterface.
@@ -215,52 +213,4 @@ func (s *Server) ListFirings(ctx context.Context, r ListFiringsRequestObject) (L
 		page.Items = append(page.Items, firingOf(f))
 	}
 	return page, nil
-}
-
-// triggerOf shows a trigger: what is known of it, and the fields it was registered
-// with beside that.
-func (s *Server) triggerOf(t triggers.Trigger, warnings []graph.Warning) Trigger {
-	t = s.o.Triggers.Live(t)
-	out := Trigger{
-		ID: t.ID, Name: t.Name, Kind: t.Kind, Revision: t.Revision, State: string(t.State), Reason: orNull(t.Reason),
-		LastEventAt: Micros(t.LastEventAt), LastFiringAt: Micros(t.LastFiringAt), NextAt: Micros(t.NextAt),
-		LagS: seconds(t.OldestAt, time.Now()), Pending: t.Pending,
-		Owner: t.Owner, CreatedBy: t.CreatedBy, RunAs: t.RunAs,
-		CreatedAt: Micros(t.CreatedAt), UpdatedAt: Micros(t.UpdatedAt), Seq: t.Seq,
-		Warnings: warningsOf(warnings),
-	}
-	var spec map[string]json.RawMessage
-	if json.Unmarshal(t.Spec, &spec) == nil {
-		for field, v := range spec {
-			out.Set(field, v)
-		}
-	}
-	if t.DispatchID != "" {
-		out.Set("dispatch_id", t.DispatchID)
-	}
-	if t.LatticeID != "" {
-		out.Set("lattice_id", t.LatticeID)
-	}
-	return out
-}
-
-func eventOf(e triggers.Event) Event {
-	return Event{
-		ID: e.ID, TriggerID: e.TriggerID, Key: e.Key, Kind: e.Kind, At: Micros(e.At), Payload: orEmpty(e.Payload),
-		State: string(e.State), Reason: orNull(e.Reason), FiringID: orNull(e.FiringID), Seq: e.Seq,
-	}
-}
-
-func firingOf(f triggers.Firing) Firing {
-	out := Firing{
-		ID: f.ID, TriggerID: f.TriggerID, Revision: f.Revision, Decision: string(f.Decision), Reason: orNull(f.Reason),
-		DispatchIds: f.DispatchIDs, EventIds: f.EventIDs, Inputs: f.Inputs, At: Micros(f.At),
-	}
-	if out.DispatchIds == nil {
-		out.DispatchIds = []string{}
-	}
-	if out.EventIds == nil {
-		out.EventIds = []string{}
-	}
-	return out
 }

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestLog_of_an_ended_attempt(t *testing.T) {
+	h := newHouse(t)
+	id := h.dispatch(one("say", "one\ntwo\nthree"))
+	h.ended(id)
+	path := "GET /v1/dispatches/" + id + "/electrons/work/"
+	for query, want := range map[string]string{
+		"stdout":                    "one\ntwo\nthree\n",
+		"stdout?tail=0":             "",
+		"stdout?tail=1":             "three\n",
+		"stdout?tail=2":             "two\nthree\n",
+		"stdout?tail=9":             "one\ntwo\nthree\n",
+		"stdout?attempt=1":          "one\ntwo\nthree\n",
+		"stdout?follow=1":           "one\ntwo\nthree\n",
+		"stdout?follow=1&tail=1":    "three\n",
+		"stderr":                    "",
+		"stderr?follow=1&attempt=1": "",
+	} {
+		a := h.do(path + query).want(200)
+		if string(a.body) != want || a.header.Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("%s: %q, want %q", query, a.body, want)
+		}
+	}
+}
+
+func TestLog_is_followed_while_it_grows(t *testing.T) {
+	h := newHouse(t)
+	id := h.dispatch(one("hold"))
+	for range 2 { // before and after it began to write
+		resp := h.open("GET /v1/dispatches/" + id + "/electrons/work/stdout?follow=1")
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
+		}
+	}
+	resp := h.open("GET /v1/dispatches/" + id + "/electrons/work/stdout?follow=1")
+	defer resp.Body.Close()
+	lines := bufio.NewReader(resp.Body)
+	for _, line := range []string{"first\n", "second\n", "third\n"} {
+		h.actor.tell("work", line)
+		got, err := lines.ReadString('\n')
+		if err != nil || got != line {
+			t.Fatalf("%q, %v, want %q", got, err, line)
+		}
+	}
+	if a := h.do("GET /v1/dispatches/" + id + "/electrons/work/stdout").want(200); string(a.body) != "first\nsecond\nthird\n" {
+		t.Errorf("what there is so far: %q", a.body)
+	}
+	if a := h.do("GET /v1/dispatches/" + id + "/electrons/work/stdout?tail=1").want(200); string(a.body) != "third\n" {
+		t.Errorf("the end so far: %q", a.body)
+	}
+	h.actor.end("work")
+	rest, err := io.ReadAll(lines)
+	if err != nil || len(rest) > 0 {
+		t.Errorf("%q %v", rest, err)
+	}
+}
+
+func TestLog_is_followed_from_before_the_start(t *testing.T) {
+	h := newHouse(t)
+	id := h.dispatch(`{"lattice": "chain", "electrons": {"first": {"run": ["hold"]}, "second": {"run": ["say", "here"], "wait_for": ["first"]}}}`)
+	resp := h.open("GET /v1/dispatches/" + id + "/electrons/second/stdout?follow=1")
+	defer resp.Body.Close()
+	h.actor.end("first")
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || string(got) != "here\n" {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
+func TestLog_followers_leave_when_the_daemon_stops(t *testing.T) {
+	h := newHouse(t)
+	id := h.dispatch(one("hold"))
+	resp := h.open("GET /v1/dispatches/" + id + "/electrons/work/stdout?follow=1")
+	defer resp.Body.Close()
+	h.stopServing()
+	if _, err := io.ReadAll(resp.Body); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSeekTail(t *testing.T) {
+	long := strings.Repeat("0123456789\n", 20_000)
+	for _, c := range []struct {
+		text string
+		n    int
+		want string
+	}{
+		{"", 3, ""},
+		{"a", 1, "a"},
+		{"a\n", 1, "a\n"},
+		{"a\nb", 1, "b"},
+		{"a\nb\n", 1, "b\n"},
+		{"\n\n\n", 2, "\n\n"},
+		{"a\nb\nc", 5, "a\nb\nc"},
+		{long, 2, "0123456789\n0123456789\n"},
+		{long, 10_000, long[:110_000]},
+		{long, 20_000, long},
+		{long, 20_001, long},
+	} {
+		r := strings.NewReader(c.text)
+		if err := seekTail(r, c.n); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := io.ReadAll(r); string(got) != c.want {
+			t.Errorf("tail %d of %.20q: %d bytes, want %d", c.n, c.text, len(got), len(c.want))
+		}
+	}
+}
