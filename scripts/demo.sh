@@ -37,12 +37,13 @@ run latticed dispatch polyfit -i data=examples/polyfit/loadcell.csv --wait
 say "3. Redispatch it for each file that becomes complete in a folder (unchanged for 2 s)"
 run latticed trigger add directory curves --dispatch 1 --dir-path "$incoming" --settle 2s -m data=event.path
 
-say "4. Three instruments write for 5 seconds, a chunk at a time"
+say "4. Three instruments write for 5 seconds, a chunk at a time, with some noise"
 python3 scripts/demo_instruments.py "$incoming" &
 instruments=$!
 sleep 2.5
-printf 'half-way:  %s\n' "$(cd "$incoming" && wc -c -- * | sed '$d' | awk '{printf "%s has %s bytes   ", $2, $1}')"
-printf 'dispatches of the trigger so far:  %s\n' "$(latticed list --trigger curves --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["items"]))')"
+printf 'Half-way there are %s bytes; so far dispatched by the trigger: %s (no file is complete)\n' \
+  "$(cat "$incoming"/*.csv | wc -c)" \
+  "$(latticed list --trigger curves --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["items"]))')"
 wait $instruments
 
 say "5. What came of it"
@@ -51,6 +52,7 @@ for number in 2 3 4; do
   latticed wait $number >/dev/null
 done
 latticed list --trigger curves --json | python3 scripts/demo_table.py
+say "   and why: each event of the trigger ended in one firing"
 run latticed trigger firings curves
 
 say "6. Stop"

@@ -8,6 +8,8 @@ CURVES = {"parabola.csv": (2.0, 3.0, -0.5), "line.csv": (-1.0, 0.25, 0.0), "dip.
 POINTS, CHUNKS, SECONDS = 60, 10, 5.0
 
 rng = random.Random(1)
+for name, (a, b, c) in CURVES.items():
+    print(f"  {name:<13} signal = {a:g} {b:+g} time {c:+g} time²", flush=True)
 files = {name: open(f"{sys.argv[1]}/{name}", "w") for name in CURVES}
 for f in files.values():
     f.write("time,signal\n")
