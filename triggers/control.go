@@ -150,7 +150,7 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 // it breaks off the trigger is still paused and the rest still held. k.mu is held,
 // so nothing is added meanwhile.
 func (k *keeper) skipBacklog() error {
-	defer k.forget()
+	defer k.doubt()
 	for {
 		// The trigger's own context: a repeated request must not find itself
 		// answered by the first of several transactions.
@@ -215,7 +215,7 @@ func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) 
 		return Firing{}, err
 	}
 	if _, err := k.ledger.Record(ctx, k.trigger.ID, k.trigger.Revision, Batch{Events: events}, ds); err != nil {
-		k.forget()
+		k.doubt()
 		return Firing{}, fmt.Errorf("fire trigger %s: %w", k.trigger.Name, err)
 	}
 	k.tally.event(eventManual)

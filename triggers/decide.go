@@ -35,8 +35,7 @@ func (k *keeper) decideOnce() {
 	}
 	k.gateHealth(err)
 	if err != nil {
-		k.forget()
-		k.decideIn(gateRetry)
+		k.doubt()
 	}
 }
 

@@ -75,6 +75,13 @@ func (k *keeper) forget() {
 	k.ended.Store(true)
 }
 
+// doubt is forget after the ledger refused: what it has done may be known only to it,
+// so the gate looks again soon.
+func (k *keeper) doubt() {
+	k.forget()
+	k.decideIn(gateRetry)
+}
+
 // stop ends the source and the gate and waits for both.
 func (k *keeper) stop() {
 	k.cancel()

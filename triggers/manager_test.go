@@ -442,7 +442,7 @@ func TestTrouble(t *testing.T) {
 				calls := 0
 				w.ledger.Fail(func(did string) error {
 					if did == op {
-						if calls++; calls%2 == 1 {
+						if calls++; calls%3 == 1 {
 							return triggertest.ErrFull
 						}
 					}

@@ -18,7 +18,7 @@ func (k *keeper) emit(ctx context.Context, b Batch) error {
 	}
 	err := k.record(ctx, b)
 	if err != nil {
-		k.forget()
+		k.doubt()
 		return fmt.Errorf("store events: %w", err)
 	}
 	return nil

@@ -56,11 +56,11 @@ func limitError(err error) error {
 // watch makes hints arrive about the files of a folder: closings from the raw
 // descriptor, the rest from fsnotify, as asked.
 func (h *hub) watch(dir string, to *hints, raw, fs bool) (*watched, error) {
-	real, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", dir, err)
 	}
-	w := &watched{hub: h, hints: to, path: real}
+	w := &watched{hub: h, hints: to, path: resolved}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.refuse != nil {

@@ -162,7 +162,7 @@ func (w *watch) consider(ctx context.Context, name string, wasClosed bool) error
 	case err != nil:
 		w.skipped++
 		w.skipErr = err
-		return nil
+		return nil //nolint:nilerr // counted and shown; the next look tries again
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return w.vanished(ctx, name, f)
 	}
