@@ -30,7 +30,7 @@ func (j *job) body() error {
 		}
 		j.argv = j.task.Argv
 	case kindBash:
-		j.lay(scriptFile, []byte(b.Bash), 0o644)
+		j.lay(scriptFile, []byte(b.Bash))
 		j.argv = []string{"bash", "--noprofile", "--norc", "-eo", "pipefail", scriptFile}
 	case kindPython:
 		j.python()
@@ -46,7 +46,7 @@ func (j *job) python() {
 	if interpreter == "" {
 		interpreter = "python3"
 	}
-	j.lay(shimFile, shim, 0o644)
+	j.lay(shimFile, shim)
 	function := b.PythonFunc
 	if function == "" {
 		function = "main"
@@ -54,7 +54,7 @@ func (j *job) python() {
 	file := b.PythonFile
 	if b.PythonCode != "" {
 		file = codeFile
-		j.lay(codeFile, []byte(b.PythonCode), 0o644)
+		j.lay(codeFile, []byte(b.PythonCode))
 	}
 	for _, arg := range slices.Sorted(maps.Keys(j.task.Pickles)) {
 		f := j.task.Pickles[arg]

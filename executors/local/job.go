@@ -68,7 +68,7 @@ func (e *Executor) prepare(t *executors.Task) (*job, error) {
 		if err != nil {
 			return nil, executors.Permanent(executors.Failf(executors.CodeValueInvalid, "arguments: %w", err))
 		}
-		j.lay(argsFile, b, 0o644)
+		j.lay(argsFile, b)
 	}
 	if err := j.body(); err != nil {
 		return nil, executors.Permanent(err)
@@ -87,8 +87,9 @@ func (e *Executor) prepare(t *executors.Task) (*job, error) {
 	return j, nil
 }
 
-func (j *job) lay(name string, data []byte, mode int64) {
-	j.files = append(j.files, laid{executors.File{Name: name, Size: int64(len(data)), Data: data}, mode})
+// lay adds a control file.
+func (j *job) lay(name string, data []byte) {
+	j.files = append(j.files, laid{executors.File{Name: name, Size: int64(len(data)), Data: data}, 0o644})
 }
 
 // layTask adds a file of the task. What says how it is to be run may be run.

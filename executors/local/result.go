@@ -28,7 +28,7 @@ func (e *Executor) result(j *job, m *runner.Ended, fds []int) (executors.Result,
 	if err != nil {
 		return executors.Result{}, err
 	}
-	res := e.outline(j, m)
+	res := e.outline(m)
 	res.Release = func(keep bool) {
 		for _, f := range back.all {
 			_ = f.Close()
@@ -87,7 +87,7 @@ func receive(m *runner.Ended, fds []int) (*returned, error) {
 }
 
 // outline is everything about an end but what was produced.
-func (e *Executor) outline(j *job, m *runner.Ended) executors.Result {
+func (e *Executor) outline(m *runner.Ended) executors.Result {
 	res := executors.Result{
 		Handle: e.Handle(m.Attempt), WorkDir: m.WorkDir, Notes: m.Notes,
 		EndedAt: time.UnixMicro(m.EndedAt), Cancelled: m.Cause == runner.CauseCancel,

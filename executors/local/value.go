@@ -138,13 +138,13 @@ func (b *returned) outputs(j *job, res *executors.Result) error {
 			return fmt.Errorf("the runner left out output %s", o.Name)
 		}
 		p := &b.Outputs[i]
-		switch {
-		case p.Problem == "":
+		switch p.Problem {
+		case "":
 			if res.Outputs == nil {
 				res.Outputs = make(map[string]executors.File, len(j.task.Outputs))
 			}
 			res.Outputs[o.Name] = b.file(p, o.Name)
-		case p.Problem == runner.ProblemMissing:
+		case runner.ProblemMissing:
 			if !o.Optional {
 				missing = append(missing, fmt.Sprintf("%s (%s)", o.Name, o.Path))
 			}

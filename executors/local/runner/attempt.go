@@ -39,12 +39,11 @@ type attempt struct {
 	to      int64         // †
 	orphan  bool          // † its runner died: its processes aren't children of this one
 
-	phase   phase
-	cause   string
-	killing bool
-	timer   *time.Timer
-	wishes  map[*session]wish
-	cond    Condition
+	phase  phase
+	cause  string
+	timer  *time.Timer
+	wishes map[*session]wish
+	cond   Condition
 
 	gone   chan struct{} // closed when the main process has been reaped
 	exit   int64         // -1: not by itself

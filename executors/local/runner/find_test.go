@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -112,7 +113,7 @@ func TestLookPath(t *testing.T) {
 		{"", path, "", CodeCommandNotFound},
 	} {
 		got, err := lookPath(c.name, c.path, dir)
-		r, _ := err.(*refusal)
+		r, _ := errors.AsType[*refusal](err)
 		if got != c.want || (r == nil) != (c.code == "") || r != nil && (r.code != c.code || !r.permanent) {
 			t.Errorf("%q on %s: %q, %v", c.name, c.path, got, err)
 		}
@@ -207,7 +208,7 @@ func TestSignalProcess_spares_a_recycled_pid(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.start--
-	if err := signalProcess(p, unix.SIGKILL); err != unix.ESRCH {
+	if err := signalProcess(p, unix.SIGKILL); !errors.Is(err, unix.ESRCH) {
 		t.Errorf("error %v", err)
 	}
 	if now := ticks(); p.start > now || now-p.start > 100*3600*24 {

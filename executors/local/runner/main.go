@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	lockPatience = 2 * time.Second // a runner that leaves may hold the lock a little longer
-	tickEvery    = 500 * time.Millisecond
-	sweepEvery   = time.Hour
+	lockPatience  = 2 * time.Second // a runner that leaves may hold the lock a little longer
+	firstPatience = 5 * time.Second // whoever started it may be slow to knock
+	tickEvery     = 500 * time.Millisecond
+	sweepEvery    = time.Hour
 )
 
 var errTaken = errors.New("another runner has this state directory")
@@ -134,16 +135,19 @@ func (r *runner) housekeep(ctx context.Context) {
 		} else if idleSince.IsZero() {
 			idleSince = now
 		}
-		wait := sweepEvery
+		wait, idle := sweepEvery, r.o.Idle
+		if !r.asked {
+			idle = max(idle, firstPatience)
+		}
 		switch {
 		case busy:
 			wait = tickEvery
-		case alone && now.Sub(idleSince) >= r.o.Idle:
+		case alone && now.Sub(idleSince) >= idle:
 			r.closing = true
 			r.mu.Unlock()
 			return
 		case alone:
-			wait = r.o.Idle - now.Sub(idleSince)
+			wait = idle - now.Sub(idleSince)
 		}
 		r.mu.Unlock()
 		if busy {

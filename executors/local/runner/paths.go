@@ -62,8 +62,8 @@ func stateHash(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if target, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = target
 	}
 	sum := sha256.Sum256([]byte(dir))
 	return hex.EncodeToString(sum[:6])

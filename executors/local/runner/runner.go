@@ -40,6 +40,7 @@ type runner struct {
 	mains    map[int]*attempt // main processes that are children and not reaped yet
 	sessions map[*session]struct{}
 	live     int  // attempts that are not ended
+	asked    bool // there has been a session
 	closing  bool // no more sessions
 }
 

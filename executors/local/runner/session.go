@@ -26,6 +26,7 @@ func (r *runner) serve(c *net.UnixConn) {
 		return
 	}
 	r.sessions[s] = struct{}{}
+	r.asked = true
 	r.mu.Unlock()
 	defer r.leave(s)
 	s.send(r.hello())

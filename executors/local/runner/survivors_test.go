@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os/exec"
 	"strconv"
@@ -151,7 +152,7 @@ func TestLock_is_held_by_one(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tryLock(path); err != errTaken {
+	if _, err := tryLock(path); !errors.Is(err, errTaken) {
 		t.Errorf("a second lock: %v", err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { _ = f.Close() })
