@@ -7,11 +7,18 @@ import (
 	"github.com/latticed/latticed/graph"
 )
 
+// The indexes are named: by itself SQLite takes the one on status and sorts all that
+// wait.
+const (
+	pendingNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_pending WHERE status = 'pending' ORDER BY number LIMIT ?"
+	runningNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_running WHERE status = 'running' AND number > ? ORDER BY number LIMIT ?"
+)
+
 // Claim moves up to limit pending dispatches to running, oldest first.
 func (s *Store) Claim(ctx context.Context, limit int) ([]graph.Run, error) {
 	// Usually nothing waits: that is learned beside the writer.
 	var waits []int64
-	err := s.read.WithContext(ctx).Raw("SELECT number FROM dispatches WHERE status = 'pending' LIMIT 1").Scan(&waits).Error
+	err := s.read.WithContext(ctx).Raw(pendingNumbers, 1).Scan(&waits).Error
 	if err != nil || len(waits) == 0 || limit <= 0 {
 		return nil, err
 	}
@@ -32,7 +39,7 @@ func (s *Store) Claim(ctx context.Context, limit int) ([]graph.Run, error) {
 
 func (t *tx) claim(limit int) ([]graph.Dispatch, error) {
 	var vs []dispatchView
-	err := t.gorm().Raw(selectDispatches+"WHERE d.status = 'pending' ORDER BY d.number LIMIT ?", limit).Scan(&vs).Error
+	err := t.gorm().Raw(selectDispatches+"WHERE d.number IN ("+pendingNumbers+") ORDER BY d.number", limit).Scan(&vs).Error
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +62,7 @@ func (s *Store) Live(ctx context.Context, after int64, limit int) ([]graph.Run, 
 	var runs []graph.Run
 	err := s.snapshot(ctx, func(r *reader) error {
 		var vs []dispatchView
-		err := r.db.Raw(selectDispatches+"WHERE d.status = 'running' AND d.number > ? ORDER BY d.number LIMIT ?", after, limit).Scan(&vs).Error
+		err := r.db.Raw(selectDispatches+"WHERE d.number IN ("+runningNumbers+") ORDER BY d.number", after, limit).Scan(&vs).Error
 		if err != nil {
 			return err
 		}

@@ -87,21 +87,26 @@ func (r *reader) dispatchesAt(places []place) ([]graph.Dispatch, error) {
 	return fromDispatchViews(vs)
 }
 
-// walk returns the first places of one branch after a cursor.
-func (r *reader) walk(b branch, after *pageCursor, ascending bool, limit int) ([]place, error) {
+// query is the ordered walk of a branch.
+func (b branch) query(after *pageCursor, ascending bool, limit int) (string, []any) {
 	created, number := b.order()
 	direction, than := "DESC", "<"
 	if ascending {
 		direction, than = "ASC", ">"
 	}
-	q, args := b.where()
+	where, args := b.where()
 	if after != nil {
-		q += fmt.Sprintf(" AND (%s, %s) %s (?, ?)", created, number, than)
+		where += fmt.Sprintf(" AND (%s, %s) %s (?, ?)", created, number, than)
 		args = append(args, after.A, after.N)
 	}
-	q = fmt.Sprintf("SELECT %s AS created_at, %s AS number FROM %s WHERE %s ORDER BY %s %s, %s %s LIMIT ?",
-		created, number, b.from(), q, created, direction, number, direction)
+	return fmt.Sprintf("SELECT %s AS created_at, %s AS number FROM %s WHERE %s ORDER BY %s %s, %s %s LIMIT ?",
+		created, number, b.from(), where, created, direction, number, direction), append(args, limit)
+}
+
+// walk returns the first places of one branch after a cursor.
+func (r *reader) walk(b branch, after *pageCursor, ascending bool, limit int) ([]place, error) {
+	q, args := b.query(after, ascending, limit)
 	var found []place
-	err := r.db.Raw(q, append(args, limit)...).Scan(&found).Error
+	err := r.db.Raw(q, args...).Scan(&found).Error
 	return found, err
 }

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+)
+
+// plan says how SQLite would run a query.
+func plan(t *testing.T, s *Store, q string, args ...any) string {
+	t.Helper()
+	var steps []struct{ Detail string }
+	if err := s.read.Raw("EXPLAIN QUERY PLAN "+q, args...).Scan(&steps).Error; err != nil {
+		t.Fatalf("%s: %v", q, err)
+	}
+	var all []string
+	for _, st := range steps {
+		all = append(all, st.Detail)
+	}
+	return strings.Join(all, "; ")
+}
+
+// TestListsWalkAnIndex proves that no page sorts or scans what it does not show,
+// however many rows there are.
+func TestListsWalkAnIndex(t *testing.T) {
+	s := openNew(t)
+	tr, l := withTrigger(t, s, "a")
+	d := insert(t, s, dispatchOf(l))
+	now := time.Now()
+	for index, f := range map[string]DispatchFilter{
+		"dispatches_created ":      {},
+		"dispatches_created (":     {Since: now, Until: now},
+		"dispatches_status":        {Status: []graph.Status{graph.Failed}, Owner: "anna"},
+		"dispatches_owner":         {Owner: "anna"},
+		"dispatches_lattice_name":  {Lattice: "of-a", Status: []graph.Status{graph.Failed}},
+		"dispatches_lattice ":      {Lattice: l.ID, Owner: "anna"},
+		"dispatches_trigger":       {Trigger: tr.ID, Status: []graph.Status{graph.Completed}},
+		"dispatches_parent":        {Parent: d.ID, Owner: "anna"},
+		"dispatch_labels_value":    {Labels: map[string]string{"a": "b", "c": "d"}, Owner: "anna"},
+		"dispatches_status (statu": {Status: []graph.Status{graph.Failed}, Since: now, Inputs: map[string]string{"a": "b"}},
+	} {
+		for _, after := range []*pageCursor{nil, {A: 1, N: 1}} {
+			for _, ascending := range []bool{false, true} {
+				err := s.snapshot(t.Context(), func(r *reader) error {
+					branches, err := r.dispatchBranches(&f)
+					if err != nil || len(branches) != 1 {
+						return fmt.Errorf("%d branches, %w", len(branches), err)
+					}
+					q, args := branches[0].query(after, ascending, 50)
+					if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") || !strings.Contains(p, strings.TrimRight(index, " (statu")) {
+						t.Errorf("%+v: %s", f, p)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for name, q := range map[string]string{
+		"pending":       strings.ReplaceAll(pendingNumbers, "?", "5"),
+		"running":       strings.ReplaceAll(runningNumbers, "?", "5"),
+		"window":        "SELECT e.n FROM events e WHERE e.trigger = 1 AND e.firing IS NULL AND e.n > 5 ORDER BY e.n LIMIT 5",
+		"path":          "SELECT e.n FROM events e WHERE e.path = x'00' ORDER BY e.n DESC LIMIT 5",
+		"changes":       "SELECT seq FROM dispatches WHERE seq > 5 ORDER BY seq LIMIT 5",
+		"oldest event":  "SELECT at FROM events WHERE trigger = 1 AND firing IS NULL ORDER BY n LIMIT 1",
+		"dedupe":        "SELECT DISTINCT dedupe FROM events WHERE trigger = 1 AND dedupe IN ('a', 'b')",
+		"lattices":      "SELECT n FROM lattices l WHERE 1 ORDER BY l.n DESC LIMIT 5",
+		"names":         "SELECT name FROM lattice_names p WHERE p.name > 'a' ORDER BY p.name LIMIT 5",
+		"unused assets": "SELECT n FROM assets WHERE refs = 0 LIMIT 5",
+		"in flight":     "SELECT count(*) FROM dispatches WHERE trigger IS NOT NULL AND (status = 'new' OR status = 'pending' OR status = 'running') GROUP BY trigger",
+	} {
+		if p := plan(t, s, q); strings.Contains(p, "TEMP B-TREE FOR ORDER") || strings.HasPrefix(p, "SCAN") && !strings.Contains(p, "USING") && name != "lattices" && name != "names" {
+			t.Errorf("%s: %s", name, p)
+		}
+	}
+	for _, table := range []string{"events", "firings"} {
+		column := map[string]string{"events": "state", "firings": "decision"}[table]
+		for _, st := range []triggers.EventState{"", triggers.EventFired, triggers.EventHeld, triggers.EventDead} {
+			index, where, args := historyIndex(table, column, st)
+			q := fmt.Sprintf("SELECT n FROM %s INDEXED BY %s WHERE trigger = 1 AND n < 5%s ORDER BY n DESC LIMIT 5", table, index, where)
+			if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") {
+				t.Errorf("%s %q: %s", table, st, p)
+			}
+		}
+	}
+}
+
+// BenchmarkListPage reads pages of 50 out of 1,000,000 dispatches; the floor is one
+// row by its number.
+func BenchmarkListPage(b *testing.B) {
+	s := openNew(b)
+	l := withLattice(b, s, "x", 1)
+	const million = 1_000_000
+	for from := 0; from < million; from += 50_000 {
+		err := s.change(b.Context(), func(t *tx) error {
+			_, err := t.exec(`INSERT INTO dispatches (id, seq, status, total, lattice, lattice_name, owner, created_by, run_as, created_at, inputs, note)
+				SELECT printf('0190aaaa-bbbb-7000-8000-%012d', value), ?2 + value, CASE WHEN value % 5000 = 0 THEN 'failed' ELSE 'completed' END, 1, 1,
+				CASE WHEN value % 3 = 0 THEN 'y' ELSE 'x' END, 'anna', 'anna', 'anna', 1700000000000000 + value * 1000, '{"image":"/data/' || value || '.tif"}',
+				CASE WHEN value % 1000 = 7 THEN 'note ' || value END
+				FROM (WITH RECURSIVE c(value) AS (SELECT ?1 UNION ALL SELECT value + 1 FROM c LIMIT 50000) SELECT value FROM c)`, from, 1000)
+			t.w.seq += 1_001_000
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, f := range map[string]DispatchFilter{
+		"newest": {}, "failed": {Status: []graph.Status{graph.Failed, graph.Running}}, "lattice": {Lattice: l.Name}, "until": {Until: time.UnixMicro(1700000500000000)},
+		"deep": {After: pageCursor{K: "dispatches", A: 1700000100000000, N: 100_000}.String()}, "note": {Query: "note 900"}, "nothing": {Labels: map[string]string{"a": "b"}},
+		"input": {Inputs: map[string]string{"image": "/data/999000.tif"}}, "query for nothing": {Query: "zzz"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := s.Dispatches(context.Background(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("floor", func(b *testing.B) {
+		for b.Loop() {
+			var n int64
+			if err := s.read.Raw("SELECT seq FROM dispatches WHERE number = 500000").Scan(&n).Error; err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
