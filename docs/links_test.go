@@ -11,7 +11,7 @@ import (
 var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	dropped = regexp.MustCompile("[^\\pL\\pN _-]")
+	dropped = regexp.MustCompile(`[^\pL\pN _-]`)
 )
 
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
