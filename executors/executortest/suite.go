@@ -54,7 +54,6 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"outputs/no_directory":                    s.outputDirectory,
 		"outputs/no_way_out":                      s.outputEscapes,
 		"files/laid_out":                          s.files,
-		"environment/only_what_is_given":          s.environment,
 		"environment/long_data_in_args":           s.args,
 		"stdin/is_empty":                          s.stdin,
 		"logs/both_kept":                          s.logs,
@@ -63,8 +62,12 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"release/settle_does_it_for_the_departed": s.settle,
 		"check/passes":                            s.check,
 	} {
-		t.Run(name, test)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
 	}
+	t.Run("environment/only_what_is_given", s.environment) // sets a variable of this process
 }
 
 type suite struct {
