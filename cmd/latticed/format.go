@@ -98,6 +98,14 @@ func state(status string, reason *string, w *client.Waiting) string {
 	return status
 }
 
+// brief is state without the details, for tables.
+func brief(status string, reason *string, w *client.Waiting) string {
+	if w != nil {
+		return fmt.Sprintf("%s (%s)", status, w.Code)
+	}
+	return state(status, reason, nil)
+}
+
 // bytesOf shows an amount of bytes.
 func bytesOf(n int64) string {
 	const unit = 1024

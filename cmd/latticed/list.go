@@ -109,7 +109,7 @@ func (c *cli) showList(page client.DispatchPage) error {
 	rows := [][]string{}
 	for _, d := range page.Items {
 		rows = append(rows, []string{
-			strconv.FormatInt(d.Number, 10), d.Lattice.Name, state(d.Status, d.Reason, d.Waiting), at(d.CreatedAt),
+			strconv.FormatInt(d.Number, 10), d.Lattice.Name, brief(d.Status, d.Reason, d.Waiting), at(d.CreatedAt),
 			took(d.StartedAt, d.EndedAt), dash(text(d.Trigger)), pairs(d.Inputs, listWidth),
 		})
 	}

@@ -162,24 +162,22 @@ func why(e client.Electron) string {
 		said = e.Error.Code + ": " + printable(e.Error.Message)
 	}
 	if n := len(e.Attempts); n > 0 {
+		plain := e.Error == nil || e.Error.Code == "exit_code" || e.Error.Code == "signal"
 		switch a := e.Attempts[n-1]; {
+		case text(a.Signal) != "" && plain:
+			said = "ended by " + *a.Signal
 		case text(a.Signal) != "":
-			said = "ended by " + *a.Signal + and(said)
+			said += ", ended by " + *a.Signal
+		case a.ExitCode != nil && *a.ExitCode != 0 && plain:
+			said = fmt.Sprintf("exit code %d", *a.ExitCode)
 		case a.ExitCode != nil && *a.ExitCode != 0:
-			said = fmt.Sprintf("exit code %d%s", *a.ExitCode, and(said))
+			said += fmt.Sprintf(", exit code %d", *a.ExitCode)
 		}
 		if n > 1 {
 			said += fmt.Sprintf(" (attempt %d)", n)
 		}
 	}
 	return dash(said)
-}
-
-func and(said string) string {
-	if said == "" {
-		return ""
-	}
-	return ", " + said
 }
 
 const tailLines = 20

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/graph"
 )
 
 func newTriggerAdd(c *cli) *cobra.Command {
@@ -14,16 +19,16 @@ func newTriggerAdd(c *cli) *cobra.Command {
 		Example: "  latticed trigger add directory scans --dispatch 7 --dir-path /data/scans -m image=event.path",
 		Args:    exactly("KIND", "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := s.spec(cmd)
+			api, err := c.connect()
+			if err != nil {
+				return err
+			}
+			spec, err := s.spec(cmd, func() ([]graph.Input, error) { return targetInputs(cmd.Context(), api, s.dispatch, s.lattice) })
 			if err != nil {
 				return err
 			}
 			spec["kind"], spec["name"] = args[0], args[1]
 			body, err := json.Marshal(spec)
-			if err != nil {
-				return err
-			}
-			api, err := c.connect()
 			if err != nil {
 				return err
 			}
@@ -42,7 +47,11 @@ func newTriggerSet(c *cli) *cobra.Command {
 		Short: "Edit a trigger; the edit is a new revision",
 		Args:  exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := s.spec(cmd)
+			api, err := c.connect()
+			if err != nil {
+				return err
+			}
+			spec, err := s.spec(cmd, func() ([]graph.Input, error) { return s.inputsOf(cmd.Context(), api, args[0]) })
 			if err != nil {
 				return err
 			}
@@ -56,14 +65,44 @@ func newTriggerSet(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			api, err := c.connect()
-			if err != nil {
-				return err
-			}
 			return c.changed(api.PatchTrigger(cmd.Context(), args[0], body))
 		},
 	}
 	s.add(cmd)
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "a field that goes back to its default (repeatable)")
 	return cmd
+}
+
+// inputsOf finds the inputs of what a trigger runs: after the edit, or as it is.
+func (s *specFlags) inputsOf(ctx context.Context, api *client.Client, trigger string) ([]graph.Input, error) {
+	if s.dispatch != "" || s.lattice != "" {
+		return targetInputs(ctx, api, s.dispatch, s.lattice)
+	}
+	a, err := api.Trigger(ctx, trigger, false)
+	if err != nil {
+		return nil, err
+	}
+	dispatch, _ := a.Value.AdditionalProperties["dispatch_id"].(string)
+	lattice, _ := a.Value.AdditionalProperties["lattice"].(string)
+	return targetInputs(ctx, api, dispatch, lattice)
+}
+
+// targetInputs finds the inputs of a dispatch's lattice, or of a lattice.
+func targetInputs(ctx context.Context, api *client.Client, dispatch, lattice string) ([]graph.Input, error) {
+	id := strings.TrimSuffix(lattice, "@latest")
+	switch {
+	case dispatch != "":
+		a, err := api.Dispatch(ctx, dispatch, 0)
+		if err != nil {
+			return nil, err
+		}
+		id = a.Value.Lattice.ID
+	case id == "":
+		return nil, usagef("say what to run: --dispatch ID or --lattice NAME")
+	}
+	l, err := fetchLattice(ctx, api, id)
+	if err != nil {
+		return nil, err
+	}
+	return l.Inputs, nil
 }

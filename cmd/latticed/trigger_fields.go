@@ -66,7 +66,7 @@ func (s *specFlags) add(cmd *cobra.Command) {
 	f.StringVar(&s.dispatch, "dispatch", "", "redispatch this one (id or number)")
 	f.StringVar(&s.lattice, "lattice", "", "run this lattice: NAME as it is now, or NAME@latest")
 	f.StringArrayVarP(&s.mapping, "map", "m", nil, "an input from the event: key=EXPRESSION, without ${{ }} (repeatable)")
-	f.StringArrayVarP(&s.inputs, "input", "i", nil, "a fixed input: key=text or key:=JSON (repeatable)")
+	f.StringArrayVarP(&s.inputs, "input", "i", nil, "a fixed input: key=value, key:=JSON or key=@FILE (repeatable)")
 	f.StringArrayVar(&s.labels, "label", nil, "a label key=value of the dispatches; may hold ${{ }} (repeatable)")
 	f.StringArrayVar(&s.json, "field", nil, "any other field: name=text or name:=JSON (repeatable)")
 	for _, fd := range triggerFields() {
@@ -89,7 +89,7 @@ func (w *word) Set(v string) error { w.value = v; return nil }
 func (w *word) Type() string       { return w.kind }
 
 // spec is the object that the flags describe: those that were given.
-func (s *specFlags) spec(cmd *cobra.Command) (map[string]any, error) {
+func (s *specFlags) spec(cmd *cobra.Command, inputs declared) (map[string]any, error) {
 	spec := map[string]any{}
 	for _, fd := range triggerFields() {
 		f := cmd.Flags().Lookup(fd.flag())
@@ -111,11 +111,14 @@ func (s *specFlags) spec(cmd *cobra.Command) (map[string]any, error) {
 	if s.dispatch != "" && s.lattice != "" {
 		return nil, usagef("--dispatch and --lattice exclude each other")
 	}
-	return spec, s.maps(spec)
+	return spec, s.maps(spec, inputs)
 }
 
+// declared finds the inputs of the lattice that a trigger runs.
+type declared func() ([]graph.Input, error)
+
 // maps adds the fields that are maps themselves, and those without a flag.
-func (s *specFlags) maps(spec map[string]any) error {
+func (s *specFlags) maps(spec map[string]any, of declared) error {
 	inputs := map[string]any{}
 	for _, m := range s.mapping {
 		k, v, ok := strings.Cut(m, "=")
@@ -124,15 +127,8 @@ func (s *specFlags) maps(spec map[string]any) error {
 		}
 		inputs[k] = expression(v)
 	}
-	for _, in := range s.inputs {
-		k, v, err := keyValue("-i", in)
-		if err != nil {
-			return err
-		}
-		if _, twice := inputs[k]; twice {
-			return usagef("-i %s: the input is given twice", k)
-		}
-		inputs[k] = v
+	if err := s.fixed(inputs, of); err != nil {
+		return err
 	}
 	if len(inputs) > 0 {
 		spec["inputs"] = inputs
@@ -150,6 +146,34 @@ func (s *specFlags) maps(spec map[string]any) error {
 			return err
 		}
 		spec[k] = v
+	}
+	return nil
+}
+
+// fixed adds the inputs of -i, read by their schema unless they hold an expression.
+func (s *specFlags) fixed(inputs map[string]any, of declared) error {
+	if len(s.inputs) == 0 {
+		return nil
+	}
+	known, err := of()
+	if err != nil {
+		return err
+	}
+	for _, word := range s.inputs {
+		var k string
+		var v any
+		if strings.Contains(word, "${{") {
+			k, v, err = keyValue("-i", word)
+		} else {
+			k, v, err = readInput(word, known)
+		}
+		if err != nil {
+			return err
+		}
+		if _, twice := inputs[k]; twice {
+			return usagef("-i %s: the input is given twice", k)
+		}
+		inputs[k] = v
 	}
 	return nil
 }
