@@ -110,7 +110,7 @@ func session(t *testing.T, bin string) *console.Session {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			out, _, _ := s.Run("tail -n 50 serve.log tour/log 2>&1")
+			out, _, _ := s.Run("tail -q -n 30 serve.log tour/log 2>/dev/null")
 			t.Logf("the daemon's log:\n%s", out)
 		}
 		if err := s.Close(); err != nil {
