@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -125,35 +126,30 @@ func TestTrouble(t *testing.T) {
 
 	t.Run("an_overflow_of_the_queue_loses_nothing", func(t *testing.T) {
 		w := newWorld(t)
-		w.add(`,"event_names":["closed","ready"],"settle":"300ms"`)
+		w.add(`,"event_names":["closed"],"settle":"1s"`)
 		w.hub.mu.Lock()
-		raw, other := w.hub.raw, w.hub.fs
+		raw := w.hub.raw
 		w.hub.mu.Unlock()
-		// As long as the readers wait, the kernel's queues fill up and overflow.
+		// As long as its reader waits, the kernel's queue fills up and overflows.
 		raw.mu.Lock()
-		other.mu.Lock()
-		const n = 12_000
-		for i := range n {
-			w.write(fmt.Sprint(i), "1")
-			if i%2 == 0 {
-				w.write(fmt.Sprint(i), "12")
+		const files, rounds = 100, 200
+		for size := 1; size <= rounds; size++ {
+			for i := range files {
+				w.write(fmt.Sprint(i), strings.Repeat("x", size))
 			}
 		}
 		raw.mu.Unlock()
-		other.mu.Unlock()
-		ready := func() int {
-			seen := map[string]bool{}
+		eventually(w, "files whose last version was reported", func() int {
+			last := 0
 			for _, e := range w.events() {
-				if e.Kind == "ready" {
-					seen[e.Key] = true
+				var p struct{ Size int }
+				w.must(json.Unmarshal(e.Payload, &p))
+				if p.Size == rounds {
+					last++
 				}
 			}
-			return len(seen)
-		}
-		eventually(w, "ready", func() int {
-			time.Sleep(200 * time.Millisecond) // reading all events is not cheap
-			return ready()
-		}, n)
+			return last
+		}, files)
 	})
 }
 
