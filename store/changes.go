@@ -14,17 +14,18 @@ const forgotten = "forgotten"
 // latest state. reset: that far back nothing is known, the reader starts over with
 // lists and Seq.
 func (s *Store) ChangedSince(ctx context.Context, seq int64, limit int) ([]Change, bool, error) {
-	if seq > s.Seq() || seq < 0 {
-		return nil, true, nil // of another database
-	}
 	var cs []Change
 	reset := false
 	err := s.snapshot(ctx, func(r *reader) error {
+		foreign, err := r.foreign(s, seq)
+		if reset = foreign; err != nil || reset {
+			return err
+		}
 		var lost int64
 		if err := r.db.Raw("SELECT coalesce(max(value), 0) FROM meta WHERE key = ?", forgotten).Scan(&lost).Error; err != nil {
 			return err
 		}
-		if reset = seq < lost && lost > 0; reset {
+		if reset = seq < lost; reset {
 			return nil
 		}
 		places, err := r.changedPlaces(seq, limitOf(limit))
@@ -38,6 +39,16 @@ func (s *Store) ChangedSince(ctx context.Context, seq int64, limit int) ([]Chang
 		return nil, false, fmt.Errorf("changes since %d: %w", seq, err)
 	}
 	return cs, reset, nil
+}
+
+// foreign tells whether a sequence number is of another database. A commit is seen here
+// a moment before Seq knows it.
+func (r *reader) foreign(s *Store, seq int64) (bool, error) {
+	if seq >= 0 && seq <= s.Seq() {
+		return false, nil
+	}
+	last, err := lastSeq(r.db.Statement.Context, r.db)
+	return seq < 0 || seq > last, err
 }
 
 // changed is where a change is found.
@@ -85,7 +96,7 @@ func (s *Store) changesAt(r *reader, places []changed) ([]Change, error) {
 		func() error { return r.changedFirings(rows["firings"], at, cs) },
 		func() error { return r.changedTombstones(rows["tombstones"], at, cs) },
 		func() error {
-			ts, _, err := s.triggersWhere(r.db, "WHERE n IN ?", rows["triggers"])
+			ts, err := s.triggersWhere(r.db, "WHERE n IN ?", rows["triggers"])
 			for i := range ts {
 				set(cs, at, ts[i].Seq, Change{Kind: KindTrigger, ID: ts[i].ID, Trigger: &ts[i]})
 			}

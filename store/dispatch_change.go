@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/latticed/latticed/graph"
@@ -27,21 +26,22 @@ const reasonCancelled = "cancelled"
 // running one; a terminal or already marked one is returned as it is.
 func (s *Store) RequestCancel(ctx context.Context, id string) (graph.Dispatch, error) {
 	return s.changeDispatch(ctx, "cancel", id, func(t *tx, number int64) error {
-		var trigger sql.NullInt64
-		err := t.row(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
-			cancel_requested_at = ?, ended_at = ?, seq = ?
-			WHERE number = ? AND (status = 'new' OR status = 'pending') RETURNING trigger`,
-			[]any{reasonCancelled, t.now, t.now, t.seq(), number}, &trigger)
-		if err == nil {
-			t.countInFlight(trigger.Int64, -1)
-			return nil
-		}
-		if !errors.Is(err, sql.ErrNoRows) {
+		var status string
+		var trigger, asked sql.NullInt64
+		err := t.row("SELECT status, trigger, cancel_requested_at FROM dispatches WHERE number = ?", []any{number}, &status, &trigger, &asked)
+		if err != nil {
 			return err
 		}
-		_, err = t.exec("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running' AND cancel_requested_at IS NULL",
-			t.now, t.seq(), number)
-		return err
+		switch st := graph.Status(status); {
+		case st == graph.New || st == graph.Pending:
+			t.countInFlight(trigger.Int64, -1)
+			return t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
+				cancel_requested_at = ?, ended_at = ?, seq = ? WHERE number = ? AND status = ?`,
+				reasonCancelled, t.now, t.now, t.seq(), number, status)
+		case st == graph.Running && !asked.Valid:
+			return t.guarded("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running'", t.now, t.seq(), number)
+		}
+		return nil
 	})
 }
 

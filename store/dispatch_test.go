@@ -128,7 +128,7 @@ func TestPatchDispatch(t *testing.T) {
 	s := openNew(t)
 	d := dispatchOf(withLattice(t, s, "x", 1))
 	d.Labels = map[string]string{"a": "1", "b": "2"}
-	d = insert(t, s, d)
+	insert(t, s, d)
 	note, keep, two := "see notebook 7", true, "22"
 	d = must(s.PatchDispatch(t.Context(), "1", DispatchPatch{Labels: map[string]*string{"a": nil, "b": &two, "c": &note}, Note: &note, Keep: &keep}))(t)
 	if diff := cmp.Diff(map[string]string{"b": "22", "c": note}, d.Labels); diff != "" || d.Note != note || !d.Keep {

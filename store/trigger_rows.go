@@ -27,22 +27,21 @@ func (s *Store) fromTriggerView(v *triggerView) triggers.Trigger {
 	}
 }
 
-func (s *Store) triggersWhere(db *gorm.DB, where string, args ...any) ([]triggers.Trigger, []int64, error) {
+func (s *Store) triggersWhere(db *gorm.DB, where string, args ...any) ([]triggers.Trigger, error) {
 	var vs []triggerView
 	if err := db.Raw(selectTriggers+where, args...).Scan(&vs).Error; err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ts, ns := make([]triggers.Trigger, len(vs)), make([]int64, len(vs))
+	ts := make([]triggers.Trigger, len(vs))
 	for i := range vs {
-		ts[i], ns[i] = s.fromTriggerView(&vs[i]), vs[i].Row.N
+		ts[i] = s.fromTriggerView(&vs[i])
 	}
-	return ts, ns, nil
+	return ts, nil
 }
 
 // Triggers returns all triggers that were not removed, by name.
 func (s *Store) Triggers(ctx context.Context) ([]triggers.Trigger, error) {
-	ts, _, err := s.triggersWhere(s.read.WithContext(ctx), "WHERE removed_at IS NULL ORDER BY name")
-	return ts, err
+	return s.triggersWhere(s.read.WithContext(ctx), "WHERE removed_at IS NULL ORDER BY name")
 }
 
 // Trigger returns one by id or name.
@@ -51,7 +50,7 @@ func (s *Store) Trigger(ctx context.Context, idOrName string) (triggers.Trigger,
 }
 
 func (s *Store) trigger(db *gorm.DB, idOrName string) (triggers.Trigger, error) {
-	ts, _, err := s.triggersWhere(db, "WHERE removed_at IS NULL AND (id = ? OR name = ?) ORDER BY id = ? DESC LIMIT 1", idOrName, idOrName, idOrName)
+	ts, err := s.triggersWhere(db, "WHERE removed_at IS NULL AND (id = ? OR name = ?) ORDER BY id = ? DESC LIMIT 1", idOrName, idOrName, idOrName)
 	if err == nil && len(ts) == 0 {
 		err = notFound("trigger", idOrName)
 	}
@@ -85,7 +84,7 @@ func (s *Store) TriggersPage(ctx context.Context, f TriggerFilter) ([]triggers.T
 		also("name > ?", c.S)
 	}
 	limit := limitOf(f.Limit)
-	ts, _, err := s.triggersWhere(s.read.WithContext(ctx), "WHERE "+strings.Join(conds, " AND ")+" ORDER BY name LIMIT ?", append(args, limit+1)...)
+	ts, err := s.triggersWhere(s.read.WithContext(ctx), "WHERE "+strings.Join(conds, " AND ")+" ORDER BY name LIMIT ?", append(args, limit+1)...)
 	if err != nil {
 		return nil, "", err
 	}

@@ -30,8 +30,10 @@ func (t *tx) unit(u *unit) {
 	u.after, u.wrote, u.delta, u.once = nil, nil, nil, nil
 }
 
-// forget drops what the writer remembers of rows that were rolled back.
-func (t *tx) forget() {
+// forget drops what the writer remembers of rows that were rolled back. Sequence
+// numbers go back too: Seq promises that what has one is stored.
+func (t *tx) forget(seq int64) {
+	t.w.seq = seq
 	clear(t.w.lattices)
 	clear(t.w.live)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -212,7 +213,7 @@ func (w *writer) attempt(group []*unit) ([]error, error) {
 			return nil, storageError(err)
 		}
 	}
-	if len(group) == 1 && errs[0] != nil {
+	if !slices.Contains(errs, nil) { // nothing to commit
 		w.abandon(t)
 		return errs, nil
 	}
@@ -233,6 +234,7 @@ func (w *writer) runUnit(t *tx, u *unit, alone bool) (refused, broken error) {
 		}
 	}
 	t.unit(u)
+	before := w.seq
 	refused = protect(t, u.do)
 	if isStorage(refused) {
 		return nil, refused
@@ -244,17 +246,16 @@ func (w *writer) runUnit(t *tx, u *unit, alone bool) (refused, broken error) {
 		if _, err := t.exec("ROLLBACK TO unit"); err != nil {
 			return nil, err
 		}
-		t.forget()
+		t.forget(before)
 	}
 	_, err := t.exec("RELEASE unit")
 	return refused, err
 }
 
-// abandon rolls back. What the writer remembers may be of the transaction, so it
-// forgets it; it is only a cache.
+// abandon rolls the whole group back.
 func (w *writer) abandon(t *tx) {
 	_ = t.sql.Rollback() // SQLite may have done it itself
-	t.forget()
+	t.forget(w.committed.Load())
 }
 
 func protect(t *tx, do func(*tx) error) (err error) {
