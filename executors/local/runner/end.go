@@ -92,13 +92,13 @@ func (r *runner) release(m *Release) {
 	r.mu.Unlock()
 	if a == nil {
 		a = newAttempt(m.Attempt, AttemptDir(r.o.StateDir, m.Attempt))
-		go r.discard(a, m.Keep)
+		r.soon(func() { r.discard(a, m.Keep) })
 		return
 	}
 	if err := r.journal.append(&record{Kind: recRelease, Attempt: m.Attempt, Keep: m.Keep}); err != nil {
 		r.log.Warn().Err(err).Str("attempt", m.Attempt).Msg("its release is not in the journal")
 	}
-	go r.discard(a, m.Keep)
+	r.soon(func() { r.discard(a, m.Keep) })
 }
 
 // discard removes a released attempt's directory, makes it a spare room, or marks since

@@ -94,10 +94,9 @@ func (r *runner) run(ctx context.Context) error {
 	defer r.rooms.close()
 	r.resume(fold(recs))
 	r.adopt("")
-	r.reaping <- struct{}{}
-	go r.reap(ctx) // ends with the process: it may wait for children that live on
-	for range launchers {
-		go r.launcher(ctx)
+	for range workers { // they end with the process: one may wait for children that live on
+		go r.worker(ctx)
+		go r.follower(ctx)
 	}
 	served := make(chan struct{})
 	go func() { defer close(served); r.acceptAll(l) }()
@@ -152,6 +151,7 @@ func (r *runner) housekeep(ctx context.Context) {
 		r.mu.Unlock()
 		if busy {
 			r.cutLogs()
+			r.reapOrphans()
 		}
 		r.asleep.Store(!busy)
 		timer := time.NewTimer(wait)

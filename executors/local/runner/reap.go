@@ -8,62 +8,110 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reap collects every child: main processes of attempts, and the orphans that the
-// kernel hands to a subreaper. Several goroutines do so in turns: who has reaped a
-// child hands the waiting on and deals with its end at once, which is quicker than to
-// wake somebody for it. It returns with ctx, unless it waits for a child that lives on.
-func (r *runner) reap(ctx context.Context) {
-	for {
-		r.idlers.Add(1)
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.reaping:
+// Children are waited for by one goroutine at a time, whichever is at hand: the one that
+// has just started an attempt, or a follower. Who reaps a child deals with its end at
+// once, which is quicker than to wake somebody for it, and hands the waiting on before
+// if there are other attempts.
+
+// wait waits for children unless somebody does. It returns when it has dealt with the
+// end of an attempt, or when there is no child.
+func (r *runner) wait() {
+	for r.waiting.CompareAndSwap(false, true) {
+		a, reaped := r.waitOne()
+		if !reaped {
+			r.waiting.Store(false)
+			if r.children() == 0 {
+				return
+			}
+			continue // one was started while nobody waited
 		}
-		if r.idlers.Add(-1) == 0 {
-			go r.reap(ctx)
-		}
-		pid, status, usage, ok := r.await(ctx)
-		r.reaping <- struct{}{}
-		if !ok {
-			return
-		}
-		if a := r.reaped(pid, status, usage); a != nil {
+		r.handOver()
+		if a != nil {
 			r.settle(a)
+			return
 		}
 	}
 }
 
-// await waits for the next child to end.
-func (r *runner) await(ctx context.Context) (int, unix.WaitStatus, *unix.Rusage, bool) {
+// waitOne reaps children until an attempt has ended by itself or another goroutine has
+// to know of an end; false when there is none.
+func (r *runner) waitOne() (a *attempt, reaped bool) {
 	for {
 		var status unix.WaitStatus
 		var usage unix.Rusage
 		pid, err := unix.Wait4(-1, &status, 0, &usage)
 		switch {
 		case err == nil:
-			return pid, status, &usage, true
-		case errors.Is(err, unix.EINTR):
-		default: // no children
-			select {
-			case <-ctx.Done():
-				return 0, 0, nil, false
-			case <-r.forked:
+			if a, main := r.reaped(pid, status, &usage); main {
+				return a, true
 			}
+		case !errors.Is(err, unix.EINTR):
+			return nil, false
 		}
 	}
 }
 
-// reaped records that a child has ended. It returns the attempt if that ended by itself.
-func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) *attempt {
+// handOver lets go of the waiting and finds somebody else for it if it is needed.
+func (r *runner) handOver() {
+	r.waiting.Store(false)
+	if r.children() == 0 {
+		return
+	}
+	select {
+	case r.follow <- struct{}{}:
+	default: // they are all busy
+		go r.wait()
+	}
+}
+
+func (r *runner) follower(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.follow:
+			r.wait()
+		}
+	}
+}
+
+// reapOrphans collects what has ended while nobody had a reason to wait.
+func (r *runner) reapOrphans() {
+	for r.waiting.CompareAndSwap(false, true) {
+		var status unix.WaitStatus
+		var usage unix.Rusage
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, &usage)
+		var a *attempt
+		if err == nil && pid > 0 {
+			a, _ = r.reaped(pid, status, &usage)
+		}
+		r.handOver()
+		if a != nil {
+			r.soon(func() { r.settle(a) })
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+	}
+}
+
+// children counts the main processes that are not reaped.
+func (r *runner) children() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.mains)
+}
+
+// reaped records that a child has ended, and tells whether it was a main process. It
+// returns the attempt if that ended by itself.
+func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) (a *attempt, main bool) {
 	at := time.Now()
-	a := r.takeMain(pid)
-	if a == nil {
+	if a = r.takeMain(pid); a == nil {
 		// Either an orphan or a child so quick that its fork hasn't been registered.
 		r.forking.Lock()
 		r.forking.Unlock() //nolint:staticcheck // waits for the fork that is under way
 		if a = r.takeMain(pid); a == nil {
-			return nil
+			return nil, false
 		}
 	}
 	r.mu.Lock()
@@ -80,9 +128,9 @@ func (r *runner) reaped(pid int, status unix.WaitStatus, usage *unix.Rusage) *at
 	a.phase = ending
 	close(a.gone)
 	if !natural {
-		return nil
+		return nil, true
 	}
-	return a
+	return a, true
 }
 
 func (r *runner) takeMain(pid int) *attempt {
@@ -100,6 +148,7 @@ func (r *runner) settle(a *attempt) {
 		return
 	}
 	r.kill(a)
+	r.reapOrphans()
 }
 
 // nothingLeft tells whether an attempt without main process left no other. Every

@@ -11,8 +11,8 @@ import (
 )
 
 // runner owns the attempts of one state directory. Its goroutines: one reads each
-// session, one waits for children while others handle what it reaped, a few start
-// attempts, one keeps house (logs, idling, old directories), and one watches each
+// session, a few start attempts, wait for children in turns and deal with their ends,
+// one keeps house (logs, idling, old directories), and one watches each
 // attempt of a dead runner. An attempt that just runs has no goroutine.
 type runner struct {
 	o       Options
@@ -27,11 +27,10 @@ type runner struct {
 	rooms   *rooms
 
 	forking sync.Mutex    // held from fork until the child is in mains
-	forked  chan struct{} // wakes the reaper
-	reaping chan struct{} // who has the token waits for children
-	idlers  atomic.Int64  // goroutines that wait for the token
+	waiting atomic.Bool   // somebody waits for children
+	follow  chan struct{} // hands the waiting to a follower
 	signal  func(process, unix.Signal) error
-	launch  chan func()   // goroutines that have started an attempt and may start another
+	jobs    chan func()   // for goroutines that have the stack for it
 	changed chan struct{} // wakes the housekeeper
 	asleep  atomic.Bool   // the housekeeper wants to know of the next start
 
@@ -49,7 +48,7 @@ const maxRooms = 32 // kept for further attempts
 func newRunner(o Options, boot string, log zerolog.Logger) *runner {
 	return &runner{
 		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), rooms: newRooms(WorkDir(o.StateDir), o.Protocol, maxRooms), env: baseEnv(), self: os.Getpid(),
-		forked: make(chan struct{}, 1), reaping: make(chan struct{}, 1), launch: make(chan func()), signal: signalProcess, changed: make(chan struct{}, 1),
+		follow: make(chan struct{}), jobs: make(chan func()), signal: signalProcess, changed: make(chan struct{}, 1),
 		attempts: map[string]*attempt{}, mains: map[int]*attempt{}, sessions: map[*session]struct{}{},
 	}
 }

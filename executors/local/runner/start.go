@@ -68,24 +68,24 @@ func (r *runner) absent(s *session, m *Start) {
 	s.send(&Ended{Attempt: m.Attempt, Cause: CauseCancel, Exit: -1, EndedAt: time.Now().UnixMicro()})
 }
 
-const launchers = 4
+const workers = 4
 
-// soon runs f beside the caller. Goroutines that have started attempts before have the
+// soon runs f beside the caller. Goroutines that have done such things before have the
 // stack for it; when all are busy there is a new one.
 func (r *runner) soon(f func()) {
 	select {
-	case r.launch <- f:
+	case r.jobs <- f:
 	default:
 		go f()
 	}
 }
 
-func (r *runner) launcher(ctx context.Context) {
+func (r *runner) worker(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case f := <-r.launch:
+		case f := <-r.jobs:
 			f()
 		}
 	}
@@ -100,6 +100,7 @@ func (r *runner) begin(a *attempt, m *Start, fds []int) {
 		err = r.fork(a, m)
 	}
 	if err == nil {
+		r.wait()
 		return
 	}
 	ref := startRefusal(err, r.work)
@@ -182,7 +183,6 @@ func (r *runner) fork(a *attempt, m *Start) error {
 	if err := r.forkExec(a, path, m.Argv, attr); err != nil {
 		return r.unfork(a, execRefusal(path, m.Argv, err))
 	}
-	poke(r.forked)
 	if err := r.journal.append(&record{Kind: recPID, Attempt: a.id, PID: int64(a.pid), From: a.from, To: a.to}); err != nil {
 		r.log.Warn().Err(err).Str("attempt", a.id).Msg("its pid is not in the journal")
 	}
