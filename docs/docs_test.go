@@ -4,7 +4,6 @@
 package docs_test
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -122,40 +121,7 @@ func session(t *testing.T, bin string) *console.Session {
 
 func check(t *testing.T, s *console.Session, path string) {
 	t.Helper()
-	page, err := os.ReadFile(path)
-	if err != nil {
+	if err := s.Play(path, *update); err != nil {
 		t.Fatal(err)
-	}
-	blocks, err := console.Parse(string(page))
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	var found []*console.Difference
-	for _, b := range blocks {
-		if b.File != "" {
-			if err := s.Write(b); err != nil {
-				t.Fatalf("%s: %v", path, err)
-			}
-			continue
-		}
-		for _, c := range b.Commands {
-			err := s.Check(c)
-			var d *console.Difference
-			switch {
-			case err == nil:
-			case errors.As(err, &d) && *update:
-				found = append(found, d)
-				if d.Exit != c.Exit {
-					t.Errorf("%s: line %d ended with %d", path, c.Line, d.Exit)
-				}
-			default:
-				t.Fatalf("%s: %v", path, err)
-			}
-		}
-	}
-	if len(found) > 0 {
-		if err := os.WriteFile(path, []byte(console.Rewrite(string(page), found)), 0o644); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

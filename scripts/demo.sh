@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=${BIN:-$PWD/bin}:$PATH
 demo=$(mktemp -d "${TMPDIR:-/tmp}/latticed-demo.XXXXXX")
-export LATTICED_SOCKET=$demo/socket PYTHONDONTWRITEBYTECODE=1
+export LATTICED_SOCKET=$demo/socket XDG_RUNTIME_DIR=$demo PYTHONDONTWRITEBYTECODE=1
 incoming=$demo/incoming
 daemon=
 

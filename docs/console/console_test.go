@@ -3,6 +3,7 @@ package console_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -68,6 +69,7 @@ func TestMatch(t *testing.T) {
 		{"at 2026-01-02T03:04:05Z", "at 2027-11-22T13:14:15.123456Z", true},
 		{"took 1.2s", "took 31ms", true},
 		{"settle 10s", "settle 30s", false},
+		{"a   8.18s  b", "a  1m12s  b", true},
 	} {
 		var want []string
 		if c.want != "" {
@@ -115,6 +117,30 @@ func TestRewrite_changes_only_what_was_printed(t *testing.T) {
 	want := "text\n```console\n$ a \\\n> b\nnew\n$ c\nx\ny\n$ d\nkept\n```\nmore\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestPlay_checks_a_page_or_writes_it_anew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.md")
+	write := func(output string) {
+		page := "```sh file=x\necho \"$1\"\n```\n```console\n$ bash x new\n" + output + "\n$ true\n```\n"
+		if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old")
+	if err := start(t).Play(path, false); err == nil || !strings.Contains(err.Error(), path+": line 5: $ bash x new\nended with 0 and printed\nnew") {
+		t.Errorf("got %v", err)
+	}
+	if err := start(t).Play(path, true); err != nil {
+		t.Error(err)
+	}
+	if err := start(t).Play(path, false); err != nil {
+		t.Error(err)
+	}
+	write("new\n$ false")
+	if err := start(t).Play(path, true); err == nil || !strings.Contains(err.Error(), "line 7: $ false\nended with 1") {
+		t.Errorf("an exit code that is not in the page passes: %v", err)
 	}
 }
 

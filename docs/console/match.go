@@ -15,6 +15,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?\b`), "INSTANT"},
 	{regexp.MustCompile(`\b\d+(\.\d+)?(µs|ms|m?s) ago\b`), "TIME ago"},
 	{regexp.MustCompile(`\b\d+\.\d+(s|ms)\b|\b\d+(µs|ms)\b|\b0s\b`), "TIME"},
+	{regexp.MustCompile(`(  )(\d+m)?\d+s( |$)`), "${1}TIME$3"}, // in a table
 	{regexp.MustCompile(`"(cpu_s|wall_s|lag_s|max_rss_bytes)": ?[0-9.]+`), `"$1": NUMBER`},
 	{regexp.MustCompile(`[ \t]+`), " "},
 }
