@@ -28,6 +28,7 @@ require (
 	golang.org/x/term v0.47.0
 	gorm.io/gorm v1.31.2
 	modernc.org/libc v1.74.1
+	modernc.org/sqlite v1.55.0
 	pgregory.net/rapid v1.3.0
 )
 
@@ -65,5 +66,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.11.0 // indirect
-	modernc.org/sqlite v1.55.0 // indirect
 )
