@@ -149,9 +149,9 @@ func (s *Server) fail(err error, c echo.Context) {
 func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
-			switch p := recover(); {
-			case p == nil:
-			case p == http.ErrAbortHandler: //nolint:errorlint // the value itself, as net/http compares it
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler: // not ours to stop
 				panic(p)
 			default:
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())

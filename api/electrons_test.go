@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -76,14 +77,14 @@ func TestFile(t *testing.T) {
 	t.Run("in_parts", func(t *testing.T) {
 		resp := h.open(path+"plot", "Range: bytes=2-4")
 		defer resp.Body.Close()
-		if resp.StatusCode != 206 || resp.Header.Get("Content-Range") != "bytes 2-4/10" {
+		if resp.StatusCode != http.StatusPartialContent || resp.Header.Get("Content-Range") != "bytes 2-4/10" {
 			t.Errorf("%d %v", resp.StatusCode, resp.Header)
 		}
 	})
 	t.Run("not_again", func(t *testing.T) {
 		resp := h.open(path+"plot", "If-None-Match: "+a.header.Get("Etag"))
 		defer resp.Body.Close()
-		if resp.StatusCode != 304 {
+		if resp.StatusCode != http.StatusNotModified {
 			t.Errorf("%d", resp.StatusCode)
 		}
 	})

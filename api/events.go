@@ -52,7 +52,7 @@ func (f *stream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	// An id alone tells the client where to resume, should nothing come before it
 	// loses us.
 	if err := f.send("id: %d\nretry: 2000\n\n", f.seq); err != nil {
-		return nil //nolint:nilerr // the client has gone, there is nobody to tell
+		return nil // the client has gone, there is nobody to tell
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -65,7 +65,7 @@ func (f *stream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 			beat.Reset(heartbeat)
 		case <-beat.C:
 			if err := f.send(": %d\n\n", f.seq); err != nil {
-				return nil //nolint:nilerr // the client has gone
+				return nil // the client has gone
 			}
 		case <-f.ctx.Done():
 			return nil

@@ -21,7 +21,7 @@ func (h *house) follow(more ...string) *sse {
 	h.t.Helper()
 	resp := h.open("GET /v1/events", more...)
 	h.t.Cleanup(func() { resp.Body.Close() })
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
 		h.t.Fatalf("%s %v", resp.Status, resp.Header)
 	}
 	return &sse{h.t, resp, bufio.NewReader(resp.Body)}

@@ -93,8 +93,10 @@ func configHint(key string) string {
 		"paths.state_dir", "paths.socket", "paths.runner",
 		"executors.local.env", "executors.local.pass_env", "executors.local.parallel",
 	}
-	if s := graph.Suggest(key, known); s != "" {
-		return "; did you mean " + s + "?"
+	for _, words := range [][]string{known, {"paths", "executors", "executors.local"}} {
+		if s := graph.Suggest(key, words); s != "" {
+			return "; did you mean " + s + "?"
+		}
 	}
 	return "; known are " + strings.Join(known, ", ")
 }

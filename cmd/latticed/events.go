@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,12 +28,45 @@ func newEvents(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return api.Changes(cmd.Context(), since, c.showChange)
+			return c.followChanges(cmd.Context(), api, since)
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until interrupted")
 	cmd.Flags().StringVar(&since, "since", "", "begin after this sequence number")
 	return cmd
+}
+
+const (
+	awayPause = 500 * time.Millisecond
+	awayFor   = time.Minute // how long the daemon may be away before we give up
+)
+
+// followChanges goes on over restarts of the daemon, from where it was.
+func (c *cli) followChanges(ctx context.Context, api *client.Client, last string) error {
+	var away time.Time
+	for first := true; ; first = false {
+		err := api.Changes(ctx, last, func(ch client.Change) error {
+			last, away = ch.ID, time.Time{}
+			return c.showChange(ch)
+		})
+		var gone *client.Unreachable
+		var dial *net.OpError
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the user has seen enough
+		case !errors.As(err, &gone), first && errors.As(err, &dial) && dial.Op == "dial":
+			return err
+		case away.IsZero():
+			away = time.Now()
+		case time.Since(away) > awayFor:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(awayPause):
+		}
+	}
 }
 
 func (c *cli) showChange(ch client.Change) error {

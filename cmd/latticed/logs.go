@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"net/url"
 	"strconv"
@@ -42,7 +41,7 @@ func newLogs(c *cli) *cobra.Command {
 			}
 			defer func() { _ = body.Close() }()
 			if _, err = io.Copy(c.stdout, body); err != nil && cmd.Context().Err() != nil {
-				return context.Canceled
+				return nil // the user has seen enough
 			}
 			return err
 		},

@@ -52,7 +52,7 @@ func triggerFields() []field {
 	}
 }
 
-func (f field) flag() string { return strings.ReplaceAll(f.name, "_", "-") }
+func (fd field) flag() string { return strings.ReplaceAll(fd.name, "_", "-") }
 
 // specFlags are the flags of trigger add and trigger set.
 type specFlags struct {

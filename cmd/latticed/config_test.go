@@ -1,0 +1,108 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// parsed is what serve would use.
+func parsed(t *testing.T, args ...string) (Config, error) {
+	t.Helper()
+	var file string
+	var flags Config
+	cmd := &cobra.Command{Use: "serve"}
+	f := cmd.Flags()
+	f.StringVar(&file, "config", "", "")
+	f.StringVar(&flags.Paths.StateDir, "state-dir", "", "")
+	f.StringVar(&flags.Paths.Socket, "socket", "", "")
+	f.IntVar(&flags.Executors.Local.Parallel, "parallel", 0, "")
+	if err := f.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return settings(cmd, file, flags)
+}
+
+func TestConfig_flags_come_before_the_file(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("LATTICED_SOCKET", "/from/env")
+	file := filepath.Join(dir, "c.toml")
+	write(t, file, "[paths]\nstate_dir = '/from/file'\nsocket = '/from/file/s'\nrunner = '/run/r.sock'\n[executors.local]\nparallel = 3\nenv = {A = 'b'}\npass_env = ['HOME']\n")
+	c, err := parsed(t, "--config", file)
+	if err != nil || c.Paths.StateDir != "/from/file" || c.Paths.Socket != "/from/file/s" || c.Executors.Local.Parallel != 3 ||
+		c.Executors.Local.Env["A"] != "b" || c.Executors.Local.PassEnv[0] != "HOME" || c.Paths.Runner != "/run/r.sock" {
+		t.Errorf("%+v %v", c, err)
+	}
+	c, err = parsed(t, "--config", file, "--state-dir", "/flag", "--socket", "/flag/s", "--parallel", "9")
+	if err != nil || c.Paths.StateDir != "/flag" || c.Paths.Socket != "/flag/s" || c.Executors.Local.Parallel != 9 {
+		t.Errorf("%+v %v", c, err)
+	}
+	if c, err = parsed(t); err != nil || c.Paths.Socket != "/from/env" {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+func TestConfig_defaults_are_those_of_systemd_when_it_starts_us(t *testing.T) {
+	t.Setenv("LATTICED_SOCKET", "")
+	t.Setenv("STATE_DIRECTORY", "/var/lib/x:/other")
+	t.Setenv("RUNTIME_DIRECTORY", "/run/x")
+	t.Setenv("LATTICED_RUNNER", "/run/latticed-runner/me.sock")
+	c, err := parsed(t)
+	if err != nil || c.Paths.StateDir != "/var/lib/x" || c.Paths.Socket != "/run/x/latticed.sock" || c.Paths.Runner != "/run/latticed-runner/me.sock" {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+func TestConfig_relative_paths_are_of_the_working_directory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c, err := parsed(t, "--state-dir", "state", "--socket", "s")
+	if err != nil || !filepath.IsAbs(c.Paths.StateDir) || !filepath.IsAbs(c.Paths.Socket) {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+func TestConfig_lists_everything_that_is_wrong(t *testing.T) {
+	c := Config{Executors: Executors{Local: Local{
+		Parallel: -1, Env: map[string]string{"1A": ""}, PassEnv: []string{"A", "A", "B=C"},
+	}}}
+	want := `executors.local.parallel must not be negative, is -1
+executors.local.env: "1A" can't be the name of a variable
+executors.local.pass_env[1]: A is there twice
+executors.local.pass_env[2]: "B=C" can't be the name of a variable`
+	if got := c.Validate(); got == nil || got.Error() != want {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestConfig_is_read_strictly(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.toml")
+	for content, want := range map[string]string{
+		"[pahts]\n":                          "c.toml:1:2: unknown key pahts; did you mean paths?",
+		"[executors.slurm]\nx = 1\n":         "unknown key executors.slurm",
+		"[paths]\nsocket = \n":               "c.toml:2:10: ",
+		"[paths]\nsocket = 1\n":              "c.toml:2:10: ",
+		"[paths]\nsocket='a'\nsocket='b'\n":  "c.toml:",
+		"[executors.local]\nenv = {A = 1}\n": "c.toml:2:12: ",
+	} {
+		write(t, file, content)
+		if _, err := readConfig(file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add("[paths]\nstate_dir='x'\n")
+	f.Add("[executors.local]\nenv={A='b'}\n")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, content string) {
+		file := filepath.Join(dir, "c.toml")
+		write(t, file, content)
+		c, err := readConfig(file)
+		if err == nil {
+			_ = c.Validate()
+		}
+	})
+}

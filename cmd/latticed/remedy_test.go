@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+// stale leaves a socket that nobody listens at.
+func stale(t *testing.T, path string) {
+	t.Helper()
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRemedy(t *testing.T) {
+	t.Setenv("LATTICED_SOCKET", "")
+	t.Setenv("LATTICED_SERVER", "")
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/7")
+	c := &cli{}
+	for name, w := range map[string]struct {
+		err  error
+		want string
+	}{
+		"not_permitted": {fs.ErrPermission, "you may not use the socket /s: you are not in group latticed; an admin adds you with: usermod -aG latticed "},
+		"not_there":     {fs.ErrNotExist, "there is no socket at /run/latticed/latticed.sock or /run/user/7/latticed.sock; start it with: "},
+		"stale":         {syscall.ECONNREFUSED, "nobody listens at /s any more; start it with: "},
+		"another":       {errors.New("odd"), "the daemon at /s did not answer: odd"},
+	} {
+		if got := c.remedy(&client.Unreachable{Socket: "/s", Err: w.err}); !strings.Contains(got, w.want) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
