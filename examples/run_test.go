@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -66,6 +67,16 @@ func TestLennardJones_conserves_energy_within_the_stated_bound(t *testing.T) {
 				t.Errorf("no such liquid or gas: %+v", out)
 			}
 		})
+	}
+}
+
+func TestLennardJones_refuses_a_time_step_that_is_too_long(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), build(t), "run", "lennard-jones/lattice.yaml",
+		"-i", "state=lennard-jones/liquid.json", "-i", "dt=0.02", "-i", "steps=100")
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "take a smaller dt") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

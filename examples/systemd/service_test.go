@@ -14,7 +14,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const lattice = `
+const hello = `
+lattice: hello
+electrons:
+  hello:
+    python: |
+      def main():
+          return "hello from python"
+`
+
+const patient = `
 lattice: patient
 electrons:
   wait:
@@ -28,7 +37,8 @@ electrons:
 func TestService_electrons_go_on_while_the_daemon_restarts_dies_and_is_upgraded(t *testing.T) {
 	m := newMachine(t)
 	install(t, build(t, "one"), m.root, "/usr/local")
-	m.write("/root/patient.yaml", lattice)
+	m.write("/root/patient.yaml", patient)
+	m.write("/root/hello.yaml", hello)
 	m.boot()
 	m.start()
 	m.run("install", "-d", "-o", "latticed-run", "/srv/flag")
@@ -62,6 +72,10 @@ func TestService_electrons_go_on_while_the_daemon_restarts_dies_and_is_upgraded(
 	goesOn("after an upgrade")
 	if out := m.run("latticed", "whoami", "--json"); !strings.Contains(out, `"two"`) {
 		t.Errorf("the new version is not in use: %s", out)
+	}
+	// The runner is still the one of the first version; it starts new electrons, too.
+	if out := m.run("latticed", "dispatch", "/root/hello.yaml", "--wait"); !strings.Contains(out, "hello from python") {
+		t.Errorf("a new electron beside the old one gives %s", out)
 	}
 	m.run("systemctl", "stop", "latticed")
 	m.run("kill", "-0", electron)
