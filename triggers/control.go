@@ -110,7 +110,7 @@ func (k *keeper) pause(ctx context.Context) error {
 		return fmt.Errorf("pause trigger %s: %w", k.trigger.Name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
-	k.log.Info().Str(keyStatus, string(s)).Msg("trigger state")
+	k.log.Info().Str(keyTrigger, k.trigger.Name).Str(keyStatus, string(s)).Msg("trigger state")
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 		return fmt.Errorf("resume trigger %s: %w", k.trigger.Name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
-	k.log.Info().Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
+	k.log.Info().Str(keyTrigger, k.trigger.Name).Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
 	return nil
 }
 

@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,7 +31,7 @@ func (k *keeper) decideOnce() {
 		return
 	}
 	err := contained(func() error { return k.decideAll(k.ctx) })
-	if k.ctx.Err() != nil {
+	if k.ctx.Err() != nil || errors.Is(err, ErrRevised) {
 		return
 	}
 	k.gateHealth(err)

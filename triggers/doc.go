@@ -7,7 +7,7 @@
 // both are one transaction.
 //
 // The Manager owns one goroutine per trigger, which runs its source; Emit is called
-// from it. Events that wait for something (a slot, a full batch, the end of a pause)
+// from it. A source that waits for an instant has none meanwhile (see Until). Events that wait for something (a slot, a full batch, the end of a pause)
 // are rows with a reason. When what they wait for may have come, the trigger's gate
 // is kicked: a short-lived goroutine of the manager decides again and leaves. Both
 // work on the gate's state under its mutex. When Manager.Run returns, none is alive.

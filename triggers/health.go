@@ -85,14 +85,14 @@ func (k *keeper) storeHealth(ctx context.Context) {
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
 	if changed {
-		k.log.Info().Str(keyStatus, string(s)).Str(keyReason, reason).Msg("trigger state")
+		k.log.Info().Str(keyTrigger, k.trigger.Name).Str(keyStatus, string(s)).Str(keyReason, reason).Msg("trigger state")
 	}
 	if err := k.ledger.SetTriggerState(ctx, k.trigger.ID, s, reason, time.Time{}); err != nil {
 		if ctx.Err() != nil {
 			return
 		}
 		if !k.health.unstored {
-			k.log.Error().Err(err).Msg("trigger state not stored")
+			k.log.Error().Str(keyTrigger, k.trigger.Name).Err(err).Msg("trigger state not stored")
 		}
 		k.health.unstored = true
 		k.decideIn(healthRetry)

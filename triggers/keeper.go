@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,13 +15,12 @@ type keeper struct {
 	ledger Ledger
 	kinds  Kinds
 	wake   func()
-	log    zerolog.Logger
+	log    zerolog.Logger // names no trigger: thousands of contexts are not cheap
 	tally  *tally
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	done   chan struct{} // closed when the source's goroutine is gone
-	kicks  sync.WaitGroup
+	work   sync.WaitGroup // the source's goroutine and the gate's
 
 	settled     chan struct{} // closed once the trigger has left preparing, or couldn't
 	settledOnce sync.Once
@@ -31,8 +31,11 @@ type keeper struct {
 	kick struct {
 		sync.Mutex
 		running, again, stopped bool
-		timer                   *time.Timer
+		timer                   *time.Timer // of the gate
+		next                    *time.Timer // of the source
 	}
+
+	backoff time.Duration // of the source; touched by its goroutine only
 
 	// mu guards the gate and the health below it. It is held while the ledger works.
 	mu       sync.Mutex
@@ -43,6 +46,9 @@ type keeper struct {
 	after    int64     // Seq up to which the window is known
 	behind   bool      // the ledger may hold undecided events beyond it
 	inFlight int       // at most this many dispatches are in flight
+
+	cursor      json.RawMessage // as stored, once it is known
+	cursorKnown bool
 
 	health struct {
 		state    State // of the source: preparing, active, degraded or failing
@@ -55,21 +61,24 @@ type keeper struct {
 func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	k := &keeper{
 		ledger: m.ledger, kinds: m.kinds, wake: m.opts.Wake, tally: &m.tally,
-		log:  m.opts.Log.With().Str(keyTrigger, t.Name).Logger(),
-		done: make(chan struct{}), settled: make(chan struct{}),
+		log:     m.opts.Log.With().Str(keyTrigger, t.Name).Logger(),
+		settled: make(chan struct{}),
 		trigger: t, plan: p, paused: t.State == Paused,
 	}
+	p.trim()
 	k.ctx, k.cancel = context.WithCancel(m.ctx)
 	k.health.state, k.health.reason = t.State, t.Reason
 	if t.State == Paused {
 		k.health.state, k.health.reason = Preparing, ""
 	}
+	k.health.unstored = true // so that the first report is written down in any case
 	k.forget()
 	return k
 }
 
 // forget makes the gate read the ledger again before it decides anything.
 func (k *keeper) forget() {
+	k.cursor, k.cursorKnown = nil, false
 	k.window, k.after, k.behind = nil, 0, true
 	k.inFlight = maxInFlight
 	k.ended.Store(true)
@@ -90,9 +99,12 @@ func (k *keeper) stop() {
 	if k.kick.timer != nil {
 		k.kick.timer.Stop()
 	}
+	if k.kick.next != nil {
+		k.kick.next.Stop()
+	}
 	k.kick.Unlock()
-	k.kicks.Wait()
-	<-k.done
+	k.work.Wait()
+	k.settledOnce.Do(func() { close(k.settled) })
 }
 
 // decideSoon kicks the gate. It never blocks.
@@ -105,7 +117,7 @@ func (k *keeper) decideSoon() {
 		k.kick.again = true
 	default:
 		k.kick.running = true
-		k.kicks.Go(k.kicked)
+		k.work.Go(k.kicked)
 	}
 }
 

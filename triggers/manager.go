@@ -93,7 +93,9 @@ func (m *Manager) start(t Trigger, p *plan) *keeper {
 	}
 	k := newKeeper(m, t, p)
 	m.keepers[t.ID] = k
-	go k.run() // ends with k.stop
+	// What waited before this process was there may have nothing to wait for now.
+	k.decideSoon()
+	k.work.Go(k.run)
 	return k
 }
 

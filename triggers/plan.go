@@ -93,6 +93,13 @@ func (p *plan) resolveDispatch(ctx context.Context, l Ledger, t *Trigger) error 
 	return nil
 }
 
+// trim lets go of what a running trigger has no use for.
+func (p *plan) trim() {
+	if p != nil {
+		p.settings, p.made.Event = nil, nil
+	}
+}
+
 // refresh reads the lattice again when the target follows its name.
 func (p *plan) refresh(ctx context.Context, l Ledger) error {
 	if p.follows == "" {

@@ -21,6 +21,9 @@ func (k *keeper) emit(ctx context.Context, b Batch) error {
 		k.doubt()
 		return fmt.Errorf("store events: %w", err)
 	}
+	if b.Cursor != nil {
+		k.cursor, k.cursorKnown = b.Cursor, true
+	}
 	return nil
 }
 

@@ -29,12 +29,13 @@ func (m *Manager) Add(ctx context.Context, spec []byte, by Principal) (Trigger, 
 	if err != nil {
 		return Trigger{}, nil, err
 	}
-	k, err := m.create(ctx, t, p)
+	warnings := p.warnings()
+	k, err := m.create(ctx, t, p) // from here on the plan is the keeper's
 	if err != nil {
 		return Trigger{}, nil, err
 	}
 	t, err = m.await(ctx, k)
-	return t, p.warnings(), err
+	return t, warnings, err
 }
 
 // planned compiles a spec that somebody submits, and looks at what it watches.
@@ -93,17 +94,17 @@ func (m *Manager) Patch(ctx context.Context, idOrName string, patch []byte, by P
 		return Trigger{}, nil, err
 	}
 	m.edit.Lock()
-	k, p, err := m.revise(ctx, idOrName, patch)
+	k, warnings, err := m.revise(ctx, idOrName, patch)
 	m.edit.Unlock()
 	if err != nil {
 		return Trigger{}, nil, err
 	}
-	m.opts.Log.Info().Str(keyTrigger, p.name).Str("by", by.Name).Msg("trigger revised")
 	t, err := m.await(ctx, k)
-	return t, p.warnings(), err
+	m.opts.Log.Info().Str(keyTrigger, t.Name).Int("revision", t.Revision).Str("by", by.Name).Msg("trigger revised")
+	return t, warnings, err
 }
 
-func (m *Manager) revise(ctx context.Context, idOrName string, patch []byte) (*keeper, *plan, error) {
+func (m *Manager) revise(ctx context.Context, idOrName string, patch []byte) (*keeper, []graph.Warning, error) {
 	changes, err := decodeObject(patch)
 	if err != nil {
 		return nil, nil, err
@@ -139,12 +140,13 @@ func (m *Manager) revise(ctx context.Context, idOrName string, patch []byte) (*k
 	if next, err = m.ledger.ReviseTrigger(ctx, next); err != nil {
 		return nil, nil, fmt.Errorf("revise trigger %s: %w", t.Name, err)
 	}
+	warnings := p.warnings()
 	m.halt(t.ID)
 	k := m.start(next, p)
 	if k == nil {
 		return nil, nil, ErrStopped
 	}
-	return k, p, nil
+	return k, warnings, nil
 }
 
 // onlyRules tells whether a change leaves alone what is watched.

@@ -3,6 +3,7 @@ package triggers
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 // Source watches one thing for one trigger. Run blocks until ctx ends or the thing
@@ -12,9 +13,20 @@ import (
 // (inotify, timers) only make it look earlier. Its first act is to bring the stored
 // state up to date: with an empty cursor it takes its baseline and emits it, even
 // when it holds nothing, so that registration can answer.
+//
+// A source that only waits for an instant need not keep a goroutine for that: it
+// returns Until(t), and is run again then from the state it has emitted.
 type Source interface {
 	Run(ctx context.Context, from From, emit Emit) error
 }
+
+// Until is what Run returns when there is nothing to do before t. It is no failure.
+func Until(t time.Time) error { return &UntilError{At: t} }
+
+// UntilError is the error of Until.
+type UntilError struct{ At time.Time }
+
+func (e *UntilError) Error() string { return "nothing to do before " + e.At.Format(time.RFC3339) }
 
 // From is where a source left off.
 type From struct {

@@ -165,8 +165,10 @@ func (s *spec) compile(f *Fields) {
 		f.Refuse("when", graph.CodeExpression, "must give true or false, not %s", s.when.Type())
 	}
 	s.dedupe = compileOne(f, "dedupe_key", one)
-	s.inputs, s.fixed = map[string]*graph.Template{}, map[string]any{}
 	inputs := f.Object("inputs")
+	if len(inputs) > 0 {
+		s.inputs, s.fixed = make(map[string]*graph.Template, len(inputs)), map[string]any{}
+	}
 	for _, name := range slices.Sorted(maps.Keys(inputs)) {
 		v := inputs[name]
 		path := "inputs." + name
@@ -182,8 +184,10 @@ func (s *spec) compile(f *Fields) {
 		s.names = append(s.names, name)
 		f.Set(path, v, FromTrigger)
 	}
-	s.labels = map[string]*graph.Template{}
 	labels := f.Object("labels")
+	if len(labels) > 0 {
+		s.labels = make(map[string]*graph.Template, len(labels))
+	}
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		v := labels[name]
 		path := "labels." + name

@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -21,41 +22,52 @@ const (
 // errEnded means that a source returned although nobody asked it to.
 var errEnded = errors.New("the source ended by itself")
 
-// run is the goroutine of the trigger: it runs the source, again and again.
+// run is the goroutine of the trigger: it runs the source once and arranges for the
+// next time.
 func (k *keeper) run() {
-	defer close(k.done)
-	defer k.settledOnce.Do(func() { close(k.settled) })
-	// What waited before this process was there may have nothing to wait for now.
-	k.decideSoon()
-	for wait := backoffMin; ; wait = min(2*wait, backoffMax) {
-		began := time.Now()
-		err := contained(func() error { return k.watch(k.ctx) })
-		if k.ctx.Err() != nil {
-			return
-		}
-		k.failed(err)
-		if time.Since(began) > calm {
-			wait = backoffMin
-		}
-		pause := time.NewTimer(wait/2 + rand.N(wait/2+1))
-		select {
-		case <-k.ctx.Done():
-			pause.Stop()
-			return
-		case <-pause.C:
-		}
+	began := time.Now()
+	err := contained(func() error { return k.watch(k.ctx) })
+	if k.ctx.Err() != nil {
+		return
 	}
+	var until *UntilError
+	if errors.As(err, &until) {
+		k.backoff = 0
+		k.runIn(time.Until(until.At))
+		return
+	}
+	if errors.Is(err, ErrRevised) {
+		return // whoever revised it stops this keeper and starts the next
+	}
+	k.failed(err)
+	if time.Since(began) > calm {
+		k.backoff = 0
+	}
+	k.backoff = min(max(2*k.backoff, backoffMin), backoffMax)
+	k.runIn(k.backoff/2 + rand.N(k.backoff/2+1))
+}
+
+// runIn runs the source after d. Nothing of the trigger's lives until then.
+func (k *keeper) runIn(d time.Duration) {
+	k.kick.Lock()
+	defer k.kick.Unlock()
+	if k.kick.stopped {
+		return
+	}
+	k.kick.next = time.AfterFunc(max(d, 0), func() {
+		k.kick.Lock()
+		defer k.kick.Unlock()
+		if !k.kick.stopped {
+			k.work.Go(k.run)
+		}
+	})
 }
 
 // watch runs the source once.
 func (k *keeper) watch(ctx context.Context) error {
-	source, id, err := k.prepare(ctx)
+	source, id, cursor, err := k.prepare(ctx)
 	if err != nil {
 		return err
-	}
-	cursor, err := k.ledger.Cursor(ctx, id)
-	if err != nil {
-		return fmt.Errorf("read the cursor: %w", err)
 	}
 	from := From{
 		Cursor:   cursor,
@@ -68,29 +80,40 @@ func (k *keeper) watch(ctx context.Context) error {
 	return errEnded
 }
 
-// prepare makes the plan of a trigger that could not be planned before: its target
-// may be back, or the ledger.
-func (k *keeper) prepare(ctx context.Context) (Source, string, error) {
+// prepare reads where the source left off, and makes the plan of a trigger that could
+// not be planned before: its target may be back, or the ledger.
+func (k *keeper) prepare(ctx context.Context) (Source, string, json.RawMessage, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.plan == nil {
 		t := k.trigger
 		p, err := newPlan(ctx, k.ledger, k.kinds, &t)
 		if err != nil {
-			return nil, "", err
+			return nil, "", nil, err
 		}
+		p.trim()
 		k.plan = p
 		k.forget()
 		k.decideSoon()
 	}
-	return k.plan.made.Source, k.trigger.ID, nil
+	if !k.cursorKnown {
+		cursor, err := k.ledger.Cursor(ctx, k.trigger.ID)
+		if err != nil {
+			return nil, "", nil, fmt.Errorf("read the cursor: %w", err)
+		}
+		k.cursor, k.cursorKnown = cursor, true
+	}
+	return k.plan.made.Source, k.trigger.ID, k.cursor, nil
 }
 
 // failed shows why the source does not run.
 func (k *keeper) failed(err error) {
 	var p *PanicError
 	if errors.As(err, &p) {
-		k.log.Error().Err(err).Bytes("stack", p.Stack).Msg("source panicked")
+		k.mu.Lock()
+		name := k.trigger.Name
+		k.mu.Unlock()
+		k.log.Error().Str(keyTrigger, name).Err(err).Bytes("stack", p.Stack).Msg("source panicked")
 	}
 	reason := err.Error()
 	var invalid *graph.Invalid

@@ -5,7 +5,7 @@
 // event: its key is the instant. What was missed while nobody watched is caught up
 // with one tick, the last one, which says how many were missed before it.
 //
-// The source runs in the manager's goroutine and starts none.
+// The source starts no goroutine, and has none while it waits.
 package timer
 
 import (
@@ -90,8 +90,7 @@ type tick struct {
 }
 
 // due says what has become due after last, up to now. It is pure. When the clock was
-// set back behind last, ticking goes on from now; instants that come again are known
-// by their key.
+// set back behind last, ticking goes on from now; see Run.
 func due(anchor time.Time, every time.Duration, last, now time.Time) tick {
 	nth := func(t time.Time) int64 { return int64(t.Sub(anchor) / every) }
 	if now.Before(anchor) {
@@ -106,32 +105,42 @@ func due(anchor time.Time, every time.Duration, last, now time.Time) tick {
 	return t
 }
 
-// Run ticks until ctx ends.
+// Run emits what is due and asks to be run again for the next instant.
 func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
 	c, err := s.load(ctx, from, emit)
 	if err != nil {
 		return err
 	}
 	from.Health(triggers.Active, "")
-	anchor, last := time.UnixMicro(c.Anchor), time.UnixMicro(c.Last)
-	for {
-		t := due(anchor, s.every, last, time.Now())
-		if !t.at.IsZero() {
-			b, err := s.batch(c, t)
-			if err != nil {
-				return err
-			}
-			if err := emit(ctx, b); err != nil {
-				return err
-			}
-			last = t.at
-		} else if now := time.Now(); now.Before(last) {
-			last = now // set back: see due
-		}
-		if err := sleep(ctx, min(time.Until(t.next), maxNap)); err != nil {
+	now := time.Now()
+	if now.Before(time.UnixMicro(c.Last)) {
+		// The clock was set back. Ticking goes on from here; instants that come
+		// again are known by their key.
+		if c, err = s.store(ctx, c, now, time.Time{}, emit); err != nil {
 			return err
 		}
 	}
+	t := due(time.UnixMicro(c.Anchor), s.every, time.UnixMicro(c.Last), now)
+	if !t.at.IsZero() {
+		b, err := s.batch(c, t)
+		if err != nil {
+			return err
+		}
+		if err := emit(ctx, b); err != nil {
+			return err
+		}
+	}
+	return triggers.Until(earlier(t.next, now.Add(maxNap)))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // load reads the cursor, or takes the baseline: the clock of now.
@@ -146,12 +155,18 @@ func (s *source) load(ctx context.Context, from triggers.From, emit triggers.Emi
 		}
 	}
 	now := time.Now().Truncate(time.Microsecond)
-	c = cursor{Every: s.every.Microseconds(), Anchor: now.UnixMicro(), Last: now.UnixMicro()}
+	c = cursor{Every: s.every.Microseconds(), Anchor: now.UnixMicro()}
+	return s.store(ctx, c, now, now.Add(s.every), emit)
+}
+
+// store writes down that the instants up to last are over.
+func (s *source) store(ctx context.Context, c cursor, last, next time.Time, emit triggers.Emit) (cursor, error) {
+	c.Last = last.UnixMicro()
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return c, fmt.Errorf("write the cursor: %w", err)
 	}
-	return c, emit(ctx, triggers.Batch{Cursor: raw, Next: now.Add(s.every)})
+	return c, emit(ctx, triggers.Batch{Cursor: raw, Next: next})
 }
 
 // batch is a tick as the manager takes it.
@@ -170,15 +185,4 @@ func (s *source) batch(c cursor, t tick) (triggers.Batch, error) {
 		Cursor: raw, Next: t.next,
 		Events: []triggers.Event{{Key: at, Kind: "tick", Payload: payload}},
 	}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -3,6 +3,7 @@ package timer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -71,14 +72,39 @@ func TestDue(t *testing.T) {
 		}
 	}))
 
-	t.Run("a_clock_that_was_set_back_goes_on_ticking", func(t *testing.T) {
-		last := anchor.Add(1000 * time.Hour)
-		now := anchor.Add(time.Hour + time.Second)
-		if d := due(anchor, time.Hour, last, now); !d.at.IsZero() || !d.next.Equal(anchor.Add(2*time.Hour)) {
+	t.Run("before_the_anchor_nothing_is_due", func(t *testing.T) {
+		if d := due(anchor, time.Hour, anchor, anchor.Add(-time.Hour)); !d.at.IsZero() || !d.next.Equal(anchor.Add(time.Hour)) {
 			t.Errorf("%+v", d)
 		}
-		if d := due(anchor, time.Hour, last, anchor.Add(-time.Hour)); !d.at.IsZero() || !d.next.Equal(anchor.Add(time.Hour)) {
-			t.Errorf("before the anchor: %+v", d)
+	})
+}
+
+func TestRun_goes_on_ticking_when_the_clock_was_set_back(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{every: time.Hour}
+		now := time.Now()
+		c := cursor{Every: time.Hour.Microseconds(), Anchor: now.Add(-90 * time.Minute).UnixMicro(), Last: now.Add(1000 * time.Hour).UnixMicro()}
+		var keys []string
+		emit := func(_ context.Context, b triggers.Batch) error {
+			for _, e := range b.Events {
+				keys = append(keys, e.Key)
+			}
+			return json.Unmarshal(b.Cursor, &c)
+		}
+		for range 500 {
+			raw, err := json.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.Run(t.Context(), triggers.From{Cursor: raw, Health: func(triggers.State, string) {}}, emit)
+			var until *triggers.UntilError
+			if !errors.As(err, &until) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Until(until.At)) // simulated
+		}
+		if len(keys) != 4 || keys[0] != now.Add(30*time.Minute).UTC().Format(instant) {
+			t.Errorf("%v", keys)
 		}
 	})
 }

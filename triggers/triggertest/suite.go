@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -126,24 +127,11 @@ func (r *run) start() (stop func(cause error) error) {
 	}
 	r.mu.Lock()
 	r.made, r.stopped, r.health = made, false, nil
-	cursor, entities := r.cursor, make([]triggers.Change, 0, len(r.entities))
-	for _, c := range r.entities {
-		entities = append(entities, c)
-	}
 	r.mu.Unlock()
-	slices.SortFunc(entities, func(a, b triggers.Change) int { return slices.Compare(a.Key, b.Key) })
-	from := triggers.From{Cursor: cursor, Health: r.report, Entities: func(_ context.Context, f func(triggers.Change) error) error {
-		for _, c := range entities {
-			if err := f(c); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		err := made.Source.Run(ctx, from, r.emit)
+		err := r.runs(ctx, made.Source)
 		r.mu.Lock()
 		r.stopped = true
 		r.mu.Unlock()
@@ -160,6 +148,37 @@ func (r *run) start() (stop func(cause error) error) {
 			return nil
 		}
 	}
+}
+
+// runs runs the source, again and again when it asks for that.
+func (r *run) runs(ctx context.Context, source triggers.Source) error {
+	for {
+		err := source.Run(ctx, r.from(), r.emit)
+		var until *triggers.UntilError
+		if !errors.As(err, &until) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Until(until.At)):
+		}
+	}
+}
+
+// from is what a manager would hand to the source now.
+func (r *run) from() triggers.From {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	entities := slices.SortedFunc(maps.Values(r.entities), func(a, b triggers.Change) int { return slices.Compare(a.Key, b.Key) })
+	return triggers.From{Cursor: r.cursor, Health: r.report, Entities: func(_ context.Context, f func(triggers.Change) error) error {
+		for _, c := range entities {
+			if err := f(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
 }
 
 // until waits for a condition; what is read in it is guarded.
