@@ -111,21 +111,35 @@ func TestDirectories_used_again_are_clean(t *testing.T) {
 	eventually(t, "all directories are gone", func() bool { return len(attemptDirs(t, p)) == 0 })
 }
 
-// The runner sees a full disk in place of its working directory: a file system of its
-// own in a mount namespace of its own.
-func TestDiskFull_is_tried_again(t *testing.T) {
-	p := newPlace(t)
+// mountWork gives the runner a file system of its own in place of its working directory,
+// in a mount namespace of its own.
+func (p *place) mountWork(mount string) {
 	work := filepath.Join(p.dir, "work")
 	if err := os.Mkdir(work, 0o711); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	wrapper := filepath.Join(p.dir, "runner.sh")
-	script := "#!/bin/sh\nexec unshare -rm sh -c 'mount -t tmpfs -o size=2m tmpfs " + work + " && exec " + os.Args[0] + " \"$@\"' sh \"$@\"\n"
-	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
+	p.o.Binary = filepath.Join(p.dir, "runner.sh")
+	script := "#!/bin/sh\nexec unshare -rm sh -c 'mount " + mount + " " + work + " && exec " + os.Args[0] + " \"$@\"' sh \"$@\"\n"
+	if err := os.WriteFile(p.o.Binary, []byte(script), 0o755); err != nil {
+		p.t.Fatal(err)
 	}
-	p.o.Binary = wrapper
 	p.o.Runner.NoCgroup = true
+}
+
+// Nothing can be cut out of the middle of a file on ramfs.
+func TestLogs_that_can_not_be_cut_have_a_limit(t *testing.T) {
+	p := newPlace(t, smallLogs, func(o *Options) { o.Runner.LogMax = 4 << 20 })
+	p.mountWork("-t ramfs ramfs")
+	res := mustRun(t, p.start(), task(kindBash, "head -c 5000000 /dev/zero; sleep 60"))
+	if code(res) != executors.CodeLogLimit || res.Stdout == nil || res.Stdout.Size > 200<<10 {
+		t.Errorf("%+v, stdout %+v", res.Error, res.Stdout)
+	}
+	res.Release(false)
+}
+
+func TestDiskFull_is_tried_again(t *testing.T) {
+	p := newPlace(t)
+	p.mountWork("-t tmpfs -o size=2m tmpfs")
 	e := p.start()
 	dir := t.TempDir()
 	mark, full, on := filepath.Join(dir, "mark"), filepath.Join(dir, "full"), filepath.Join(dir, "on")

@@ -193,3 +193,29 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// Somebody who tidies up removes the runner's empty control groups: it makes others.
+func TestControlGroups_that_were_removed_are_made_again(t *testing.T) {
+	p := newPlace(t)
+	e := p.start()
+	for range 3 {
+		res := mustRun(t, e, task(kindRun, "true"))
+		if res.Error != nil {
+			t.Fatalf("%+v", res.Error)
+		}
+		info, err := e.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Cgroup == "" {
+			return // there are none here
+		}
+		groups, err := filepath.Glob(filepath.Join(info.Cgroup, "*-[0-9]*"))
+		if err != nil || len(groups) == 0 {
+			t.Fatalf("groups in %s: %v, %v", info.Cgroup, groups, err)
+		}
+		for _, g := range append(groups, info.Cgroup) { // of this test's runner alone
+			_ = unix.Rmdir(g)
+		}
+	}
+}

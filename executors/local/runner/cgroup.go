@@ -101,22 +101,22 @@ func (g *cgroups) take() (*slot, error) {
 	for n := len(g.free); n > 0; n = len(g.free) {
 		s := g.free[n-1]
 		g.free = g.free[:n-1]
-		if !s.populated() {
+		if s.empty() {
 			return s, nil
 		}
-		s.close() // somebody put a process into it: not ours to use or end
+		s.close() // removed by somebody, or a process was put into it that is not ours
 	}
 	for {
 		g.next++
 		path := filepath.Join(g.dir, g.run+"-"+strconv.Itoa(g.next))
-		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.MkdirAll(path, 0o755); err != nil { // the folder too, if somebody removed it
 			return nil, fmt.Errorf("make a control group: %w", err)
 		}
 		s, err := openSlot(path)
 		if err != nil {
 			return nil, err
 		}
-		if !s.populated() {
+		if s.empty() {
 			return s, nil
 		}
 		s.close() // left by an earlier runner; whoever watches its survivors has it
@@ -168,11 +168,23 @@ func (s *slot) close() {
 	_ = unix.Close(s.events)
 }
 
-// populated tells whether a process lives in the group or in one below it.
+// populated tells whether a process lives in the group or in one below it. In a group
+// that was removed nothing can live.
 func (s *slot) populated() bool {
+	ok, err := s.read()
+	return err == nil && !ok
+}
+
+// empty tells whether the group is there and nothing lives in it.
+func (s *slot) empty() bool {
+	ok, err := s.read()
+	return err == nil && ok
+}
+
+func (s *slot) read() (empty bool, err error) {
 	var buf [128]byte
 	n, err := unix.Pread(s.events, buf[:], 0)
-	return err == nil && !bytes.Contains(buf[:n], []byte("populated 0"))
+	return bytes.Contains(buf[:max(n, 0)], []byte("populated 0")), err
 }
 
 // settled waits a moment for the group to become empty: an exiting process leaves
