@@ -68,6 +68,10 @@ func serve(ctx context.Context, cfg Config, log zerolog.Logger) (err error) {
 	d := &daemon{log: log.With().Str(keyComponent, "serve").Logger(), failed: make(chan error, 8)}
 	defer func() { err = errors.Join(err, d.stop()) }()
 	if err := d.open(ctx, cfg, log, runner.Options{}); err != nil {
+		if ctx.Err() != nil { // told to stop in the middle of it
+			d.log.Info().Err(err).Msg("stopped while starting")
+			return nil
+		}
 		return err
 	}
 	if err := d.begin(ctx); err != nil {
