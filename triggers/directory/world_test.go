@@ -39,8 +39,11 @@ type world struct {
 	stop    func()
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{T: t, hub: &hub{}, dir: filepath.Join(t.TempDir(), "in"), state: t.TempDir()}
+func newWorld(t *testing.T) *world { return newWorldIn(t, t.TempDir()) }
+
+// newWorldIn keeps its state in a given directory.
+func newWorldIn(t *testing.T, state string) *world {
+	w := &world{T: t, hub: &hub{}, dir: filepath.Join(t.TempDir(), "in"), state: state}
 	w.mkdir(w.dir)
 	w.start()
 	l, err := graph.Parse([]byte(showPath))
@@ -55,7 +58,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) start() {
-	s, err := store.Open(context.Background(), w.state, store.Options{})
+	s, err := store.Open(context.Background(), w.state, store.Options{BusyTimeout: 100 * time.Millisecond})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -183,6 +186,16 @@ func (w *world) trigger(want triggers.State, part string) {
 		w.must(err)
 		return t.State == want && strings.Contains(t.Reason, part)
 	}, true)
+}
+
+// live waits for a state as the manager knows it, which the store may not.
+func (w *world) live(want triggers.State) {
+	w.Helper()
+	eventually(w, "live state", func() triggers.State {
+		t, err := w.store.Trigger(w.Context(), "t")
+		w.must(err)
+		return w.manager.Live(t).State
+	}, want)
 }
 
 func (w *world) revise(patch string) {
