@@ -51,5 +51,5 @@ tools: ## build the pinned developer tools into .tools
 	@scripts/tools.sh
 
 .PHONY: install
-install: build ## install the binary, units, users and directories under DESTDIR and PREFIX
+install: ## install what was built, units, users and directories under DESTDIR and PREFIX
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' scripts/install.sh
