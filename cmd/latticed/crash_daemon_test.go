@@ -301,6 +301,9 @@ func (v *victim) checkAssets(db *sql.DB) {
 		}
 		known[hex.EncodeToString(sum)] = true
 	}
+	if err := rows.Err(); err != nil {
+		v.t.Fatal(err)
+	}
 	files, err := filepath.Glob(filepath.Join(v.state(), "assets", "*", "*"))
 	if err != nil {
 		v.t.Fatal(err)
