@@ -76,17 +76,11 @@ func (m *Manager) Fire(ctx context.Context, idOrName string, payload json.RawMes
 }
 
 func (m *Manager) reread(ctx context.Context, k *keeper) (Trigger, error) {
-	t, err := m.ledger.Trigger(context.WithoutCancel(ctx), k.id())
+	t, err := m.ledger.Trigger(context.WithoutCancel(ctx), k.id)
 	if err != nil {
 		return Trigger{}, fmt.Errorf("read the trigger: %w", err)
 	}
 	return m.Live(t), nil
-}
-
-func (k *keeper) id() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.trigger.ID
 }
 
 // alive refuses changes through a keeper that was replaced. k.mu is held.
@@ -105,12 +99,13 @@ func (k *keeper) pause(ctx context.Context) error {
 	}
 	k.paused = true
 	s, reason := k.state()
-	if err := k.ledger.SetTriggerState(ctx, k.trigger.ID, s, reason, time.Time{}); err != nil {
+	if err := k.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
 		k.paused = false
-		return fmt.Errorf("pause trigger %s: %w", k.trigger.Name, err)
+		return fmt.Errorf("pause trigger %s: %w", k.name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
-	k.log.Info().Str(keyTrigger, k.trigger.Name).Str(keyStatus, string(s)).Msg("trigger state")
+	k.show()
+	k.log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Msg("trigger state")
 	return nil
 }
 
@@ -120,9 +115,9 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 	if err := k.alive(); err != nil || !k.paused {
 		return err
 	}
-	counts, err := k.ledger.Counts(ctx, k.trigger.ID)
+	counts, err := k.ledger.Counts(ctx, k.id)
 	if err != nil {
-		return fmt.Errorf("count the events of trigger %s: %w", k.trigger.Name, err)
+		return fmt.Errorf("count the events of trigger %s: %w", k.name, err)
 	}
 	if counts.Pending > 0 && backlog == "" {
 		return &ConflictError{
@@ -137,12 +132,13 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 	}
 	k.paused = false
 	s, reason := k.state()
-	if err := k.ledger.SetTriggerState(ctx, k.trigger.ID, s, reason, time.Time{}); err != nil {
+	if err := k.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
 		k.paused = true
-		return fmt.Errorf("resume trigger %s: %w", k.trigger.Name, err)
+		return fmt.Errorf("resume trigger %s: %w", k.name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
-	k.log.Info().Str(keyTrigger, k.trigger.Name).Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
+	k.show()
+	k.log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
 	return nil
 }
 
@@ -154,9 +150,9 @@ func (k *keeper) skipBacklog() error {
 	for {
 		// The trigger's own context: a repeated request must not find itself
 		// answered by the first of several transactions.
-		events, err := k.ledger.Window(k.ctx, k.trigger.ID, 0, windowSize)
+		events, err := k.ledger.Window(k.ctx, k.id, 0, windowSize)
 		if err != nil {
-			return fmt.Errorf("read held events of trigger %s: %w", k.trigger.Name, err)
+			return fmt.Errorf("read held events of trigger %s: %w", k.name, err)
 		}
 		if len(events) == 0 {
 			return nil
@@ -171,8 +167,8 @@ func (k *keeper) skipBacklog() error {
 		if err != nil {
 			return err
 		}
-		if _, err := k.ledger.Fire(k.ctx, k.trigger.ID, k.trigger.Revision, ds); err != nil {
-			return fmt.Errorf("skip held events of trigger %s: %w", k.trigger.Name, err)
+		if _, err := k.ledger.Fire(k.ctx, k.id, k.trigger.Revision, ds); err != nil {
+			return fmt.Errorf("skip held events of trigger %s: %w", k.name, err)
 		}
 		k.apply([]Verdict{v}, ds, pending)
 	}
@@ -214,9 +210,9 @@ func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) 
 	if err != nil {
 		return Firing{}, err
 	}
-	if _, err := k.ledger.Record(ctx, k.trigger.ID, k.trigger.Revision, Batch{Events: events}, ds); err != nil {
+	if _, err := k.ledger.Record(ctx, k.id, k.trigger.Revision, Batch{Events: events}, ds); err != nil {
 		k.doubt()
-		return Firing{}, fmt.Errorf("fire trigger %s: %w", k.trigger.Name, err)
+		return Firing{}, fmt.Errorf("fire trigger %s: %w", k.name, err)
 	}
 	k.tally.event(eventManual)
 	k.apply([]Verdict{v}, ds, pending)

@@ -27,6 +27,7 @@ func (k *keeper) limit() int { return max(windowSize, 2*k.plan.gate.Size) }
 func (k *keeper) decideOnce() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer k.show()
 	if k.ctx.Err() != nil || k.plan == nil {
 		return
 	}
@@ -58,7 +59,7 @@ func (k *keeper) decideAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := k.ledger.Fire(ctx, k.trigger.ID, k.trigger.Revision, ds); err != nil {
+		if _, err := k.ledger.Fire(ctx, k.id, k.trigger.Revision, ds); err != nil {
 			return fmt.Errorf("store decisions: %w", err)
 		}
 		k.apply(verdicts, ds, k.window)
@@ -72,7 +73,7 @@ func (k *keeper) refill(ctx context.Context) error {
 	if !k.behind || free < k.limit()/2 {
 		return nil
 	}
-	events, err := k.ledger.Window(ctx, k.trigger.ID, k.after, free)
+	events, err := k.ledger.Window(ctx, k.id, k.after, free)
 	if err != nil {
 		return fmt.Errorf("read undecided events: %w", err)
 	}
@@ -101,7 +102,7 @@ func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest,
 	// inFlight only ever errs upwards, so it is read again only when it stands in
 	// the way and may be lower now.
 	if rest.Full && k.ended.Swap(false) {
-		counts, err := k.ledger.Counts(ctx, k.trigger.ID)
+		counts, err := k.ledger.Counts(ctx, k.id)
 		if err != nil {
 			k.ended.Store(true)
 			return nil, Rest{}, fmt.Errorf("count dispatches in flight: %w", err)
@@ -128,7 +129,7 @@ func (k *keeper) examine(ctx context.Context, pending []Pending) error {
 		}
 	}
 	if len(keys) > 0 {
-		fired, err := k.ledger.Fired(ctx, k.trigger.ID, keys)
+		fired, err := k.ledger.Fired(ctx, k.id, keys)
 		if err != nil {
 			return fmt.Errorf("look up dedupe keys: %w", err)
 		}

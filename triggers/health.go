@@ -78,6 +78,7 @@ func (k *keeper) state() (State, string) {
 // storeHealth writes the state down. What the ledger refuses is kept, shown and
 // offered again. k.mu is held.
 func (k *keeper) storeHealth(ctx context.Context) {
+	k.show()
 	s, reason := k.state()
 	changed := s != k.trigger.State || reason != k.trigger.Reason
 	if !changed && !k.health.unstored {
@@ -85,14 +86,14 @@ func (k *keeper) storeHealth(ctx context.Context) {
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
 	if changed {
-		k.log.Info().Str(keyTrigger, k.trigger.Name).Str(keyStatus, string(s)).Str(keyReason, reason).Msg("trigger state")
+		k.log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str(keyReason, reason).Msg("trigger state")
 	}
-	if err := k.ledger.SetTriggerState(ctx, k.trigger.ID, s, reason, time.Time{}); err != nil {
+	if err := k.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
 		if ctx.Err() != nil {
 			return
 		}
 		if !k.health.unstored {
-			k.log.Error().Str(keyTrigger, k.trigger.Name).Err(err).Msg("trigger state not stored")
+			k.log.Error().Str(keyTrigger, k.name).Err(err).Msg("trigger state not stored")
 		}
 		k.health.unstored = true
 		k.decideIn(healthRetry)

@@ -12,6 +12,8 @@ import (
 
 // keeper runs one revision of one trigger.
 type keeper struct {
+	id, kind, name string
+
 	ledger Ledger
 	kinds  Kinds
 	wake   func()
@@ -37,6 +39,8 @@ type keeper struct {
 
 	backoff time.Duration // of the source; touched by its goroutine only
 
+	shown atomic.Pointer[shown] // what people see, without waiting for mu
+
 	// mu guards the gate and the health below it. It is held while the ledger works.
 	mu       sync.Mutex
 	trigger  Trigger
@@ -58,8 +62,29 @@ type keeper struct {
 	}
 }
 
+// shown is how a trigger stands, for lists and metrics.
+type shown struct {
+	state  State
+	reason string
+	held   int       // events in the window
+	oldest time.Time // the first of them
+}
+
+// show publishes how the trigger stands. k.mu is held.
+func (k *keeper) show() {
+	var s shown
+	s.state, s.reason = k.state()
+	if s.held = len(k.window); s.held > 0 {
+		s.oldest = k.window[0].At
+	}
+	if old := k.shown.Load(); old == nil || *old != s {
+		k.shown.Store(&s)
+	}
+}
+
 func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	k := &keeper{
+		id: t.ID, kind: t.Kind, name: t.Name,
 		ledger: m.ledger, kinds: m.kinds, wake: m.opts.Wake, tally: &m.tally,
 		log:     m.opts.Log.With().Str(keyTrigger, t.Name).Logger(),
 		settled: make(chan struct{}),
@@ -73,6 +98,7 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	}
 	k.health.unstored = true // so that the first report is written down in any case
 	k.forget()
+	k.show()
 	return k
 }
 

@@ -163,9 +163,8 @@ func (m *Manager) Live(t Trigger) Trigger {
 	if k == nil {
 		return t
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	t.State, t.Reason = k.state()
+	s := k.shown.Load()
+	t.State, t.Reason = s.state, s.reason
 	return t
 }
 

@@ -13,6 +13,7 @@ import (
 func (k *keeper) emit(ctx context.Context, b Batch) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer k.show()
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
@@ -33,7 +34,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		return err
 	}
 	if len(b.Events) == 0 {
-		_, err := k.ledger.Record(ctx, k.trigger.ID, k.trigger.Revision, b, nil)
+		_, err := k.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil)
 		return err
 	}
 	if err := k.refill(ctx); err != nil {
@@ -49,7 +50,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := k.ledger.Record(ctx, k.trigger.ID, k.trigger.Revision, b, ds)
+	fresh, err := k.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (k *keeper) stamp(events []Event) error {
 			return fmt.Errorf("make an event id: %w", err)
 		}
 		e := &events[i]
-		e.ID, e.TriggerID, e.At, e.State, e.Reason = id.String(), k.trigger.ID, now, EventPending, ""
+		e.ID, e.TriggerID, e.At, e.State, e.Reason = id.String(), k.id, now, EventPending, ""
 		if e.Payload == nil {
 			e.Payload = json.RawMessage("{}")
 		}

@@ -76,12 +76,9 @@ func (m *Manager) await(ctx context.Context, k *keeper) (Trigger, error) {
 	case <-limit.C:
 	case <-ctx.Done(): // registered all the same
 	}
-	k.mu.Lock()
-	t := k.trigger
-	k.mu.Unlock()
-	stored, err := m.ledger.Trigger(context.WithoutCancel(ctx), t.ID)
+	stored, err := m.ledger.Trigger(context.WithoutCancel(ctx), k.id)
 	if err != nil {
-		return Trigger{}, fmt.Errorf("read trigger %s: %w", t.Name, err)
+		return Trigger{}, fmt.Errorf("read trigger %s: %w", k.name, err)
 	}
 	return m.Live(stored), nil
 }

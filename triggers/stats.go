@@ -70,19 +70,16 @@ func (m *Manager) Stats() Stats {
 	}
 	m.tally.mu.Unlock()
 	for _, k := range m.snapshot() {
-		k.mu.Lock()
-		state, _ := k.state()
-		kind := k.trigger.Kind
-		s.Held += len(k.window)
-		if len(k.window) > 0 {
-			s.Lag = max(s.Lag, time.Since(k.window[0].At))
+		now := k.shown.Load()
+		s.Held += now.held
+		if now.held > 0 {
+			s.Lag = max(s.Lag, time.Since(now.oldest))
 		}
-		k.mu.Unlock()
-		s.States[state]++
-		if s.Kinds[kind] == nil {
-			s.Kinds[kind] = map[State]int{}
+		s.States[now.state]++
+		if s.Kinds[k.kind] == nil {
+			s.Kinds[k.kind] = map[State]int{}
 		}
-		s.Kinds[kind][state]++
+		s.Kinds[k.kind][now.state]++
 	}
 	return s
 }

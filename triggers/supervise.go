@@ -65,13 +65,13 @@ func (k *keeper) runIn(d time.Duration) {
 
 // watch runs the source once.
 func (k *keeper) watch(ctx context.Context) error {
-	source, id, cursor, err := k.prepare(ctx)
+	source, cursor, err := k.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	from := From{
 		Cursor:   cursor,
-		Entities: func(ctx context.Context, f func(Change) error) error { return k.ledger.Entities(ctx, id, f) },
+		Entities: func(ctx context.Context, f func(Change) error) error { return k.ledger.Entities(ctx, k.id, f) },
 		Health:   k.report,
 	}
 	if err := source.Run(ctx, from, k.emit); err != nil {
@@ -82,14 +82,14 @@ func (k *keeper) watch(ctx context.Context) error {
 
 // prepare reads where the source left off, and makes the plan of a trigger that could
 // not be planned before: its target may be back, or the ledger.
-func (k *keeper) prepare(ctx context.Context) (Source, string, json.RawMessage, error) {
+func (k *keeper) prepare(ctx context.Context) (Source, json.RawMessage, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.plan == nil {
 		t := k.trigger
 		p, err := newPlan(ctx, k.ledger, k.kinds, &t)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, nil, err
 		}
 		p.trim()
 		k.plan = p
@@ -97,23 +97,20 @@ func (k *keeper) prepare(ctx context.Context) (Source, string, json.RawMessage, 
 		k.decideSoon()
 	}
 	if !k.cursorKnown {
-		cursor, err := k.ledger.Cursor(ctx, k.trigger.ID)
+		cursor, err := k.ledger.Cursor(ctx, k.id)
 		if err != nil {
-			return nil, "", nil, fmt.Errorf("read the cursor: %w", err)
+			return nil, nil, fmt.Errorf("read the cursor: %w", err)
 		}
 		k.cursor, k.cursorKnown = cursor, true
 	}
-	return k.plan.made.Source, k.trigger.ID, k.cursor, nil
+	return k.plan.made.Source, k.cursor, nil
 }
 
 // failed shows why the source does not run.
 func (k *keeper) failed(err error) {
 	var p *PanicError
 	if errors.As(err, &p) {
-		k.mu.Lock()
-		name := k.trigger.Name
-		k.mu.Unlock()
-		k.log.Error().Str(keyTrigger, name).Err(err).Bytes("stack", p.Stack).Msg("source panicked")
+		k.log.Error().Str(keyTrigger, k.name).Err(err).Bytes("stack", p.Stack).Msg("source panicked")
 	}
 	reason := err.Error()
 	var invalid *graph.Invalid

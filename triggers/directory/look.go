@@ -3,12 +3,8 @@ package directory
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"time"
-
-	"github.com/latticed/latticed/triggers"
 )
 
 // lookAtAll compares the folder with the inventory. Trouble with the folder is a
@@ -36,53 +32,6 @@ func (w *watch) lookAtAll(ctx context.Context) error {
 	w.nextLook = w.lastLook.Add(max(every, lookShare*w.lastLook.Sub(began)))
 	w.tell()
 	return nil
-}
-
-// trouble is why a folder can't be read.
-type trouble struct{ err error }
-
-func (t *trouble) Error() string { return t.err.Error() }
-func (t *trouble) Unwrap() error { return t.err }
-
-// failed shows why nothing is seen, and tries again soon.
-func (w *watch) failed(t *trouble) {
-	w.unwatch()
-	w.lost = true
-	w.retry = min(max(2*w.retry, rootEvery), rootMax)
-	w.nextLook = time.Now().Add(w.retry)
-	w.health(triggers.Failing, troubleWith(w.dir, t.err))
-}
-
-// tell reports how well the folder can be watched.
-func (w *watch) tell() {
-	var reasons []string
-	state := triggers.Active
-	var limit *LimitError
-	switch {
-	case errors.As(w.blind, &limit):
-		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("looks at the folder every %s instead of being told: %v", pollEvery, limit))
-	case w.blind != nil:
-		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("looks at the folder every %s instead of being told: %v", pollEvery, w.blind))
-	}
-	if w.cursor.Dev != w.root.dev {
-		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("%s is another folder than before, on another file system: is it mounted? what was there is remembered, new files count; if it was replaced for good, remove this trigger and add it again", w.dir))
-	}
-	if w.skipped > 0 {
-		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("%d files can't be looked at: %v", w.skipped, w.skipErr))
-	}
-	if state == triggers.Active && w.root.network != "" && w.polls() {
-		reasons = append(reasons, fmt.Sprintf("looks every %s: %s, where other hosts write unseen", pollEvery, w.root.network))
-	}
-	w.health(state, strings.Join(reasons, "; "))
-}
-
-// polls tells whether frequent looks are wanted besides or instead of hints.
-func (w *watch) polls() bool {
-	return w.mode == modePoll || w.mode == modeBoth || w.mode == modeAuto && w.root != nil && w.root.network != ""
 }
 
 // tryLook opens the folder, makes sure it is watched, and goes through it.
