@@ -54,7 +54,7 @@ func (f *stream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	if err := f.send("id: %d\nretry: 2000\n\n", f.seq); err != nil {
 		return nil // the client has gone, there is nobody to tell
 	}
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(f.s.o.Heartbeat)
 	defer beat.Stop()
 	for {
 		if err := f.catchUp(); err != nil {
@@ -62,7 +62,7 @@ func (f *stream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 		}
 		select {
 		case <-changed:
-			beat.Reset(heartbeat)
+			beat.Reset(f.s.o.Heartbeat)
 		case <-beat.C:
 			if err := f.send(": %d\n\n", f.seq); err != nil {
 				return nil // the client has gone

@@ -128,6 +128,21 @@ func TestEvents_reset_who_comes_from_another_time(t *testing.T) {
 	}
 }
 
+func TestEvents_show_that_they_live(t *testing.T) {
+	h := newHouse(t)
+	h.server.o.Heartbeat = 20 * time.Millisecond
+	s := h.follow()
+	for beats := 0; beats < 3; {
+		line, err := s.in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line == ": 0\n" {
+			beats++
+		}
+	}
+}
+
 func TestEvents_followers_leave_when_the_daemon_stops(t *testing.T) {
 	h := newHouse(t)
 	s := h.follow()

@@ -38,7 +38,7 @@ func Listen(path, group string) (net.Listener, error) {
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
 	made := filepath.Join(tmp, "s")
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	ln, err := listenIn(tmp, "s")
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
@@ -51,6 +51,20 @@ func Listen(path, group string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("listen at %s: %w", path, err), ln.Close())
 	}
 	return &socket{Listener: ln, path: path, info: info}, nil
+}
+
+// listenIn opens a socket in a folder whose path may be too long for one.
+func listenIn(dir, name string) (*net.UnixListener, error) {
+	path := filepath.Join(dir, name)
+	if len(path) > maxSocketPath {
+		d, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = d.Close() }()
+		path = fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name)
+	}
+	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 }
 
 // socket removes its name when it is closed, unless another has taken it.

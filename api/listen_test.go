@@ -72,6 +72,25 @@ func TestListen(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+	t.Run("a_path_that_just_fits_is_enough", func(t *testing.T) {
+		dir := filepath.Join(shortDir(t), strings.Repeat("d", 80))
+		path := filepath.Join(dir, strings.Repeat("s", maxSocketPath-len(dir)-1))
+		ln, err := Listen(path, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if short, err := Listen(filepath.Join(dir+strings.Repeat("d", 7), "s"), ""); err != nil {
+			t.Errorf("a long folder with a short name: %v", err)
+		} else {
+			short.Close()
+		}
+	})
 	t.Run("a_successor_keeps_its_socket", func(t *testing.T) {
 		path := filepath.Join(shortDir(t), "s")
 		old, err := Listen(path, "")

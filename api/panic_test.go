@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -42,6 +43,21 @@ func TestUnknown_errors_say_nothing_outside_and_everything_in_the_log(t *testing
 	}
 	if !strings.Contains(log.String(), "secret detail") {
 		t.Errorf("%s", log)
+	}
+}
+
+func TestHealth_says_what_is_wrong(t *testing.T) {
+	s := New(Options{Alive: func(context.Context) error { return errors.New("the loop does not turn") }})
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	if w.Code != 503 || !strings.Contains(w.Body.String(), `"detail":"the loop does not turn"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	s.stop()
+	w = httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if w.Code != 503 || !strings.Contains(w.Body.String(), `"code":"stopping"`) || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

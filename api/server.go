@@ -33,6 +33,8 @@ type Options struct {
 
 	// Alive says why a loop of the daemon has stopped turning; nil: always fine.
 	Alive func(context.Context) error
+	// Heartbeat is how often a stream of events shows that it lives; default 15 s.
+	Heartbeat time.Duration
 	// Metrics are collected beside those of HTTP, Go and the process.
 	Metrics []prometheus.Collector
 }
@@ -64,6 +66,9 @@ const (
 
 // New makes a server of the rooms in o.
 func New(o Options) *Server {
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = heartbeat
+	}
 	s := &Server{
 		o:        o,
 		log:      o.Log.With().Str(keyComponent, "api").Logger(),

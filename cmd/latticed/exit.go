@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,6 +41,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 func (c *cli) finish(err error) int {
 	var usage *usageError
 	var away *client.Unreachable
+	var no *client.Refused
 	switch {
 	case err == nil:
 		return exitOK
@@ -53,6 +55,10 @@ func (c *cli) finish(err error) int {
 	case errors.As(err, &away):
 		c.complain(c.remedy(away))
 		return exitUnreachable
+	case c.json && errors.As(err, &no):
+		raw, _ := json.Marshal(no.Problem) // texts and numbers
+		fmt.Fprintln(c.stderr, string(raw))
+		return exitRefused
 	default:
 		c.complain(err.Error())
 		return exitRefused
@@ -60,6 +66,13 @@ func (c *cli) finish(err error) int {
 }
 
 func (c *cli) complain(msg string) {
+	if c.json {
+		raw, err := json.Marshal(map[string]string{"error": strings.TrimRight(msg, "\n")})
+		if err == nil {
+			fmt.Fprintln(c.stderr, string(raw))
+			return
+		}
+	}
 	for line := range strings.SplitSeq(strings.TrimRight(msg, "\n"), "\n") {
 		fmt.Fprintln(c.stderr, "latticed: "+line)
 	}

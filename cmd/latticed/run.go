@@ -58,11 +58,16 @@ func (c *cli) runOnce(ctx context.Context, file string, inputs []string, log zer
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return err
 	}
+	doors, err := os.MkdirTemp(doorsDir(), "latticed-run-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(doors)) }()
 	var cfg Config
-	cfg.Paths.StateDir, cfg.Paths.Socket = filepath.Join(dir, "state"), filepath.Join(dir, socketName)
+	cfg.Paths.StateDir, cfg.Paths.Socket = filepath.Join(dir, "state"), filepath.Join(doors, socketName)
 	d := &daemon{log: log, failed: make(chan error, 8)}
 	defer func() { err = errors.Join(err, d.stop()) }()
-	limits := runner.Options{RuntimeDir: dir, Idle: time.Millisecond}
+	limits := runner.Options{RuntimeDir: doors, Idle: time.Millisecond}
 	if err := d.open(ctx, cfg, log, limits); err != nil {
 		return err
 	}
@@ -77,6 +82,15 @@ func (c *cli) runOnce(ctx context.Context, file string, inputs []string, log zer
 	}
 	c.warn(a.Value.Warnings)
 	return c.finishRun(ctx, api, a.Value.ID)
+}
+
+// doorsDir is where the sockets of a run may be: their paths have to be short.
+func doorsDir() string {
+	const room = 60
+	if d := os.TempDir(); len(d) <= room {
+		return d
+	}
+	return "/tmp"
 }
 
 // cancelLimit is how long an interrupted run waits for its processes to end.
