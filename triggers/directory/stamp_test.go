@@ -86,3 +86,17 @@ func TestPayload_invalid_utf8_is_bytes_not_text(t *testing.T) {
 		t.Error(key)
 	}
 }
+
+func FuzzParseStamp(f *testing.F) {
+	f.Add("1.2.3.4.5")
+	f.Add("-1.0.ffffffffffffffff.-7.x")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseStamp(text)
+		if err != nil {
+			return
+		}
+		if again, err := parseStamp(s.String()); err != nil || again != s {
+			t.Errorf("%q is %v, then %v %v", text, s, again, err)
+		}
+	})
+}

@@ -1,0 +1,180 @@
+package triggers_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+func TestOverlap(t *testing.T) {
+	t.Run("queue_holds_in_order_and_goes_on_when_dispatches_end", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 2, "inputs": {"n": "${{ event.n }}"}`)
+			w.happen(3)
+			w.happen(2)
+			w.expect(tr, "1:fired:event 2:fired:event 3:held:overlap 4:held:overlap 5:held:overlap")
+			w.end(tr, 1)
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:held:overlap 5:held:overlap")
+			w.restart()
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:held:overlap 5:held:overlap")
+			w.end(tr, 2)
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:fired:event 5:fired:event")
+		})
+	})
+
+	t.Run("an_end_that_nobody_told_of_costs_time_only", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 1`)
+			w.happen(2)
+			w.ledger.EndDispatches(tr.ID, 1)
+			wait(time.Minute)
+			w.expect(tr, "1:fired:event 2:fired:event")
+		})
+	})
+
+	t.Run("skip_skips_while_one_runs", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "skip", "max_in_flight": 1`)
+			w.happen(2)
+			w.end(tr, 1)
+			w.happen(1)
+			w.expect(tr, "1:fired:event 2:skipped:overlap 3:fired:event")
+		})
+	})
+
+	t.Run("allow_fires_all", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "allow"`)
+			w.happen(40)
+			if n := len(w.ledger.Dispatches(tr.ID)); n != 40 {
+				t.Errorf("%d dispatches", n)
+			}
+		})
+	})
+
+	t.Run("a_backlog_larger_than_memory_drains_in_order", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 100, "inputs": {"n": "${{ event.n }}"}`)
+			for range 10 {
+				w.happen(500)
+			}
+			for w.ledger.EndDispatches(tr.ID, 70) > 0 {
+				w.manager.DispatchEnded(tr.ID)
+				synctest.Wait()
+			}
+			ds := w.ledger.Dispatches(tr.ID)
+			if len(ds) != 5000 {
+				t.Fatalf("%d dispatches", len(ds))
+			}
+			for i, d := range ds {
+				var in struct{ N int }
+				if err := json.Unmarshal(d.Inputs, &in); err != nil || in.N != i+1 {
+					t.Fatalf("dispatch %d has %s", i+1, d.Inputs)
+				}
+			}
+			if s := w.manager.Stats(); s.Held != 0 || s.Events["made"] != 5000 {
+				t.Errorf("stats %+v", s)
+			}
+		})
+	})
+}
+
+func TestBatch(t *testing.T) {
+	t.Run("fires_when_full_and_after_wait", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"batch": {"size": 3, "wait": "5m"}, "inputs": {"n": "${{ len(events) }}", "path": "${{ events[0].path }}"}`)
+			w.happen(2)
+			wait(4 * time.Minute)
+			w.expect(tr, "1:held:batch 2:held:batch")
+			w.happen(2)
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:held:batch")
+			wait(5 * time.Minute)
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:fired:event")
+			if got := w.inputs(tr); got != `{"n":3,"path":"/in/1"} {"n":1,"path":"/in/4"}` {
+				t.Error(got)
+			}
+			if f := w.ledger.Firings(tr.ID)[0]; len(f.EventIDs) != 3 || len(f.DispatchIDs) != 1 {
+				t.Errorf("firing %+v", f)
+			}
+		})
+	})
+
+	t.Run("wait_counts_on_over_a_restart", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"batch": {"size": 3, "wait": "5m"}`)
+			w.happen(1)
+			wait(3 * time.Minute)
+			w.restart()
+			wait(3 * time.Minute)
+			w.expect(tr, "1:fired:event")
+		})
+	})
+}
+
+func TestPause(t *testing.T) {
+	t.Run("holds_and_asks_what_to_do_with_the_backlog", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(``)
+			if p, err := w.manager.Pause(t.Context(), "t"); err != nil || p.State != triggers.Paused {
+				t.Fatal(p.State, err)
+			}
+			w.happen(2)
+			w.expect(tr, "1:held:paused 2:held:paused")
+			w.restart()
+			_, err := w.manager.Resume(t.Context(), "t", "")
+			var conflict *triggers.ConflictError
+			if !errors.As(err, &conflict) || conflict.Code != "backlog_required" {
+				t.Fatal(err)
+			}
+			p, err := w.manager.Resume(t.Context(), "t", "fire")
+			if err != nil || p.State != triggers.Active {
+				t.Fatal(p.State, err)
+			}
+			synctest.Wait()
+			w.expect(tr, "1:fired:event 2:fired:event")
+		})
+	})
+
+	t.Run("skip_ends_the_backlog_however_long", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(``)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				w.happen(500)
+			}
+			if _, err := w.manager.Resume(t.Context(), "t", "skip"); err != nil {
+				t.Fatal(err)
+			}
+			w.happen(1)
+			if got := w.states(tr); strings.Count(got, ":skipped:backlog_skipped") != 2500 || !strings.HasSuffix(got, "2501:fired:event") {
+				t.Error(got[len(got)-100:])
+			}
+		})
+	})
+
+	t.Run("without_a_backlog_resume_asks_nothing", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(``)
+			for range 2 {
+				if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				if p, err := w.manager.Resume(t.Context(), "t", ""); err != nil || p.State != triggers.Active {
+					t.Fatal(p.State, err)
+				}
+			}
+			if _, err := w.manager.Resume(t.Context(), "t", "maybe"); err == nil {
+				t.Error("maybe is not an answer")
+			}
+		})
+	})
+}
