@@ -18,6 +18,7 @@ import (
 
 const (
 	inlineFile  = 256 << 10 // larger files go ahead as assets
+	inlineAll   = 2 << 20   // and so do those beyond this in all
 	maxPacked   = 10_000    // files of one lattice
 	maxDocument = 64 << 20
 )
@@ -95,22 +96,24 @@ func pack(ctx context.Context, dir string, globs []string, up upload) (map[strin
 		return nil, fmt.Errorf("include matches %d files, more than %d", len(names), maxPacked)
 	}
 	files := make(map[string]graph.Include, len(names))
+	room := inlineAll
 	for _, name := range names {
-		f, err := packFile(ctx, filepath.Join(dir, filepath.FromSlash(name)), up)
+		f, err := packFile(ctx, filepath.Join(dir, filepath.FromSlash(name)), room, up)
 		if err != nil {
 			return nil, fmt.Errorf("include %s: %w", name, err)
 		}
 		files[name] = f
+		room -= len(f.Data)
 	}
 	return files, nil
 }
 
-func packFile(ctx context.Context, file string, up upload) (graph.Include, error) {
+func packFile(ctx context.Context, file string, room int, up upload) (graph.Include, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return graph.Include{}, err
 	}
-	if len(data) <= inlineFile || up == nil {
+	if len(data) <= min(inlineFile, room) || up == nil {
 		return graph.Include{Data: data}, nil
 	}
 	sum, err := up(ctx, bytes.NewReader(data))

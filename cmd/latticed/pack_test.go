@@ -75,6 +75,23 @@ func TestPack_large_files_go_ahead(t *testing.T) {
 	if !bytes.Equal(sent, big) || files["big"].SHA256 == "" || files["big"].Data != nil || string(files["small"].Data) != "x" {
 		t.Errorf("%d bytes sent", len(sent))
 	}
+	t.Run("so_do_many_small_ones", func(t *testing.T) {
+		dir := t.TempDir()
+		for i := range 20 {
+			write(t, filepath.Join(dir, strings.Repeat("f", i+1)), strings.Repeat("x", inlineFile))
+		}
+		files, err := pack(t.Context(), dir, []string{"*"}, up)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inline := 0
+		for _, f := range files {
+			inline += len(f.Data)
+		}
+		if inline != inlineAll || len(files) != 20 {
+			t.Errorf("%d bytes inline of %d files", inline, len(files))
+		}
+	})
 	if files, err = pack(t.Context(), dir, []string{"*"}, nil); err != nil || len(files["big"].Data) != len(big) {
 		t.Errorf("without a daemon: %v", err)
 	}

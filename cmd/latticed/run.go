@@ -76,6 +76,11 @@ func (c *cli) runOnce(ctx context.Context, file string, inputs []string, log zer
 	}
 	api := client.New(cfg.Paths.Socket)
 	defer api.Close()
+	if len(p.document) > inlineAll {
+		if p, err = c.readLattice(ctx, file, uploader(api)); err != nil {
+			return err
+		}
+	}
 	a, err := api.CreateDispatch(ctx, client.NewDispatch{Lattice: p.document, Inputs: values})
 	if err != nil {
 		return err
