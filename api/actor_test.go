@@ -23,6 +23,7 @@ import (
 //	value JSON      leaves a result
 //	file NAME TEXT  leaves an output
 //	fail CODE TEXT  writes to stderr and exits
+//	flaky           fails at first, then says hello
 //	hold            writes what the test tells it, until it is told to end
 type actor struct {
 	dir string
@@ -30,6 +31,7 @@ type actor struct {
 	mu    sync.Mutex
 	lines map[string]chan string // by electron, of those that hold
 	sick  error                  // what Check says
+	tries int                    // of flaky
 }
 
 func newActor(t *testing.T) *actor {
@@ -85,6 +87,8 @@ func (a *actor) Run(ctx context.Context, t executors.Task) (executors.Result, er
 		res.Error = &graph.Error{Code: executors.CodeExit, Message: fmt.Sprintf("exit code %d", code)}
 		data := []byte(words[1])
 		res.Stderr = &executors.File{Name: "stderr", Size: int64(len(data)), Data: data}
+	case "flaky":
+		out = a.flaky(&res)
 	case "hold":
 		var err error
 		if out, err = a.hold(ctx, t); err != nil {
@@ -99,6 +103,17 @@ func (a *actor) Run(ctx context.Context, t executors.Task) (executors.Result, er
 	}
 	res.EndedAt = time.Now()
 	return res, nil
+}
+
+func (a *actor) flaky(res *executors.Result) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tries++; a.tries > 1 {
+		return "hello\n"
+	}
+	one := 1
+	res.ExitCode, res.Error = &one, &graph.Error{Code: executors.CodeExit, Message: "exit status 1"}
+	return "sorry\n"
 }
 
 func (a *actor) hold(ctx context.Context, t executors.Task) (string, error) {

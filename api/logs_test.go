@@ -77,6 +77,30 @@ func TestLog_is_followed_from_before_the_start(t *testing.T) {
 	}
 }
 
+func TestLog_is_followed_into_the_next_attempt(t *testing.T) {
+	h := newHouse(t)
+	id := h.dispatch(`{"lattice": "again", "electrons": {"gate": {"run": ["hold"]},
+		"work": {"run": ["flaky"], "wait_for": ["gate"], "retries": {"max": 1, "backoff": 0.01}}}}`)
+	resp := h.open("GET /v1/dispatches/" + id + "/electrons/work/stdout?follow=1")
+	defer resp.Body.Close()
+	first := h.open("GET /v1/dispatches/" + id + "/electrons/work/stdout")
+	first.Body.Close()
+	h.actor.end("gate")
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || string(got) != "sorry\nhello\n" {
+		t.Errorf("%q %v", got, err)
+	}
+	for attempt, want := range map[string]string{"1": "sorry\n", "2": "hello\n", "": "hello\n"} {
+		query := ""
+		if attempt != "" {
+			query = "?attempt=" + attempt
+		}
+		if a := h.do("GET /v1/dispatches/" + id + "/electrons/work/stdout" + query).want(200); string(a.body) != want {
+			t.Errorf("attempt %s: %q, want %q", attempt, a.body, want)
+		}
+	}
+}
+
 func TestLog_followers_leave_when_the_daemon_stops(t *testing.T) {
 	h := newHouse(t)
 	id := h.dispatch(one("hold"))

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+func TestFormat_of_times(t *testing.T) {
+	from := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		0: "0s", 312 * time.Millisecond: "310ms", 9*time.Second + 994*time.Millisecond: "9.99s",
+		75*time.Second + 400*time.Millisecond: "1m15s", 25*time.Hour + 10*time.Second: "25h0m",
+	} {
+		if got := took(from, from.Add(d)); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+	if took(time.Time{}, from) != "-" || at(time.Time{}) != "-" {
+		t.Error("what didn't happen has a time")
+	}
+}
+
+func TestFormat_of_sizes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 5 << 30: "5.0 GiB"} {
+		if got := bytesOf(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestFormat_of_values(t *testing.T) {
+	if got := pairs(json.RawMessage(`{"b": "text", "a": 1, "c": [1, 2]}`), 60); got != "a=1 b=text c=[1, 2]" {
+		t.Errorf("%s", got)
+	}
+	if got := pairs(json.RawMessage(`{"long": "`+strings.Repeat("ä", 100)+`"}`), 10); got != "long=ääää…" {
+		t.Errorf("%s", got)
+	}
+	if got := pairs(json.RawMessage(`{}`), 10); got != "-" {
+		t.Errorf("%s", got)
+	}
+	if got := short(json.RawMessage(`{ "a": [1, 2, 3] }`), 8); got != `{"a":[1…` {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestFormat_of_states(t *testing.T) {
+	reason := "survivors"
+	w := &client.Waiting{Code: "slots", Detail: "all 8 are taken"}
+	for got, want := range map[string]string{
+		state("running", nil, nil):      "running",
+		state("running", &reason, nil):  "running (survivors)",
+		state("pending", nil, w):        "pending (slots: all 8 are taken)",
+		brief("pending", &reason, w):    "pending (slots)",
+		oneLine("a\nb\x1b[31m\tc"):      "a·b·[31m·c",
+		printable("a\tb\x1b\x9b\xffc"):  "a\tb·\ufffdc",
+		printable("\u009b31mred\u0085"): "·31mred·",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestFormat_of_failures(t *testing.T) {
+	seven, signal := 7, "SIGSEGV"
+	for _, c := range []struct {
+		e    client.Electron
+		want string
+	}{
+		{client.Electron{}, "-"},
+		{client.Electron{Error: &client.RunError{Code: "expression", Message: "no key x"}}, "expression: no key x"},
+		{client.Electron{Error: &client.RunError{Code: "exit_code", Message: "exit status 7"}, Attempts: []client.Attempt{{ExitCode: &seven}}}, "exit code 7"},
+		{client.Electron{Error: &client.RunError{Code: "exception", Message: "ValueError: x"}, Attempts: []client.Attempt{{ExitCode: &seven}}}, "exception: ValueError: x, exit code 7"},
+		{client.Electron{Error: &client.RunError{Code: "signal", Message: "x"}, Attempts: []client.Attempt{{}, {Signal: &signal}}}, "ended by SIGSEGV (attempt 2)"},
+		{client.Electron{Error: &client.RunError{Code: "timeout", Message: "over 1s"}, Attempts: []client.Attempt{{Signal: &signal}}}, "timeout: over 1s, ended by SIGSEGV"},
+	} {
+		if got := why(c.e); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// specOf is what the flags of trigger add make.
+func specOf(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var s specFlags
+	cmd := &cobra.Command{Use: "add"}
+	s.add(cmd)
+	if err := cmd.ParseFlags(args); err != nil {
+		t.Fatal(err)
+	}
+	spec, err := s.spec(cmd, func() ([]graph.Input, error) {
+		return []graph.Input{{Name: "n", Type: "integer"}, {Name: "s", Type: "string"}}, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	raw, err := json.Marshal(spec)
+	return string(raw), err
+}
+
+func TestTriggerFlags_are_the_fields_with_dashes(t *testing.T) {
+	t.Chdir("/tmp")
+	for args, want := range map[string]string{
+		"":                                `{}`,
+		"--dispatch 7":                    `{"dispatch_id":"7"}`,
+		"--lattice xrd@latest":            `{"lattice":"xrd@latest"}`,
+		"-m a=event.path":                 `{"inputs":{"a":"${{ event.path }}"}}`,
+		"-m a=event.size==1":              `{"inputs":{"a":"${{ event.size==1 }}"}}`,
+		"-i n=3 -i s=3":                   `{"inputs":{"n":3,"s":"3"}}`,
+		"-i n:=3 -m s=event.name":         `{"inputs":{"n":3,"s":"${{ event.name }}"}}`,
+		"-i s=x-${{event.name}}":          `{"inputs":{"s":"x-${{event.name}}"}}`,
+		"--when event.size>1":             `{"when":"${{ event.size\u003e1 }}"}`,
+		"--dir-path in":                   `{"dir_path":"/tmp/in"}`,
+		"--event-names closed,created":    `{"event_names":["closed","created"]}`,
+		"--include *.tif --include *.csv": `{"include":["*.tif","*.csv"]}`,
+		"--settle 10":                     `{"settle":10}`,
+		"--settle 1m30s":                  `{"settle":"1m30s"}`,
+		"--time-gap 0.5":                  `{"time_gap":0.5}`,
+		"--max-in-flight 2":               `{"max_in_flight":2}`,
+		"--min-size 1MiB":                 `{"min_size":"1MiB"}`,
+		`--batch {"size":2}`:              `{"batch":{"size":2}}`,
+		"--batch-size 2":                  `{"batch_size":2}`,
+		"--label a=b --label c=d=e":       `{"labels":{"a":"b","c":"d=e"}}`,
+		"--field rate=60/1h":              `{"rate":"60/1h"}`,
+		`--field marker:={"any":["x"]}`:   `{"marker":{"any":["x"]}}`,
+	} {
+		if got, err := specOf(t, strings.Fields(args)...); err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", args, got, err, want)
+		}
+	}
+}
+
+func TestTriggerFlags_are_refused_when_they_make_no_sense(t *testing.T) {
+	for args, want := range map[string]string{
+		"-i n=x":             `-i n: must be an integer, not "x"`,
+		"-i x=1":             "-i x: the lattice has no such input; it has n, s",
+		"-m n=1 -i n=1":      "-i n: the input is given twice",
+		"--min-size huge":    "--min-size: ",
+		"--field x":          "--field x: write key=text or key:=JSON",
+		"--field x:={":       "--field x: not JSON: ",
+		"--max-in-flight 1x": `--max-in-flight: must be a whole number, not "1x"`,
+	} {
+		if _, err := specOf(t, strings.Fields(args)...); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", args, err, want)
+		}
+	}
+}
