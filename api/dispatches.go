@@ -157,16 +157,12 @@ func (s *Server) GetDispatch(ctx context.Context, r GetDispatchRequestObject) (G
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.o.Store.Dispatch(ctx, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	if wait > 0 && !d.Status.Terminal() {
-		if d, err = s.ended(ctx, d.ID, wait); err != nil {
+	if wait > 0 {
+		if err := s.awaitEnd(ctx, r.ID, wait); err != nil {
 			return nil, err
 		}
 	}
-	out, err := s.shown(ctx, d)
+	out, err := s.shown(ctx, r.ID)
 	return GetDispatch200JSONResponse(out), err
 }
 
@@ -185,37 +181,37 @@ func waitOf(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// ended waits for the end of a dispatch and returns it as it stands then.
-func (s *Server) ended(ctx context.Context, id string, wait time.Duration) (graph.Dispatch, error) {
-	changed, stop := s.o.Store.Watch(id)
+// awaitEnd waits for the end of a dispatch (id or number), or until wait is over.
+func (s *Server) awaitEnd(ctx context.Context, ref string, wait time.Duration) error {
+	id, status, err := s.o.Store.Standing(ctx, ref)
+	if err != nil || status.Terminal() {
+		return err
+	}
+	ended, stop := s.o.Store.WatchEnd(id)
 	defer stop()
+	if _, status, err = s.o.Store.Standing(ctx, id); err != nil || status.Terminal() {
+		return err // it ended before we watched
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	for {
-		d, err := s.o.Store.Dispatch(ctx, id)
-		if err != nil || d.Status.Terminal() {
-			return d, err
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return d, nil
-		case <-s.stopping:
-			return d, nil
-		case <-ctx.Done():
-			return d, ctx.Err()
-		}
+	select {
+	case <-ended:
+	case <-timer.C:
+	case <-s.stopping:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+	return nil
 }
 
-// shown is a dispatch with its first electrons.
-func (s *Server) shown(ctx context.Context, d graph.Dispatch) (Dispatch, error) {
+// shown is a dispatch (id or number) with its first electrons.
+func (s *Server) shown(ctx context.Context, ref string) (Dispatch, error) {
+	d, es, err := s.o.Store.Shown(ctx, ref, shownElectrons)
+	if err != nil {
+		return Dispatch{}, err
+	}
 	s.o.Dispatcher.Explain(&d)
 	out := dispatchOf(d)
-	es, _, err := s.o.Store.Electrons(ctx, d.ID, nil, "", shownElectrons)
-	if err != nil {
-		return out, err
-	}
 	if err := s.o.Dispatcher.ExplainElectrons(ctx, d, es); err != nil {
 		return out, err
 	}
@@ -244,10 +240,10 @@ func (s *Server) PatchDispatch(ctx context.Context, r PatchDispatchRequestObject
 	if err != nil {
 		return nil, err
 	}
-	if d, err = s.o.Store.PatchDispatch(ctx, d.ID, patch); err != nil {
+	if _, err = s.o.Store.PatchDispatch(ctx, d.ID, patch); err != nil {
 		return nil, err
 	}
-	out, err := s.shown(ctx, d)
+	out, err := s.shown(ctx, d.ID)
 	return PatchDispatch200JSONResponse(out), err
 }
 
@@ -310,7 +306,7 @@ func (s *Server) StartDispatch(ctx context.Context, r StartDispatchRequestObject
 			d = started
 		}
 	}
-	out, err := s.shown(ctx, d)
+	out, err := s.shown(ctx, d.ID)
 	return StartDispatch200JSONResponse(out), err
 }
 
@@ -325,6 +321,6 @@ func (s *Server) CancelDispatch(ctx context.Context, r CancelDispatchRequestObje
 			return nil, err
 		}
 	}
-	out, err := s.shown(ctx, d)
+	out, err := s.shown(ctx, d.ID)
 	return CancelDispatch200JSONResponse(out), err
 }

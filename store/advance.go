@@ -47,11 +47,13 @@ func (t *tx) advance(st *graph.Step) error {
 	if err := t.advanceDispatch(d, st); err != nil { // last: its counts follow from changes that held
 		return err
 	}
-	t.touched(st.Dispatch)
-	if st.Finish != nil {
-		t.countInFlight(d.trigger, -1)
-		t.after(func() { delete(t.w.live, st.Dispatch) })
+	if st.Finish == nil {
+		t.touched(st.Dispatch)
+		return nil
 	}
+	t.ended(st.Dispatch)
+	t.countInFlight(d.trigger, -1)
+	t.after(func() { delete(t.w.live, st.Dispatch) })
 	return nil
 }
 

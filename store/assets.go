@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,15 +62,18 @@ func (s *Store) OpenAsset(ctx context.Context, sha256 string) (io.ReadSeekCloser
 	if err != nil {
 		return nil, notFound("asset", sha256)
 	}
-	var rows []assetRow
-	if err := s.read.WithContext(ctx).Where("sha256 = ?", sha).Limit(1).Find(&rows).Error; err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 {
+	var row assetRow
+	err = s.quick(ctx, func(q querier) error {
+		return q.row("SELECT size, data FROM assets WHERE sha256 = ?", []any{sha}, &row.Size, &row.Data)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notFound("asset", sha256)
 	}
-	if rows[0].Data != nil || rows[0].Size == 0 {
-		return inlineAsset{bytes.NewReader(rows[0].Data)}, nil
+	if err != nil {
+		return nil, err
+	}
+	if row.Data != nil || row.Size == 0 {
+		return inlineAsset{bytes.NewReader(row.Data)}, nil
 	}
 	f, err := os.Open(s.files.path(sha256))
 	if err != nil {

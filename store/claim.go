@@ -60,18 +60,15 @@ func (t *tx) claim(limit int) ([]graph.Dispatch, error) {
 // Live returns the running dispatches with Number > after, in order, for recovery.
 func (s *Store) Live(ctx context.Context, after int64, limit int) ([]graph.Run, error) {
 	var runs []graph.Run
-	err := s.snapshot(ctx, func(r *reader) error {
-		var vs []dispatchView
-		err := r.db.Raw(selectDispatches+"WHERE d.number IN ("+runningNumbers+") ORDER BY d.number", after, limit).Scan(&vs).Error
+	err := s.quick(ctx, func(q querier) error {
+		ds, err := dispatchesBy(q, "WHERE d.number IN ("+runningNumbers+") ORDER BY d.number", after, limit)
 		if err != nil {
 			return err
 		}
-		runs = make([]graph.Run, len(vs))
-		for i := range vs {
-			if runs[i].Dispatch, err = fromDispatchView(&vs[i]); err != nil {
-				return err
-			}
-			if runs[i].Electrons, err = r.electrons(vs[i].Row.Number, "idx >= 0", nil, -1); err != nil {
+		runs = make([]graph.Run, len(ds))
+		for i := range ds {
+			runs[i].Dispatch = ds[i]
+			if runs[i].Electrons, err = electronsOf(q, ds[i].Number, "idx >= 0", nil, -1); err != nil {
 				return err
 			}
 		}

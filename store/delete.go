@@ -13,7 +13,7 @@ import (
 // labels and assets. A *ConflictError says why not: it runs, or a trigger needs it.
 func (s *Store) DeleteDispatch(ctx context.Context, id string) error {
 	err := s.change(ctx, func(t *tx) error {
-		number, err := dispatchNumber(t.gorm(), id)
+		number, err := dispatchNumber(t, id)
 		if err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (t *tx) deleteDispatch(number int64) error {
 		if err := t.bury(KindDispatch, m.id); err != nil {
 			return err
 		}
-		t.touched(m.id)
+		t.ended(m.id)
 	}
 	if _, err := t.exec("DELETE FROM dispatches WHERE number = ?", number); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *Store) DeleteLattice(ctx context.Context, idOrName string) error {
 	var id string
 	err := s.change(ctx, func(t *tx) error {
 		var err error
-		if id, err = latticeID(t.gorm(), idOrName); err != nil {
+		if id, err = latticeID(t, idOrName); err != nil {
 			return err
 		}
 		return t.deleteLattice(id)

@@ -105,18 +105,19 @@ func (t *tx) patchLabels(number int64, patch map[string]*string) error {
 func (s *Store) changeDispatch(ctx context.Context, verb, id string, do func(t *tx, number int64) error) (graph.Dispatch, error) {
 	var d graph.Dispatch
 	err := s.change(ctx, func(t *tx) error {
-		db := t.gorm()
-		number, err := dispatchNumber(db, id)
+		number, err := dispatchNumber(t, id)
 		if err != nil {
 			return err
 		}
 		if err := do(t, number); err != nil {
 			return err
 		}
-		if d, err = dispatchBy(t.gorm(), id); err != nil {
+		if d, err = dispatchBy(t, id); err != nil {
 			return err
 		}
-		t.touched(d.ID)
+		if t.touched(d.ID); d.Status.Terminal() {
+			t.ended(d.ID)
+		}
 		return t.effect(d)
 	})
 	if err != nil {

@@ -122,7 +122,7 @@ func (r *reader) byRoot(f *DispatchFilter) ([]condition, error) {
 	if f.Root == "" {
 		return []condition{{sql: "d.root IS NULL"}}, nil
 	}
-	n, err := dispatchNumber(r.db, f.Root)
+	n, err := dispatchNumber(r, f.Root)
 	return []condition{
 		{"d.root = ?", []any{n}, "dispatches_root", 10},
 		{"d.id = (SELECT id FROM dispatches WHERE number = ?)", []any{n}, "dispatches_id", 0},

@@ -2,10 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strconv"
-
-	"gorm.io/gorm"
 
 	"github.com/latticed/latticed/graph"
 )
@@ -70,38 +69,88 @@ func isNumber(s string) (int64, bool) {
 	return n, err == nil && n > 0
 }
 
-func dispatchBy(db *gorm.DB, idOrNumber string) (graph.Dispatch, error) {
+// oneDispatch is selectDispatches with its columns in the order of places.
+const oneDispatch = `SELECT d.number, d.id, d.seq, d.status, d.running, d.completed, d.failed, d.cancelled, d.skipped, d.total,
+	d.reason, d.waiting, d.cancel_requested_at, d.lattice, d.lattice_name, d.owner, d.created_by, d.run_as, d.parent_id, d.root,
+	d.trigger, d.firing_id, d.labels, d.note, d.keep, d.created_at, d.started_at, d.ended_at, d.error, d.result, d.inputs,
+	l.id, t.id, t.name, r.id
+	FROM dispatches d JOIN lattices l ON l.n = d.lattice
+	LEFT JOIN triggers t ON t.n = d.trigger LEFT JOIN dispatches r ON r.number = d.root `
+
+func (v *dispatchView) places() []any {
+	r := &v.Row
+	return []any{
+		&r.Number, &r.ID, &r.Seq, &r.Status, &r.Running, &r.Completed, &r.Failed, &r.Cancelled, &r.Skipped, &r.Total,
+		&r.Reason, &r.Waiting, &r.CancelRequestedAt, &r.Lattice, &r.LatticeName, &r.Owner, &r.CreatedBy, &r.RunAs, &r.ParentID, &r.Root,
+		&r.Trigger, &r.FiringID, &r.Labels, &r.Note, &r.Keep, &r.CreatedAt, &r.StartedAt, &r.EndedAt, &r.Error, &r.Result, &r.Inputs,
+		&v.LatticeID, &v.TriggerID, &v.TriggerName, &v.RootID,
+	}
+}
+
+// dispatchesBy reads dispatches; where may order and limit them.
+func dispatchesBy(q querier, where string, args ...any) ([]graph.Dispatch, error) {
+	var ds []graph.Dispatch
+	err := q.rows(oneDispatch+where, args, func(r rowScanner) error {
+		var v dispatchView
+		if err := r.Scan(v.places()...); err != nil {
+			return err
+		}
+		d, err := fromDispatchView(&v)
+		ds = append(ds, d)
+		return err
+	})
+	return ds, err
+}
+
+func dispatchBy(q querier, idOrNumber string) (graph.Dispatch, error) {
 	where, arg := "WHERE d.id = ?", any(idOrNumber)
 	if n, ok := isNumber(idOrNumber); ok {
 		where, arg = "WHERE d.number = ?", n
 	}
-	var vs []dispatchView
-	if err := db.Raw(selectDispatches+where, arg).Scan(&vs).Error; err != nil {
+	ds, err := dispatchesBy(q, where, arg)
+	if err != nil {
 		return graph.Dispatch{}, err
 	}
-	if len(vs) == 0 {
+	if len(ds) == 0 {
 		return graph.Dispatch{}, notFound("dispatch", idOrNumber)
 	}
-	return fromDispatchView(&vs[0])
+	return ds[0], nil
 }
 
 // dispatchNumber resolves an id or number.
-func dispatchNumber(db *gorm.DB, idOrNumber string) (int64, error) {
+func dispatchNumber(q querier, idOrNumber string) (int64, error) {
 	where, arg := "id = ?", any(idOrNumber)
 	if n, ok := isNumber(idOrNumber); ok {
 		where, arg = "number = ?", n
 	}
-	var ns []int64
-	if err := db.Raw("SELECT number FROM dispatches WHERE "+where, arg).Scan(&ns).Error; err != nil {
-		return 0, err
+	var n int64
+	err := q.row("SELECT number FROM dispatches WHERE "+where, []any{arg}, &n)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = notFound("dispatch", idOrNumber)
 	}
-	if len(ns) == 0 {
-		return 0, notFound("dispatch", idOrNumber)
-	}
-	return ns[0], nil
+	return n, err
 }
 
 // Dispatch returns one by id or number.
-func (s *Store) Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error) {
-	return dispatchBy(s.read.WithContext(ctx), idOrNumber)
+func (s *Store) Dispatch(ctx context.Context, idOrNumber string) (d graph.Dispatch, err error) {
+	err = s.quick(ctx, func(q querier) error {
+		d, err = dispatchBy(q, idOrNumber)
+		return err
+	})
+	return d, err
+}
+
+// Standing returns the id of a dispatch (id or number) and the state it is in.
+func (s *Store) Standing(ctx context.Context, idOrNumber string) (id string, status graph.Status, err error) {
+	where, arg := "id = ?", any(idOrNumber)
+	if n, ok := isNumber(idOrNumber); ok {
+		where, arg = "number = ?", n
+	}
+	err = s.quick(ctx, func(q querier) error {
+		return q.row("SELECT id, status FROM dispatches WHERE "+where, []any{arg}, &id, &status)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = notFound("dispatch", idOrNumber)
+	}
+	return id, status, err
 }

@@ -21,26 +21,42 @@ func (s *Store) Electrons(ctx context.Context, dispatch string, statuses []graph
 	if c != nil {
 		from = int(c.N) + 1
 	}
-	d, err := s.Dispatch(ctx, dispatch)
-	if err != nil {
-		return nil, "", err
-	}
-	l, err := s.Lattice(ctx, d.LatticeID)
-	if err != nil {
-		return nil, "", err
-	}
-	limit = limitOf(limit)
 	var page []graph.Electron
 	next := ""
-	err = s.snapshot(ctx, func(r *reader) error {
-		page, next, err = r.electronPage(&d, l, statuses, from, limit)
+	err = s.quick(ctx, func(q querier) error {
+		d, l, err := s.withLattice(q, dispatch)
+		if err == nil {
+			page, next, err = electronPage(q, &d, l, statuses, from, limitOf(limit))
+		}
 		return err
 	})
 	return page, next, err
 }
 
+// Shown returns a dispatch (id or number) with the first of its electrons, as they
+// stand at one moment.
+func (s *Store) Shown(ctx context.Context, dispatch string, limit int) (d graph.Dispatch, es []graph.Electron, err error) {
+	err = s.quick(ctx, func(q querier) error {
+		var l *graph.Lattice
+		if d, l, err = s.withLattice(q, dispatch); err == nil {
+			es, _, err = electronPage(q, &d, l, nil, 0, limitOf(limit))
+		}
+		return err
+	})
+	return d, es, err
+}
+
+func (s *Store) withLattice(q querier, dispatch string) (graph.Dispatch, *graph.Lattice, error) {
+	d, err := dispatchBy(q, dispatch)
+	if err != nil {
+		return d, nil, err
+	}
+	l, err := s.lattice(q, d.LatticeID)
+	return d, l, err
+}
+
 // electronPage walks the lattice from an index on, merging rows and gaps.
-func (r *reader) electronPage(d *graph.Dispatch, l *graph.Lattice, statuses []graph.Status, from, limit int) ([]graph.Electron, string, error) {
+func electronPage(q querier, d *graph.Dispatch, l *graph.Lattice, statuses []graph.Status, from, limit int) ([]graph.Electron, string, error) {
 	page := make([]graph.Electron, 0, limit)
 	wanted := func(e *graph.Electron) bool { return len(statuses) == 0 || slices.Contains(statuses, e.Status) }
 	gaps := wanted(initialElectron(d, l, 0))
@@ -49,9 +65,12 @@ func (r *reader) electronPage(d *graph.Dispatch, l *graph.Lattice, statuses []gr
 		where, args := "idx >= ? AND idx < ?", []any{from, to}
 		if !gaps { // rows only: no need to go step by step
 			to = len(l.Electrons)
-			where, args = "idx >= ? AND status IN ?", []any{from, in(statuses)}
+			where, args = "idx >= ? AND status IN "+values(1, len(statuses)), []any{from}
+			for _, st := range statuses {
+				args = append(args, string(st))
+			}
 		}
-		rows, err := r.electrons(d.Number, where, args, limit+1)
+		rows, err := electronsOf(q, d.Number, where, args, limit+1)
 		if err != nil {
 			return nil, "", err
 		}
@@ -92,22 +111,18 @@ func initialElectron(d *graph.Dispatch, l *graph.Lattice, i int) *graph.Electron
 }
 
 // Electron returns one by name.
-func (s *Store) Electron(ctx context.Context, dispatch, name string) (graph.Electron, error) {
-	d, err := s.Dispatch(ctx, dispatch)
-	if err != nil {
-		return graph.Electron{}, err
-	}
-	l, err := s.Lattice(ctx, d.LatticeID)
-	if err != nil {
-		return graph.Electron{}, err
-	}
-	i := slices.IndexFunc(l.Electrons, func(e graph.Spec) bool { return e.Name == name })
-	if i < 0 {
-		return graph.Electron{}, fmt.Errorf("dispatch %s: %w", dispatch, notFound("electron", name))
-	}
-	e := *initialElectron(&d, l, i)
-	err = s.snapshot(ctx, func(r *reader) error {
-		rows, err := r.electrons(d.Number, "idx = ?", []any{i}, 1)
+func (s *Store) Electron(ctx context.Context, dispatch, name string) (e graph.Electron, err error) {
+	err = s.quick(ctx, func(q querier) error {
+		d, l, err := s.withLattice(q, dispatch)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(l.Electrons, func(e graph.Spec) bool { return e.Name == name })
+		if i < 0 {
+			return fmt.Errorf("dispatch %s: %w", dispatch, notFound("electron", name))
+		}
+		e = *initialElectron(&d, l, i)
+		rows, err := electronsOf(q, d.Number, "idx = ?", []any{i}, 1)
 		if len(rows) > 0 {
 			e = rows[0]
 		}
@@ -116,36 +131,50 @@ func (s *Store) Electron(ctx context.Context, dispatch, name string) (graph.Elec
 	return e, err
 }
 
-// electrons loads rows of one dispatch with their attempts; limit < 0: all.
-func (r *reader) electrons(dispatch int64, where string, args []any, limit int) ([]graph.Electron, error) {
-	var rows []electronRow
-	err := r.db.Where("dispatch = ?", dispatch).Where(where, args...).Order("idx").Limit(limit).Find(&rows).Error
-	if err != nil || len(rows) == 0 {
+const selectElectrons = `SELECT idx, name, status, reason, waiting, executor, result, result_size, pickle, pickle_size, error, files,
+	reused_from, started_at, ended_at FROM electrons WHERE dispatch = ? AND `
+
+const selectAttempts = `SELECT electron, n, id, status, exit_code, signal, handle, error, usage, work_dir, notes,
+	stdout, stdout_size, stderr, stderr_size, started_at, ended_at
+	FROM attempts WHERE dispatch = ? AND electron BETWEEN ? AND ? ORDER BY electron, n`
+
+// electronsOf loads rows of one dispatch with their attempts; limit < 0: all.
+func electronsOf(q querier, dispatch int64, where string, args []any, limit int) ([]graph.Electron, error) {
+	var es []graph.Electron
+	args = append(append([]any{dispatch}, args...), limit)
+	err := q.rows(selectElectrons+where+" ORDER BY idx LIMIT ?", args, func(row rowScanner) error {
+		var r electronRow
+		err := row.Scan(&r.Idx, &r.Name, &r.Status, &r.Reason, &r.Waiting, &r.Executor, &r.Result, &r.ResultSize, &r.Pickle, &r.PickleSize,
+			&r.Error, &r.Files, &r.ReusedFrom, &r.StartedAt, &r.EndedAt)
+		if err != nil {
+			return err
+		}
+		e, err := fromElectronRow(&r)
+		es = append(es, e)
+		return err
+	})
+	if err != nil || len(es) == 0 {
 		return nil, err
 	}
-	var attempts []attemptRow
-	first, last := rows[0].Idx, rows[len(rows)-1].Idx
-	err = r.db.Where("dispatch = ? AND electron BETWEEN ? AND ?", dispatch, first, last).Order("electron, n").Find(&attempts).Error
-	if err != nil {
-		return nil, err
-	}
-	es := make([]graph.Electron, len(rows))
-	for i := range rows {
-		if es[i], err = fromElectronRow(&rows[i]); err != nil {
-			return nil, err
+	at := 0
+	err = q.rows(selectAttempts, []any{dispatch, es[0].Index, es[len(es)-1].Index}, func(row rowScanner) error {
+		var r attemptRow
+		err := row.Scan(&r.Electron, &r.N, &r.ID, &r.Status, &r.ExitCode, &r.Signal, &r.Handle, &r.Error, &r.Usage, &r.WorkDir, &r.Notes,
+			&r.Stdout, &r.StdoutSize, &r.Stderr, &r.StderrSize, &r.StartedAt, &r.EndedAt)
+		if err != nil {
+			return err
 		}
-		for len(attempts) > 0 && attempts[0].Electron <= rows[i].Idx {
-			if attempts[0].Electron == rows[i].Idx {
-				a, err := fromAttemptRow(&attempts[0])
-				if err != nil {
-					return nil, err
-				}
-				es[i].Attempts = append(es[i].Attempts, a)
-			}
-			attempts = attempts[1:]
+		for at < len(es) && es[at].Index < r.Electron {
+			at++
 		}
-	}
-	return es, nil
+		if at == len(es) || es[at].Index != r.Electron {
+			return nil
+		}
+		a, err := fromAttemptRow(&r)
+		es[at].Attempts = append(es[at].Attempts, a)
+		return err
+	})
+	return es, err
 }
 
 func fromElectronRow(r *electronRow) (graph.Electron, error) {

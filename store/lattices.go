@@ -2,12 +2,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-
-	"gorm.io/gorm"
 
 	"github.com/latticed/latticed/graph"
 )
@@ -16,26 +15,33 @@ import (
 const latticeWhere = "l.id = ? OR (NOT EXISTS (SELECT 1 FROM lattices WHERE id = ?) AND l.n = (SELECT lattice FROM lattice_names WHERE name = ?))"
 
 // Lattice returns a compiled lattice by id or name. It is shared: don't change it.
-func (s *Store) Lattice(ctx context.Context, idOrName string) (*graph.Lattice, error) {
+func (s *Store) Lattice(ctx context.Context, idOrName string) (l *graph.Lattice, err error) {
 	if l := s.compiled.get(idOrName); l != nil {
 		return l, nil
 	}
-	db := s.read.WithContext(ctx)
-	id, err := latticeID(db, idOrName)
+	err = s.quick(ctx, func(q querier) error {
+		l, err = s.lattice(q, idOrName)
+		return err
+	})
+	return l, err
+}
+
+func (s *Store) lattice(q querier, idOrName string) (*graph.Lattice, error) {
+	if l := s.compiled.get(idOrName); l != nil {
+		return l, nil
+	}
+	id, err := latticeID(q, idOrName)
 	if err != nil {
 		return nil, err
 	}
 	if l := s.compiled.get(id); l != nil {
 		return l, nil
 	}
-	var docs []string
-	if err := db.Raw("SELECT document FROM lattices WHERE id = ?", id).Scan(&docs).Error; err != nil {
-		return nil, err
+	var doc []byte
+	if err := q.row("SELECT document FROM lattices WHERE id = ?", []any{id}, &doc); err != nil {
+		return nil, fmt.Errorf("lattice %s: %w", id, err)
 	}
-	if len(docs) == 0 {
-		return nil, notFound("lattice", idOrName)
-	}
-	l, err := graph.Load([]byte(docs[0]))
+	l, err := graph.Load(doc)
 	if err != nil {
 		return nil, fmt.Errorf("stored lattice %s: %w", id, err)
 	}
@@ -44,16 +50,13 @@ func (s *Store) Lattice(ctx context.Context, idOrName string) (*graph.Lattice, e
 }
 
 // latticeID resolves an id or name.
-func latticeID(db *gorm.DB, idOrName string) (string, error) {
-	var ids []string
-	err := db.Raw("SELECT l.id FROM lattices l WHERE "+latticeWhere, idOrName, idOrName, idOrName).Scan(&ids).Error
-	if err != nil {
-		return "", err
+func latticeID(q querier, idOrName string) (string, error) {
+	var id string
+	err := q.row("SELECT l.id FROM lattices l WHERE "+latticeWhere, []any{idOrName, idOrName, idOrName}, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = notFound("lattice", idOrName)
 	}
-	if len(ids) == 0 {
-		return "", notFound("lattice", idOrName)
-	}
-	return ids[0], nil
+	return id, err
 }
 
 // InsertLattice stores l unless known. With name, l.Name points at it from now on. It

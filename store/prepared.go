@@ -10,14 +10,21 @@ import (
 )
 
 // The driver compiles a statement each time it runs, which costs three times as much
-// as running it. prepared keeps the writer's statements compiled, on the driver's own
-// connection: it borrows the handle while the driver waits for us, on the one
-// goroutine that writes.
+// as running it. prepared keeps the statements of one connection compiled, on the
+// driver's own handle: it borrows it while the driver waits for us. One goroutine at a
+// time may use it.
 type prepared struct {
 	tls    *libc.TLS
 	db     uintptr
-	stmts  map[string]uintptr
-	allocs []uintptr // of the statement that runs
+	stmts  map[string]*statement
+	allocs []uintptr // of the statements that run, the innermost last
+}
+
+// statement is a compiled one.
+type statement struct {
+	handle uintptr
+	busy   bool // it has rows to give
+	once   bool // not kept
 }
 
 // maxPrepared bounds the statements that are kept; there are fewer different ones.
@@ -36,7 +43,7 @@ func borrow(c *sql.Conn) (*prepared, error) {
 		if !tls.IsValid() || tls.Type() != reflect.TypeFor[*libc.TLS]() || !db.IsValid() || db.Kind() != reflect.Uintptr {
 			return nil
 		}
-		p = &prepared{tls: (*libc.TLS)(tls.UnsafePointer()), db: uintptr(db.Uint()), stmts: map[string]uintptr{}}
+		p = &prepared{tls: (*libc.TLS)(tls.UnsafePointer()), db: uintptr(db.Uint()), stmts: map[string]*statement{}}
 		return nil
 	})
 	return p, err
@@ -56,49 +63,97 @@ func (p *prepared) failure(rc int32) error {
 
 // exec runs a statement to its end.
 func (p *prepared) exec(q string, args []any) (changed, rowid int64, err error) {
-	stmt, err := p.compile(q)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer p.free()
-	if n := sqlite3.Xsqlite3_bind_parameter_count(p.tls, stmt); int(n) != len(args) {
-		return 0, 0, fmt.Errorf("%d arguments for %d places in %q", len(args), n, q)
-	}
-	for i, a := range args {
-		if err := p.bind(stmt, int32(i+1), a); err != nil {
-			return 0, 0, err
+	err = p.run(q, args, func(stmt uintptr) error {
+		rc := sqlite3.Xsqlite3_step(p.tls, stmt)
+		if rc != sqlite3.SQLITE_DONE && rc != sqlite3.SQLITE_ROW {
+			return p.failure(rc)
 		}
-	}
-	rc := sqlite3.Xsqlite3_step(p.tls, stmt)
-	if rc != sqlite3.SQLITE_DONE && rc != sqlite3.SQLITE_ROW {
-		err = p.failure(rc)
-	} else {
 		changed, rowid = sqlite3.Xsqlite3_changes64(p.tls, p.db), sqlite3.Xsqlite3_last_insert_rowid(p.tls, p.db)
-	}
-	sqlite3.Xsqlite3_reset(p.tls, stmt) // it repeats the error of the step
+		return nil
+	})
 	return changed, rowid, err
 }
 
-func (p *prepared) compile(q string) (uintptr, error) {
-	if stmt, ok := p.stmts[q]; ok {
-		return stmt, nil
+// query calls scan for each row of a statement.
+func (p *prepared) query(q string, args []any, scan func(rowScanner) error) error {
+	return p.run(q, args, func(stmt uintptr) error {
+		for {
+			switch rc := sqlite3.Xsqlite3_step(p.tls, stmt); rc {
+			case sqlite3.SQLITE_ROW:
+				if err := scan(preparedRow{p, stmt}); err != nil {
+					return err
+				}
+			case sqlite3.SQLITE_DONE:
+				return nil
+			default:
+				return p.failure(rc)
+			}
+		}
+	})
+}
+
+// run lends a statement with its arguments bound.
+func (p *prepared) run(q string, args []any, do func(stmt uintptr) error) error {
+	st, err := p.compile(q)
+	if err != nil {
+		return err
 	}
-	if len(p.stmts) >= maxPrepared {
-		p.close()
+	st.busy = true
+	mark := len(p.allocs)
+	defer func() {
+		sqlite3.Xsqlite3_reset(p.tls, st.handle) // it repeats the error of the step
+		p.free(mark)
+		if st.busy = false; st.once {
+			sqlite3.Xsqlite3_finalize(p.tls, st.handle)
+		}
+	}()
+	if n := sqlite3.Xsqlite3_bind_parameter_count(p.tls, st.handle); int(n) != len(args) {
+		return fmt.Errorf("%d arguments for %d places in %q", len(args), n, q)
+	}
+	for i, a := range args {
+		if err := p.bind(st.handle, int32(i+1), a); err != nil {
+			return err
+		}
+	}
+	return do(st.handle)
+}
+
+// compile returns a statement that nobody uses: the kept one, or while that gives rows,
+// another.
+func (p *prepared) compile(q string) (*statement, error) {
+	st := p.stmts[q]
+	if st != nil && !st.busy {
+		return st, nil
 	}
 	text, err := libc.CString(q)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer libc.Xfree(p.tls, text)
 	out := p.tls.Alloc(8)
 	defer p.tls.Free(8)
 	if rc := sqlite3.Xsqlite3_prepare_v3(p.tls, p.db, text, -1, sqlite3.SQLITE_PREPARE_PERSISTENT, out, 0); rc != sqlite3.SQLITE_OK {
-		return 0, p.failure(rc)
+		return nil, p.failure(rc)
 	}
-	stmt := libc.AtomicLoadPUintptr(out)
-	p.stmts[q] = stmt
-	return stmt, nil
+	fresh := &statement{handle: libc.AtomicLoadPUintptr(out), once: st != nil}
+	if !fresh.once {
+		p.makeRoom()
+		p.stmts[q] = fresh
+	}
+	return fresh, nil
+}
+
+// makeRoom forgets all statements when there are too many, except those that run.
+func (p *prepared) makeRoom() {
+	if len(p.stmts) < maxPrepared {
+		return
+	}
+	for q, st := range p.stmts {
+		if !st.busy {
+			sqlite3.Xsqlite3_finalize(p.tls, st.handle)
+			delete(p.stmts, q)
+		}
+	}
 }
 
 func (p *prepared) bind(stmt uintptr, i int32, a any) error {
@@ -150,17 +205,18 @@ func (p *prepared) copy(s string) (uintptr, error) {
 	return c, err
 }
 
-func (p *prepared) free() {
-	for _, a := range p.allocs {
+// free takes back what was lent since mark.
+func (p *prepared) free(mark int) {
+	for _, a := range p.allocs[mark:] {
 		libc.Xfree(p.tls, a)
 	}
-	p.allocs = p.allocs[:0]
+	p.allocs = p.allocs[:mark]
 }
 
 // close gives the statements back; the connection stays the driver's.
 func (p *prepared) close() {
-	for q, stmt := range p.stmts {
-		sqlite3.Xsqlite3_finalize(p.tls, stmt)
+	for q, st := range p.stmts {
+		sqlite3.Xsqlite3_finalize(p.tls, st.handle)
 		delete(p.stmts, q)
 	}
 }

@@ -32,3 +32,12 @@ func in[T ~string](words []T) []string {
 	}
 	return s
 }
+
+func (r *reader) row(q string, args []any, into ...any) error {
+	return r.db.Raw(q, args...).Row().Scan(orZeros(into)...)
+}
+
+func (r *reader) rows(q string, args []any, scan func(rowScanner) error) error {
+	rows, err := r.db.Raw(q, args...).Rows()
+	return each(rows, err, scan)
+}

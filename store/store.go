@@ -25,9 +25,10 @@ type Store struct {
 	pin    *pin
 	read   *gorm.DB
 	write  *gorm.DB // of the writer's goroutine, after Open
+	lanes  *lanes
 
 	writer   *writer
-	watchers watchers
+	watchers *watchers
 	counters counters
 	compiled compiledCache
 	files    files
@@ -54,6 +55,7 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 		return nil, err
 	}
 	s := &Store{o: o.withDefaults(), dir: dir, wakeKeeper: make(chan struct{}, 1), swept: make(chan struct{})}
+	s.watchers = newWatchers()
 	s.opened = s.o.Now()
 	s.files.dir = filepath.Join(dir, "assets")
 	defer func() {
@@ -124,7 +126,8 @@ func (s *Store) openDatabase(ctx context.Context) error {
 	if err := syncDir(s.dir); err != nil {
 		return err
 	}
-	s.read, err = openHandle(readerDSN(file, s.o), s.o.Readers)
+	s.lanes = newLanes(s.o.Readers)
+	s.read, err = openHandle(readerDSN(file, s.o), s.o.Readers+cap(s.lanes.turns))
 	return err
 }
 
@@ -164,7 +167,11 @@ func (s *Store) Close() error {
 // release gives back whatever Open got; the writer's handle last, since the last
 // connection moves the write-ahead log into the database.
 func (s *Store) release() error {
-	err := errors.Join(closeHandle(s.read), closeHandle(s.write))
+	var err error
+	if s.lanes != nil {
+		err = s.lanes.close()
+	}
+	err = errors.Join(err, closeHandle(s.read), closeHandle(s.write))
 	if s.pin != nil {
 		s.pin.close()
 	}

@@ -14,6 +14,7 @@ type unit struct {
 	done  chan error    // one slot
 	after []func()      // of the run that was committed
 	wrote []string      // dispatches it touched
+	ended []string      // and those that are final since, or gone
 	delta []counterStep // what it adds to the counters
 	once  *pendingOnce  // the idempotency key it has to save, or nil
 }

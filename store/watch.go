@@ -9,64 +9,70 @@ import (
 // reader looks at the store.
 type watchers struct {
 	mu     sync.Mutex
-	all    []chan struct{}
-	one    map[string][]chan struct{}
+	all    map[string][]chan struct{} // under ""
+	one    map[string][]chan struct{} // by dispatch
+	ends   map[string][]chan struct{} // by dispatch
 	closed bool
+}
+
+func newWatchers() *watchers {
+	type m = map[string][]chan struct{}
+	return &watchers{all: m{}, one: m{}, ends: m{}}
 }
 
 // Watch wakes after commits that touched a dispatch: the channel has one slot. The
 // function ends it; Close of the store closes it.
 func (s *Store) Watch(dispatchID string) (<-chan struct{}, func()) {
-	return s.watchers.add(dispatchID)
+	return s.watchers.add(s.watchers.one, dispatchID)
+}
+
+// WatchEnd wakes once a dispatch is final or deleted, and when the store is closed.
+func (s *Store) WatchEnd(dispatchID string) (<-chan struct{}, func()) {
+	return s.watchers.add(s.watchers.ends, dispatchID)
 }
 
 // WatchAll wakes after every commit.
-func (s *Store) WatchAll() (<-chan struct{}, func()) { return s.watchers.add("") }
+func (s *Store) WatchAll() (<-chan struct{}, func()) { return s.watchers.add(s.watchers.all, "") }
 
-func (w *watchers) add(id string) (<-chan struct{}, func()) {
+func (w *watchers) add(to map[string][]chan struct{}, id string) (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case w.closed:
+	if w.closed {
 		close(c)
-	case id == "":
-		w.all = append(w.all, c)
-	default:
-		if w.one == nil {
-			w.one = map[string][]chan struct{}{}
-		}
-		w.one[id] = append(w.one[id], c)
+	} else {
+		to[id] = append(to[id], c)
 	}
-	return c, sync.OnceFunc(func() { w.remove(id, c) })
+	return c, sync.OnceFunc(func() { w.remove(to, id, c) })
 }
 
-func (w *watchers) remove(id string, c chan struct{}) {
-	is := func(o chan struct{}) bool { return o == c }
+func (w *watchers) remove(from map[string][]chan struct{}, id string, c chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return
 	}
-	if id == "" {
-		w.all = slices.DeleteFunc(w.all, is)
-		return
-	}
-	if w.one[id] = slices.DeleteFunc(w.one[id], is); len(w.one[id]) == 0 {
-		delete(w.one, id)
+	from[id] = slices.DeleteFunc(from[id], func(o chan struct{}) bool { return o == c })
+	if len(from[id]) == 0 {
+		delete(from, id)
 	}
 }
 
-func (w *watchers) wake(dispatches []string) {
+func (w *watchers) wake(wrote, ended []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range w.all {
-		nudge(c)
+	nudgeAll(w.all[""])
+	for _, id := range wrote {
+		nudgeAll(w.one[id])
 	}
-	for _, id := range dispatches {
-		for _, c := range w.one[id] {
-			nudge(c)
-		}
+	for _, id := range ended {
+		nudgeAll(w.ends[id])
+	}
+}
+
+func nudgeAll(cs []chan struct{}) {
+	for _, c := range cs {
+		nudge(c)
 	}
 }
 
@@ -81,13 +87,12 @@ func (w *watchers) closeAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
-	for _, c := range w.all {
-		close(c)
-	}
-	for _, cs := range w.one {
-		for _, c := range cs {
-			close(c)
+	for _, m := range []map[string][]chan struct{}{w.all, w.one, w.ends} {
+		for _, cs := range m {
+			for _, c := range cs {
+				close(c)
+			}
 		}
+		clear(m)
 	}
-	w.all, w.one = nil, nil
 }

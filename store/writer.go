@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"sync"
@@ -21,8 +20,7 @@ type writer struct {
 	committed atomic.Int64 // seq of the last commit
 	stats     writerStats
 	// ---
-	conn     *sql.Conn
-	prepared *prepared // nil: every statement goes through the driver
+	*session
 	seq      int64
 	lattices map[string]latticeRef // by id; lattices never change
 	live     map[string]liveRef    // running dispatches by id
@@ -39,14 +37,8 @@ func newWriter(ctx context.Context, s *Store, seq int64) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.conn, err = pool.Conn(ctx); err != nil {
-		return nil, err
-	}
-	if w.prepared, err = borrow(w.conn); err != nil {
-		w.conn.Close()
-		return nil, err
-	}
-	return w, nil
+	w.session, err = newSession(ctx, pool)
+	return w, err
 }
 
 func (w *writer) send(ctx context.Context, u *unit) error {
@@ -72,12 +64,7 @@ func (w *writer) close() {
 
 // run commits until the queue is closed and empty.
 func (w *writer) run() {
-	defer func() {
-		if w.prepared != nil {
-			w.prepared.close()
-		}
-		w.conn.Close()
-	}()
+	defer func() { _ = w.session.close() }()
 	for u := range w.queue {
 		began := time.Now()
 		w.collect(u)
@@ -145,7 +132,7 @@ func (w *writer) publish(u *unit) {
 	for _, f := range u.after {
 		f()
 	}
-	w.s.watchers.wake(u.wrote)
+	w.s.watchers.wake(u.wrote, u.ended)
 }
 
 // attempt runs a group in one transaction. It returns what each unit said, or why
@@ -166,7 +153,7 @@ func (w *writer) attempt(group []*unit) ([]error, error) {
 		w.abandon(t)
 		return errs, nil
 	}
-	if err := t.sql.Commit(); err != nil {
+	if _, err := t.exec("COMMIT"); err != nil {
 		w.abandon(t)
 		return nil, storageError(err)
 	}
@@ -203,6 +190,6 @@ func (w *writer) runUnit(t *tx, u *unit, alone bool) (refused, broken error) {
 
 // abandon rolls the whole group back.
 func (w *writer) abandon(t *tx) {
-	_ = t.sql.Rollback() // SQLite may have done it itself
+	_, _ = t.exec("ROLLBACK") // SQLite may have done it itself
 	t.forget(w.committed.Load())
 }

@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -270,6 +272,10 @@ func TestWithoutBorrowedHandle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lane := must(newSession(t.Context(), must(s.read.DB())(t)))(t)
+	lane.prepared.close()
+	lane.prepared = nil
+	s.lanes.put(lane) // the only one that is needed here
 	d := claimed(t, s, withLattice(t, s, "slow", 3))
 	for i := range 3 {
 		if err := s.Advance(t.Context(), chainStep(t, d.ID, i)); err != nil {
@@ -279,6 +285,12 @@ func TestWithoutBorrowedHandle(t *testing.T) {
 	es, _, err := s.Electrons(t.Context(), d.ID, nil, "", 0)
 	if err != nil || es[0].Status != graph.Completed || es[1].Status != graph.Completed || es[2].Status != graph.Running {
 		t.Errorf("electrons %+v, %v", es, err)
+	}
+	if a := es[0].Attempts[0]; a.ExitCode == nil || a.Error != nil || a.Signal != "" {
+		t.Errorf("attempt %+v", a)
+	}
+	if got := must(s.Dispatch(t.Context(), d.ID))(t); got.Number != d.Number || !got.EndedAt.IsZero() || got.Keep {
+		t.Errorf("dispatch %+v", got)
 	}
 }
 
@@ -319,6 +331,55 @@ func TestPrepared(t *testing.T) {
 		} {
 			if err := s.change(t.Context(), do); err == nil {
 				t.Error("no error")
+			}
+		}
+	})
+	t.Run("a statement may run while it gives rows", func(t *testing.T) {
+		var pairs []string
+		err := s.change(t.Context(), func(t *tx) error {
+			const all = "SELECT v FROM scratch WHERE v < ? ORDER BY v"
+			return t.rows(all, []any{3}, func(r rowScanner) error {
+				var a int
+				if err := r.Scan(&a); err != nil {
+					return err
+				}
+				return t.rows(all, []any{3}, func(r rowScanner) error {
+					var b string
+					err := r.Scan(&b)
+					pairs = append(pairs, fmt.Sprint(a, " ", b))
+					return err
+				})
+			})
+		})
+		if got := strings.Join(pairs, ","); err != nil || got != "1 1,1 2,2 1,2 2" {
+			t.Errorf("%s %v", got, err)
+		}
+	})
+	t.Run("a row that has no place is an error, and no row too", func(t *testing.T) {
+		for _, borrowed := range []bool{true, false} {
+			lane := must(newSession(t.Context(), must(s.read.DB())(t)))(t)
+			defer lane.close()
+			if !borrowed {
+				lane.prepared.close()
+				lane.prepared = nil
+			}
+			var f float64
+			var n, m int64
+			for _, into := range [][]any{{&f}, {&n, &m}} {
+				if err := lane.row("SELECT v FROM scratch", nil, into...); err == nil || errors.Is(err, sql.ErrNoRows) {
+					t.Errorf("%T: %v", into[0], err)
+				}
+			}
+			if err := lane.row("SELECT v FROM scratch WHERE v = -1", nil, &n); !errors.Is(err, sql.ErrNoRows) {
+				t.Error(err)
+			}
+			var word graph.Status
+			var code *int
+			var null sql.NullString
+			var blob []byte
+			err := lane.row("SELECT 'failed', 3, NULL, NULL", nil, &word, &code, &null, &blob)
+			if err != nil || word != graph.Failed || *code != 3 || null.Valid || blob != nil {
+				t.Errorf("%v %v %v %v %v", word, code, null, blob, err)
 			}
 		}
 	})
