@@ -83,6 +83,12 @@ func TestListsWalkAnIndex(t *testing.T) {
 			t.Errorf("%s: %s", name, p)
 		}
 	}
+	for _, n := range []int{1, 8, 32} {
+		q := strings.ReplaceAll(eventsByID+values(1, n), "?", "'x'")
+		if p := plan(t, s, q); !strings.Contains(p, "(id=?)") {
+			t.Errorf("%d events by id: %s", n, p)
+		}
+	}
 	for _, table := range []string{"events", "firings"} {
 		column := map[string]string{"events": "state", "firings": "decision"}[table]
 		for _, st := range []triggers.EventState{"", triggers.EventFired, triggers.EventHeld, triggers.EventDead} {
