@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -18,8 +17,7 @@ type accessPath struct {
 }
 
 type accessStep struct {
-	name     string // when static
-	static   bool
+	key      any  // text or int when it stands in the source; nil: computed
 	optional bool // ?. : null before it gives null, a key missing behind it too
 	missing  bool // its key may be missing: ?. follows, or ?? takes care
 }
@@ -29,8 +27,8 @@ func access(args ...any) (any, error) {
 	p := args[0].(*accessPath)
 	v, keys := args[1], args[2:]
 	for i, s := range p.steps {
-		var key any = s.name
-		if !s.static {
+		key := s.key
+		if key == nil {
 			key, keys = keys[0], keys[1:]
 		}
 		if v == nil {
@@ -104,7 +102,7 @@ func index(key any) (int, bool) {
 
 func (p *accessPath) nothing(i int, key any) error {
 	if p.root == "electrons" && i == 1 {
-		return fmt.Errorf("the electron %s was skipped; write %s?.%v for null", p.steps[0].name, p.text(i), key)
+		return fmt.Errorf("the electron %s was skipped; write %s?.%v for null", p.steps[0].key, p.text(i), key)
 	}
 	return fmt.Errorf("%s is null and has no %s; write ?. to get null", p.text(i), showKey(key))
 }
@@ -136,13 +134,17 @@ func (p *accessPath) text(n int) string {
 	var b strings.Builder
 	b.WriteString(p.root)
 	for _, s := range p.steps[:n] {
-		switch {
-		case !s.static:
-			b.WriteString("[…]")
-		case plainKey(s.name):
-			b.WriteString("." + s.name)
+		switch key := s.key.(type) {
+		case string:
+			if plainKey(key) {
+				b.WriteString("." + key)
+			} else {
+				b.WriteString(join("", key))
+			}
+		case int:
+			b.WriteString(item("", key))
 		default:
-			b.WriteString("[" + strconv.Quote(s.name) + "]")
+			b.WriteString("[…]")
 		}
 	}
 	return b.String()

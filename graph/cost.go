@@ -21,7 +21,10 @@ const (
 var errCost = errors.New("the expression takes too long or makes too much; do this in an electron")
 
 // budget is what is left for the expressions of one evaluation.
-type budget struct{ left int }
+type budget struct {
+	left int
+	last *pattern // compiled for it
+}
 
 func newBudget() *budget { return &budget{left: maxCost} }
 

@@ -101,7 +101,7 @@ func (f *memberFinder) Visit(n *ast.Node) {
 	}
 }
 
-var conversionRE = regexp.MustCompile(`interface conversion: interface \{\} is (\S+), not (\S+)`)
+var conversionRE = regexp.MustCompile(`interface conversion: interface \{\} is (.+), not (.+)`)
 
 // plainMessage takes the library's words for types and its picture of the source out.
 func plainMessage(err error) string {
@@ -114,7 +114,8 @@ func plainMessage(err error) string {
 	return strings.NewReplacer(
 		"map[string]interface {}", "mapping", "[]interface {}", "list", "interface {}", "any value",
 		"float64", "number", "int64", "integer", "<nil>", "null", "nil", "null",
-		"unexpected token EOF", "the expression ends too early", "memory budget exceeded", errCost.Error(),
+		"runtime error: integer divide by zero", "division by zero",
+		"unexpected token EOF", "the expression ends too early", `unexpected token Operator(":")`, "unexpected :; a mapping inside map(), filter() and the like stands in round brackets, ({…})", "memory budget exceeded", errCost.Error(),
 	).Replace(strings.TrimSpace(text))
 }
 

@@ -92,30 +92,45 @@ func TestEval(t *testing.T) {
 
 func TestEval_errors(t *testing.T) {
 	for expr, want := range map[string]string{
-		`a.zz`:                      `a has no key "zz"; write ?. or ?? if it may be missing`,
-		`a.lisst`:                   `a has no key "lisst"; did you mean list?`,
-		`a.deep.zz`:                 `a.deep has no key "zz"; write ?. or ?? if it may be missing`,
-		`a?.zz.y`:                   `a.zz is null and has no key "y"; write ?. to get null`,
-		`a.null.y`:                  `a.null is null and has no key "y"; write ?. to get null`,
-		`a.b.c`:                     `a.b is text and has no key "c"`,
-		`a.list[7]`:                 `a.list has 3 items, there is no item 7`,
-		`a.list.x`:                  `a.list is a list; its items have numbers, not key "x"`,
-		`a[n]`:                      `a key of a is text, not a number`,
-		`a["odd key"].x`:            `a["odd key"] is true or false and has no key "x"`,
-		`map(l, #.x)`:               `# is a number and has no key "x"`,
-		`map(l, o[s])[0]`:           `o has no key "scan"; write ?. or ?? if it may be missing`,
-		`(a.b + "x").y`:             `(…) is text and has no key "y"`,
-		`1 / 0`:                     `the result is +Inf, which JSON does not have`,
-		`not a.b`:                   `bool is expected, not string`,
-		`a.b + 1`:                   `invalid operation: string + int`,
-		`fromJSON("{")`:             `fromJSON: line 1, column 2: the text ends too early`,
-		`join([1])`:                 `join takes a list of text, item 0 is a number`,
-		`join(a.b)`:                 `join takes a list, not text`,
-		`toJSON(1 / 0)`:             `the result is +Inf, which JSON does not have`,
-		`fromJSON(a.deep)`:          `fromJSON takes text, not a mapping`,
-		`replace(a.deep, "a", "b")`: `replace takes text, not a mapping`,
-		`uniq(a.b)`:                 `uniq takes a list, not text`,
-		`s matches a.b + ")"`:       "error parsing regexp: unexpected ): `text)`",
+		`a.zz`:                       `a has no key "zz"; write ?. or ?? if it may be missing`,
+		`a.lisst`:                    `a has no key "lisst"; did you mean list?`,
+		`a.deep.zz`:                  `a.deep has no key "zz"; write ?. or ?? if it may be missing`,
+		`a?.zz.y`:                    `a.zz is null and has no key "y"; write ?. to get null`,
+		`a.null.y`:                   `a.null is null and has no key "y"; write ?. to get null`,
+		`a.b.c`:                      `a.b is text and has no key "c"`,
+		`a.list[7]`:                  `a.list has 3 items, there is no item 7`,
+		`a.list.x`:                   `a.list is a list; its items have numbers, not key "x"`,
+		`a[n]`:                       `a key of a is text, not a number`,
+		`a["odd key"].x`:             `a["odd key"] is true or false and has no key "x"`,
+		`map(l, #.x)`:                `# is a number and has no key "x"`,
+		`map(l, o[s])[0]`:            `o has no key "scan"; write ?. or ?? if it may be missing`,
+		`(a.b + "x").y`:              `(…) is text and has no key "y"`,
+		`1 / 0`:                      `the result is +Inf, which JSON does not have`,
+		`not a.b`:                    `bool is expected, not string`,
+		`a.b + 1`:                    `invalid operation: string + int`,
+		`fromJSON("{")`:              `fromJSON: line 1, column 2: the text ends too early`,
+		`join([1])`:                  `join takes a list of text, item 0 is a number`,
+		`join(a.b)`:                  `join takes a list, not text`,
+		`toJSON(1 / 0)`:              `the result is +Inf, which JSON does not have`,
+		`fromJSON(a.deep)`:           `fromJSON takes text, not a mapping`,
+		`replace(a.deep, "a", "b")`:  `replace takes text, not a mapping`,
+		`uniq(a.b)`:                  `uniq takes a list, not text`,
+		`s matches a.b + ")"`:        "error parsing regexp: unexpected ): `text)`",
+		`a matches "x"`:              `matches takes text, not a mapping`,
+		`s matches a.list`:           `matches takes a pattern, which is text, not a list`,
+		`int(1e300)`:                 `1e+300 is beyond what an integer holds`,
+		`int(-1e19)`:                 `-10000000000000000000 is beyond what an integer holds`,
+		`int("9223372036854775808")`: `"9223372036854775808" is beyond what an integer holds`,
+		`int("1.5")`:                 `"1.5" is not a whole number`,
+		`int(a)`:                     `int takes a number or text, not a mapping`,
+		`n % 0`:                      `division by zero`,
+		`date(a.deep)`:               `string is expected, not mapping`,
+		`keys(a.list)`:               `keys takes a mapping, not a list`,
+		`fromPairs([[1]])`:           `fromPairs takes a list of pairs [key, value]; item 0 is none`,
+		`split(a.deep, ",")`:         `split takes text and a separator, which is text, not a mapping and text`,
+		`split("a", a.list)`:         `split takes text and a separator, which is text, not text and a list`,
+		`a.list[0].x`:                `a.list[0] is a number and has no key "x"`,
+		`a.list[n - 4].x`:            `a.list[…] is a number and has no key "x"`,
 	} {
 		tpl, err := CompileExpr(expr, exprEnv())
 		if err != nil {
@@ -197,6 +212,11 @@ func TestEval_bounds_what_it_costs(t *testing.T) {
 		"membership":         `filter(big, # in big)`,
 		"serializing":        `map(big, len(toJSON(big)))`,
 		"sums in loops":      `map(big, sum(big))`,
+		"patterns":           `map(1..100000, "a" matches "^(a?){" + string(# % 300) + "}$")`,
+		"a slow pattern":     `text matches "(a|aa|aaa|aaaa|aaaaa)*b$"`,
+		"an own slow one":    `text matches "(a|aa|aaa|aaaa|aaaaa)*" + join(["b$"])`,
+		"splitting":          `len(split(text, ""))`,
+		"splitting after":    `len(splitAfter(text, "a"))`,
 		"flatten":            `flatten(map(big, big))`,
 		"result":             `map(big, big)`,
 		"doubling variables": let + "len(" + last + ")",
@@ -204,14 +224,14 @@ func TestEval_bounds_what_it_costs(t *testing.T) {
 		"text around":        `"x" + reduce(1..60, #acc + "y" + #acc, "a")`,
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-			tpl, err := CompileExpr(expr, Env{"big": Array})
+			tpl, err := CompileExpr(expr, Env{"big": Array, "text": String})
 			if err != nil {
 				if !strings.Contains(err.Error(), "more than 2000 parts") && !strings.Contains(err.Error(), "longer than") {
 					t.Error(err)
 				}
 				return
 			}
-			if _, err := tpl.Eval(map[string]any{"big": big}); err == nil || !strings.Contains(err.Error(), "takes too long or makes too much") {
+			if _, err := tpl.Eval(map[string]any{"big": big, "text": strings.Repeat("a", 16<<20)}); err == nil || !strings.Contains(err.Error(), "takes too long or makes too much") {
 				t.Errorf("%v", err)
 			}
 		})
@@ -228,12 +248,16 @@ func TestEval_allows_ordinary_work(t *testing.T) {
 		`rows | map(.id) | sum()`,
 		`sortBy(rows, .value)[0].name`,
 		`join(map(rows, .name), ",")`,
+		`len(filter(rows, .name matches "^sam.*[a-z]e$"))`,
+		`len(filter(rows, .name matches "^" + rows[0].name))`,
+		`len(split(trim(text), "\n"))`,
+		`text matches "(?m)^converged"`,
 	} {
-		tpl, err := CompileExpr(expr, Env{"rows": Array})
+		tpl, err := CompileExpr(expr, Env{"rows": Array, "text": String})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tpl.Eval(map[string]any{"rows": rows}); err != nil {
+		if _, err := tpl.Eval(map[string]any{"rows": rows, "text": strings.Repeat("step 17: energy -3.25\n", 40_000)}); err != nil {
 			t.Errorf("%s: %v", expr, err)
 		}
 	}

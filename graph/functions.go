@@ -1,8 +1,10 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr/builtin"
@@ -11,27 +13,35 @@ import (
 
 // The functions that the rewriter calls have names that no source text can spell.
 const (
-	hidden     = "\x00"
-	hidBudget  = hidden + "budget"
-	hidAccess  = hidden + "access"
-	hidTick    = hidden + "tick"
-	hidPayTop  = hidden + "top"
-	hidPayAll  = hidden + "all"
-	maxMadeOf  = 8 << 20 // bytes of text that one call may make
-	ownJoin    = "join"
-	ownReplace = "replace"
-	ownToJSON  = "toJSON"
-	ownFromRaw = "fromJSON"
-	ownUniq    = "uniq"
-	ownString  = "string"
+	hidden       = "\x00"
+	hidBudget    = hidden + "budget"
+	hidAccess    = hidden + "access"
+	hidTick      = hidden + "tick"
+	hidPayTop    = hidden + "top"
+	hidPayAll    = hidden + "all"
+	hidMatches   = hidden + "matches"
+	maxMadeOf    = 8 << 20 // bytes of text that one call may make
+	ownJoin      = "join"
+	ownReplace   = "replace"
+	ownToJSON    = "toJSON"
+	ownFromRaw   = "fromJSON"
+	ownUniq      = "uniq"
+	ownString    = "string"
+	ownKeys      = "keys"
+	ownValues    = "values"
+	ownToPairs   = "toPairs"
+	ownFromPairs = "fromPairs"
+	ownInt       = "int"
+	ownSplit     = "split"
+	ownSplitAt   = "splitAfter"
 )
 
 // disabledBuiltins are not available: two runs with the same values have to agree,
 // nothing may read the machine, and repeat makes much of little.
 func disabledBuiltins() []string { return []string{"now", "timezone", "repeat"} }
 
-// functions are those in place of builtins that can make too much, or that lose
-// integers, and the hidden ones. The budget comes first.
+// functions are those in place of builtins that can make too much, that lose
+// integers or that answer in no order, and the hidden ones. The budget comes first.
 func functions() conf.FunctionsTable {
 	table := conf.FunctionsTable{}
 	add := func(name string, fn func(args ...any) (any, error), types ...any) {
@@ -48,8 +58,16 @@ func functions() conf.FunctionsTable {
 	add(ownFromRaw, fromJSON, func(string) any { return nil })
 	add(ownUniq, uniq, func(any) []any { return nil })
 	add(ownString, toText, func(any) string { return "" })
+	add(ownInt, toInteger, func(string) int { return 0 }, func(float64) int { return 0 }, func(int) int { return 0 }, func(int64) int { return 0 })
+	add(ownFromPairs, mappingOf, func([]any) map[string]any { return nil })
+	for name, fn := range map[string]func(args ...any) (any, error){ownKeys: keysOf, ownValues: valuesOf, ownToPairs: pairsOf} {
+		add(name, fn, func(map[any][]any) []any { return nil }, func(map[string]any) []any { return nil })
+	}
+	for name, fn := range map[string]func(s, separator string, n int) []string{ownSplit: strings.SplitN, ownSplitAt: strings.SplitAfterN} {
+		add(name, splitText(name, fn), func(string, string) []any { return nil }, func(string, string, int) []any { return nil })
+	}
 	for name, fn := range map[string]func(args ...any) (any, error){
-		hidAccess: access, hidTick: tick, hidPayTop: payTop, hidPayAll: payAll,
+		hidAccess: access, hidTick: tick, hidPayTop: payTop, hidPayAll: payAll, hidMatches: matches,
 	} {
 		table[name] = &builtin.Function{Name: name, Func: fn}
 	}
@@ -196,4 +214,62 @@ func uniq(args ...any) (any, error) {
 		}
 	}
 	return out, nil
+}
+
+// splitText cuts text into a list, after it has paid for the items.
+func splitText(name string, split func(s, separator string, n int) []string) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) {
+		s, ok := args[1].(string)
+		separator, both := args[2].(string)
+		if !ok || !both {
+			return nil, fmt.Errorf("%s takes text and a separator, which is text, not %s and %s", name, describe(args[1]), describe(args[2]))
+		}
+		limit := -1
+		if len(args) > 3 {
+			n, ok := index(args[3])
+			if !ok {
+				return nil, fmt.Errorf("%s makes at most so many items as a whole number says, not %s", name, describe(args[3]))
+			}
+			limit = n
+		}
+		const costOfItem = 4 // 64 bytes
+		n := strings.Count(s, separator) + 1
+		if limit >= 0 {
+			n = min(n, limit)
+		}
+		if err := args[0].(*budget).take(n * costOfItem); err != nil {
+			return nil, err
+		}
+		texts := split(s, separator, limit)
+		l := make([]any, len(texts))
+		for i, text := range texts {
+			l[i] = text
+		}
+		return l, nil
+	}
+}
+
+// toInteger drops a fraction and reads text.
+func toInteger(args ...any) (any, error) {
+	switch v := args[1].(type) {
+	case int:
+		return v, nil
+	case int64:
+		return int(v), nil
+	case float64:
+		if v >= -1<<63 && v < 1<<63 {
+			return int(v), nil
+		}
+		return nil, fmt.Errorf("%s is beyond what an integer holds", compact(v))
+	case string:
+		n, err := strconv.ParseInt(v, 10, 64)
+		if errors.Is(err, strconv.ErrRange) {
+			return nil, fmt.Errorf("%s is beyond what an integer holds", quote(v))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s is not a whole number", quote(v))
+		}
+		return int(n), nil
+	}
+	return nil, fmt.Errorf("int takes a number or text, not %s", describe(args[1]))
 }

@@ -93,13 +93,39 @@ func (r *rewriter) binary(n *ast.BinaryNode, lenient bool) ast.Node {
 		return r.pay(hidPayTop, n)
 	case "==", "!=", "in", "not in":
 		n.Left, n.Right = r.pay(hidPayAll, n.Left), r.pay(hidPayAll, n.Right)
-	case "matches", "contains", "startsWith", "endsWith", "<", ">", "<=", ">=":
+	case "matches":
+		return r.matches(n)
+	case "contains", "startsWith", "endsWith", "<", ">", "<=", ">=":
 		n.Left, n.Right = r.pay(hidPayTop, n.Left), r.pay(hidPayTop, n.Right)
 	}
 	return n
 }
 
+// matches replaces the operator; a constant pattern is compiled here.
+func (r *rewriter) matches(n *ast.BinaryNode) ast.Node {
+	right := n.Right
+	if s, ok := right.(*ast.StringNode); ok {
+		p, err := compilePattern(s.Value)
+		if err != nil {
+			r.refuse(s, "%v", err)
+			return n
+		}
+		right = &ast.ConstantNode{Value: p}
+	}
+	return r.make(n, hidMatches, *n.Nature(), r.budget(), n.Left, right)
+}
+
 func (r *rewriter) builtin(n *ast.BuiltinNode) ast.Node {
+	switch {
+	case n.Name == "date" && len(n.Arguments) > 2:
+		r.refuse(n, "date() takes a text and its layout; time zones are not available: what is known of them differs between machines")
+		return n
+	case n.Name == "findLast" || n.Name == "findLastIndex":
+		// Loops that run backwards leave values on the library's stack (1.17.8), which
+		// the rest of the expression takes for its own.
+		r.refuse(n, "%s() is not available; use find(reverse(list), …)", n.Name)
+		return n
+	}
 	r.all(n.Arguments)
 	how := builtinCost(n.Name)
 	for i, a := range n.Arguments {
@@ -119,10 +145,10 @@ func builtinCost(name string) string {
 	case "type", "abs", "ceil", "floor", "round", "get", "first", "last",
 		"bitand", "bitor", "bitxor", "bitnand", "bitnot", "bitshl", "bitshr", "bitushr":
 		return ""
-	case "len", "keys", "values", "toPairs", "fromPairs", "reverse", "concat", "take", "sort",
-		"filter", "map", "all", "any", "none", "one", "find", "findIndex", "findLast", "findLastIndex", "groupBy", "sortBy", "reduce",
-		"trim", "trimPrefix", "trimSuffix", "upper", "lower", "split", "splitAfter", "indexOf", "lastIndexOf",
-		"hasPrefix", "hasSuffix", "toBase64", "fromBase64", "int", "float", "date", "duration":
+	case "len", "reverse", "concat", "take", "sort",
+		"filter", "map", "all", "any", "none", "one", "find", "findIndex", "groupBy", "sortBy", "reduce",
+		"trim", "trimPrefix", "trimSuffix", "upper", "lower", "indexOf", "lastIndexOf",
+		"hasPrefix", "hasSuffix", "toBase64", "fromBase64", "float", "date", "duration":
 		return hidPayTop
 	}
 	return hidPayAll // string, min, max, sum, mean, median, flatten, count …
@@ -203,9 +229,12 @@ func (r *rewriter) chain(n ast.Node, lenient bool) ast.Node {
 		if s.optional || s.missing {
 			nt = nature.Nature{}
 		}
-		if name, ok := m.Property.(*ast.StringNode); ok {
-			s.name, s.static = name.Value, true
-		} else {
+		switch property := m.Property.(type) {
+		case *ast.StringNode:
+			s.key = property.Value
+		case *ast.IntegerNode:
+			s.key = property.Value
+		default:
 			args = append(args, r.rewrite(m.Property, false))
 		}
 	}
@@ -233,25 +262,26 @@ func (r *rewriter) chain(n ast.Node, lenient bool) ast.Node {
 
 // reference notes which part of which electron a chain needs.
 func (r *rewriter) reference(n ast.Node, p *accessPath) {
-	steps := p.steps
-	electron, known := 0, false
-	if steps[0].static {
-		electron, known = r.c.index[steps[0].name]
+	name, _ := p.steps[0].key.(string)
+	electron, known := r.c.index[name]
+	field := ""
+	if len(p.steps) > 1 {
+		field, _ = p.steps[1].key.(string)
 	}
 	switch {
 	case !known:
 		r.refuse(n, "electrons needs a name that is known before the run: electrons.NAME")
 		return
-	case steps[0].optional:
-		r.refuse(n, "write electrons.%s?.result: the electron is there, its result may not be", steps[0].name)
+	case p.steps[0].optional:
+		r.refuse(n, "write electrons.%s?.result: the electron is there, its result may not be", name)
 		return
-	case len(steps) == 1 || !steps[1].static:
-		r.refuse(n, "electrons.%s needs .result, .files or .stdout", steps[0].name)
+	case field == "":
+		r.refuse(n, "electrons.%s needs .result, .files or .stdout", name)
 		return
 	}
-	f := ref{electron: electron, field: steps[1].name, optional: steps[1].optional, exact: len(steps) == 2}
-	if f.field == "files" && len(steps) > 2 && steps[2].static {
-		f.file = steps[2].name
+	f := ref{electron: electron, field: field, optional: p.steps[1].optional, exact: len(p.steps) == 2}
+	if field == "files" && len(p.steps) > 2 {
+		f.file, _ = p.steps[2].key.(string)
 	}
 	r.refs = append(r.refs, f)
 }

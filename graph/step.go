@@ -10,6 +10,7 @@ import (
 // the state it leaves; if one does not hold, none is made and ErrStale comes back.
 type Step struct {
 	Dispatch  string
+	Begin     time.Time  // not zero: the dispatch leaves pending with this step, its first
 	Assets    []NewAsset // inserted unless known
 	Ends      []AttemptEnd
 	Electrons []ElectronChange
