@@ -39,7 +39,11 @@ type field struct {
 // fields reads a mapping strictly. It tells whether t is one.
 func (b *builder) fields(t *tree, path, what string, fields []field) bool {
 	if t.kind != kindMap {
-		b.problem(t, path, CodeWrongType, "%s is a mapping, not %s", what, t.kind)
+		of := ""
+		if len(fields) <= 4 {
+			of = " of " + strings.Join(keysOfFields(fields), ", ")
+		}
+		b.problem(t, path, CodeWrongType, "%s is a mapping%s, not %s", what, of, t.kind)
 		return false
 	}
 	for _, m := range t.members {
@@ -60,11 +64,16 @@ func (b *builder) fields(t *tree, path, what string, fields []field) bool {
 	return true
 }
 
-func (b *builder) unknownKey(m member, path, what string, fields []field) {
-	known := make([]string, len(fields))
+func keysOfFields(fields []field) []string {
+	keys := make([]string, len(fields))
 	for i, f := range fields {
-		known[i] = f.key
+		keys[i] = f.key
 	}
+	return keys
+}
+
+func (b *builder) unknownKey(m member, path, what string, fields []field) {
+	known := keysOfFields(fields)
 	hint := didYouMean(m.key, known)
 	if hint == "" {
 		hint = "; it has " + strings.Join(known, ", ")

@@ -33,6 +33,8 @@ func appendCanonical(b []byte, v any, depth int) ([]byte, error) {
 			return nil, errors.New("NaN and infinity are not JSON")
 		}
 		return appendNumber(b, v), nil
+	case sentNumber:
+		return strconv.AppendFloat(b, float64(v), 'e', -1, 64), nil
 	case string:
 		return appendText(b, v)
 	case []any:

@@ -224,7 +224,11 @@ func (b *builder) retries(t *tree, path string, e *Spec) {
 // waitFor adds order without data.
 func (b *builder) waitFor(t *tree, path string, e *Spec) {
 	if t.kind != kindList {
-		b.problem(t, path, CodeWrongType, "wait_for is a list of electrons, not %s", t.kind)
+		hint := ""
+		if s, ok := t.text(); ok && ValidName(s) {
+			hint = "; write [" + s + "]"
+		}
+		b.problem(t, path, CodeWrongType, "wait_for is a list of electrons, not %s%s", t.kind, hint)
 		return
 	}
 	var seen []string

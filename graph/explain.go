@@ -57,7 +57,7 @@ func (c *compiler) unknownName(name string) string {
 
 // unknownField names the object that lacks the field at a place, and what it has.
 func unknownField(root ast.Node, at file.Location, name string) string {
-	f := &memberFinder{at: at}
+	f := &memberFinder{at: at, name: name}
 	ast.Walk(&root, f)
 	if f.found == nil {
 		return "there is no " + name
@@ -78,8 +78,11 @@ func unknownField(root ast.Node, at file.Location, name string) string {
 		what = "there is no electron " + name
 	}
 	hint := didYouMean(name, known)
-	if len(known) == 0 && base == "inputs" {
+	switch {
+	case len(known) == 0 && base == "inputs":
 		return what + "; the lattice declares none"
+	case len(known) == 0 && strings.HasSuffix(base, ".files"):
+		return what + "; it declares no outputs"
 	}
 	if hint == "" && len(known) > 0 && len(known) <= 12 {
 		hint = "; it has " + strings.Join(known, ", ")
@@ -92,11 +95,17 @@ func unknownField(root ast.Node, at file.Location, name string) string {
 
 type memberFinder struct {
 	at    file.Location
+	name  string
 	found *ast.MemberNode
 }
 
 func (f *memberFinder) Visit(n *ast.Node) {
-	if m, ok := (*n).(*ast.MemberNode); ok && m.Property.Location() == f.at {
+	m, ok := (*n).(*ast.MemberNode)
+	if !ok || m.Property.Location() != f.at {
+		return
+	}
+	// In electrons[inputs.n] both members have their property at the same place.
+	if key, ok := m.Property.(*ast.StringNode); ok && key.Value == f.name {
 		f.found = m
 	}
 }

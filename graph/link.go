@@ -20,7 +20,9 @@ func (b *builder) condition(t *tree, path string) *Template {
 	}
 	if v, constant := c.Constant(); constant && c.typ != Boolean {
 		hint := ""
-		if s, ok := v.(string); ok && s != "" {
+		if s, ok := v.(string); ok && ValidName(s) {
+			hint = "; write true or false without quotes"
+		} else if ok && s != "" {
 			hint = "; write ${{ " + s + " }}"
 		}
 		b.problem(t, path, CodeWrongType, "if is true or false, not %s%s", describe(v), hint)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -67,8 +68,31 @@ func (s *Source) Pack(files map[string]Include) {
 	s.includes = nil
 }
 
-// Document is the canonical form of what would be sent.
-func (s *Source) Document() ([]byte, error) { return Canonical(s.root.plain()) }
+// Document is what would be sent: the canonical form, but for 1e16 and its like, which
+// have to be told from integers that are refused.
+func (s *Source) Document() ([]byte, error) { return Canonical(sent(s.root.plain())) }
+
+// sentNumber is a float64 that is written with an exponent.
+type sentNumber float64
+
+// sent changes v where Canonical would write a float64 as an integer that is refused.
+func sent(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if math.Abs(v) > maxSafe {
+			return sentNumber(v)
+		}
+	case []any:
+		for i := range v {
+			v[i] = sent(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = sent(v[key])
+		}
+	}
+	return v
+}
 
 // Lattice checks the document. Problems point into the author's text.
 func (s *Source) Lattice() (*Lattice, error) { return build(s.src, s.root) }

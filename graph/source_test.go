@@ -1,10 +1,12 @@
 package graph
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 const sourceDoc = `lattice: fit
@@ -95,4 +97,40 @@ line 2, column 47: include[5]: a path of a file is expected`
 	} else if _, err := s.Lattice(); err == nil {
 		t.Error("a list is no lattice")
 	}
+}
+
+// 1e16 is 10000000000000000 in canonical form, which is refused when somebody writes it.
+func TestSource_what_is_sent_is_what_was_checked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := rapid.OneOf(
+			rapid.Float64Range(-1e22, 1e22), rapid.SampledFrom([]float64{1e16, -1e16, 1e20, 1e21, 1 << 53, 1<<53 - 1, 0.1, 5e-324}),
+		).Draw(t, "number")
+		doc := fmt.Sprintf("lattice: x\ninputs: {n: {type: number, default: %e}}\nelectrons:\n  a: {run: [ls], args: {n: [%[1]e, {m: %[1]e}]}}\n", f)
+		s, err := Decode([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checked, err := s.Lattice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := s.Document()
+		if err != nil {
+			t.Fatal(err)
+		}
+		received, err := Parse(sent)
+		if err != nil || received.ID != checked.ID {
+			t.Fatalf("%s was sent as %s: %v", doc, sent, err)
+		}
+		loaded, err := Load(received.Document)
+		if err != nil || loaded.ID != checked.ID {
+			t.Fatalf("%s was stored as %s: %v", doc, received.Document, err)
+		}
+		want, _ := checked.Resolve(0, Scope{})
+		for _, l := range []*Lattice{received, loaded} {
+			if got, err := l.Resolve(0, Scope{}); err != nil || !cmp.Equal(want, got) || !cmp.Equal(checked.Inputs[0].Default, l.Inputs[0].Default) {
+				t.Fatalf("%s: %v, %v\nwant %v", doc, got, err, want)
+			}
+		}
+	})
 }

@@ -78,7 +78,7 @@ func (c *yamlConverter) convert(n *yaml.Node, path string, depth int) (*tree, er
 		return nil, &problemError{pos: at, path: path, code: CodeTooLarge, err: fmt.Errorf("the document has more than %d values, aliases expanded", maxTreeNodes)}
 	}
 	if depth > maxDepth {
-		return nil, &problemError{pos: at, path: path, code: CodeTooLarge, err: errDepth}
+		return nil, &problemError{pos: at, code: CodeTooLarge, err: errDepth} // its path has 200 keys
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
