@@ -16,6 +16,9 @@ const (
 	windowSize = 1024
 	// recheck is how long the gate trusts that it is told of ended dispatches.
 	recheck = 30 * time.Second
+	// linger is how long a free slot may wait for more to become free, as long as
+	// fewer than one in four are.
+	linger = 5 * time.Millisecond
 	// gateRetry is how soon the gate tries again after the ledger refused.
 	gateRetry = time.Second
 )
@@ -64,15 +67,22 @@ func (k *keeper) decideAll(ctx context.Context) error {
 		}
 		k.apply(verdicts, ds, k.window)
 		k.window = undecided(k.window)
+		if !k.refillable() {
+			k.appoint(rest) // a second look would find the same
+			return nil
+		}
 	}
 }
 
+// refillable tells whether there may be older rows, and room for many.
+func (k *keeper) refillable() bool { return k.behind && k.limit()-len(k.window) >= k.limit()/2 }
+
 // refill loads older rows into the window.
 func (k *keeper) refill(ctx context.Context) error {
-	free := k.limit() - len(k.window)
-	if !k.behind || free < k.limit()/2 {
+	if !k.refillable() {
 		return nil
 	}
+	free := k.limit() - len(k.window)
 	events, err := k.ledger.Window(ctx, k.id, k.after, free)
 	if err != nil {
 		return fmt.Errorf("read undecided events: %w", err)
@@ -98,19 +108,35 @@ func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest,
 			return nil, Rest{}, err
 		}
 	}
-	verdicts, rest := Decide(g, pending, Now{time.Now(), k.inFlight})
-	// inFlight only ever errs upwards, so it is read again only when it stands in
-	// the way and may be lower now.
-	if rest.Full && k.ended.Swap(false) {
-		counts, err := k.ledger.Counts(ctx, k.id)
-		if err != nil {
-			k.ended.Store(true)
-			return nil, Rest{}, fmt.Errorf("count dispatches in flight: %w", err)
+	if len(pending) > 0 && g.Overlap != Allow && k.inFlight >= g.Max {
+		if err := k.recount(ctx); err != nil {
+			return nil, Rest{}, err
 		}
-		k.inFlight = counts.InFlight
+	}
+	verdicts, rest := Decide(g, pending, Now{time.Now(), k.inFlight})
+	if rest.Full && k.ended.Load() > 0 {
+		if err := k.recount(ctx); err != nil {
+			return nil, Rest{}, err
+		}
 		verdicts, rest = Decide(g, pending, Now{time.Now(), k.inFlight})
 	}
 	return verdicts, rest, nil
+}
+
+// recount reads how many dispatches are in flight. What is known only ever errs
+// upwards, so this is for when it stands in the way and may be lower now.
+func (k *keeper) recount(ctx context.Context) error {
+	ended := k.ended.Swap(0)
+	if ended == 0 {
+		return nil
+	}
+	counts, err := k.ledger.Counts(ctx, k.id)
+	if err != nil {
+		k.ended.Add(ended)
+		return fmt.Errorf("count dispatches in flight: %w", err)
+	}
+	k.inFlight = counts.InFlight
+	return nil
 }
 
 // examine evaluates `when` and `dedupe_key` of the events that are new here.
@@ -199,6 +225,10 @@ func final(s EventState) bool { return s != EventPending && s != EventHeld }
 
 // undecided keeps the events that are not final, in order.
 func undecided(pending []Pending) []Pending {
+	for len(pending) > 0 && final(pending[0].State) { // most often the oldest are
+		pending[0] = Pending{}
+		pending = pending[1:]
+	}
 	left := slices.DeleteFunc(pending, func(p Pending) bool { return final(p.State) })
 	if len(left) == 0 {
 		return nil // an idle trigger keeps no window
@@ -209,15 +239,23 @@ func undecided(pending []Pending) []Pending {
 // appoint arranges the next look of the gate.
 func (k *keeper) appoint(rest Rest) {
 	blocked := rest.Full && k.plan.gate.Overlap == Queue
-	k.blocked.Store(blocked)
-	if blocked && k.ended.Load() {
-		k.decideSoon() // one ended between the count and now
-	}
 	wait := time.Until(rest.Wake)
 	switch {
 	case blocked && (rest.Wake.IsZero() || wait > recheck):
 		k.decideIn(recheck)
 	case !rest.Wake.IsZero():
 		k.decideIn(wait)
+	}
+	if !blocked {
+		k.blocked.Store(0)
+		return
+	}
+	enough := int32(max(1, k.plan.gate.Max/4))
+	k.blocked.Store(enough)
+	switch n := k.ended.Load(); { // since the count
+	case n >= enough:
+		k.decideSoon()
+	case n > 0:
+		k.decideIn(linger)
 	}
 }

@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"slices"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -86,7 +87,7 @@ type Rest struct {
 // Events are judged one by one (condition, duplicate), what remains is cut into
 // batches in order, and batches fire in order while there are slots.
 func Decide(g Gate, pending []Pending, now Now) ([]Verdict, Rest) {
-	d := decider{gate: g, pending: pending, slots: g.Max - now.InFlight, seen: map[string]int{}}
+	d := decider{gate: g, pending: pending, slots: g.Max - now.InFlight, seen: map[string]bool{}}
 	if g.Paused {
 		for i := range pending {
 			d.hold(i, ReasonPaused)
@@ -95,13 +96,13 @@ func Decide(g Gate, pending []Pending, now Now) ([]Verdict, Rest) {
 	}
 	var rest Rest
 	var batch []int
-	for i, p := range pending {
-		if !d.judge(i, p.Check) {
+	for i := range pending {
+		if !d.judge(i, &pending[i].Check) {
 			continue
 		}
 		if batch = append(batch, i); len(batch) >= g.Size {
 			d.end(batch)
-			batch = nil
+			batch = batch[:0]
 		}
 	}
 	if len(batch) > 0 {
@@ -124,14 +125,14 @@ type decider struct {
 	pending []Pending
 	slots   int
 	full    bool
-	seen    map[string]int // dedupe keys of batches that fire or wait, with the event
+	seen    map[string]bool // dedupe keys of batches that fire or wait
 	ends    []Verdict
 	held    map[string][]int
 	skipped map[string][]int
 }
 
 // judge tells whether an event may join a batch.
-func (d *decider) judge(i int, c Check) bool {
+func (d *decider) judge(i int, c *Check) bool {
 	switch {
 	case c.Reject != "":
 		d.ends = append(d.ends, Verdict{Events: []int{i}, State: EventRejected, Reason: c.Reject})
@@ -142,15 +143,16 @@ func (d *decider) judge(i int, c Check) bool {
 	case c.Key == "":
 		return true
 	}
-	if _, twice := d.seen[c.Key]; c.Seen || twice {
+	if c.Seen || d.seen[c.Key] {
 		d.skip(i, ReasonDuplicate)
 		return false
 	}
-	d.seen[c.Key] = i
+	d.seen[c.Key] = true
 	return true
 }
 
-// end fires a batch, or holds or skips it when there is no slot.
+// end fires a batch, or holds or skips it when there is no slot. It keeps no hold of
+// the slice.
 func (d *decider) end(batch []int) {
 	if d.gate.Overlap != Allow && d.slots <= 0 {
 		d.full = true
@@ -164,6 +166,7 @@ func (d *decider) end(batch []int) {
 		}
 		return
 	}
+	batch = slices.Clone(batch)
 	events := make([]Pending, len(batch))
 	for n, i := range batch {
 		events[n] = d.pending[i]
@@ -188,7 +191,7 @@ func (d *decider) forget(i int) {
 }
 
 func (d *decider) hold(i int, reason string) {
-	if e := d.pending[i]; e.State == EventHeld && e.Reason == reason {
+	if e := &d.pending[i]; e.State == EventHeld && e.Reason == reason {
 		return
 	}
 	if d.held == nil {

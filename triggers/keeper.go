@@ -27,8 +27,8 @@ type keeper struct {
 	settled     chan struct{} // closed once the trigger has left preparing, or couldn't
 	settledOnce sync.Once
 
-	ended   atomic.Bool // a dispatch of this trigger has ended since inFlight was read
-	blocked atomic.Bool // events wait for that
+	ended   atomic.Int32 // how many dispatches of this trigger have ended since inFlight was read
+	blocked atomic.Int32 // how many ends the gate waits for; 0: it waits for none
 
 	kick struct {
 		sync.Mutex
@@ -107,7 +107,7 @@ func (k *keeper) forget() {
 	k.cursor, k.cursorKnown = nil, false
 	k.window, k.after, k.behind = nil, 0, true
 	k.inFlight = maxInFlight
-	k.ended.Store(true)
+	k.ended.Add(1)
 }
 
 // doubt is forget after the ledger refused: what it has done may be known only to it,
@@ -159,7 +159,7 @@ func (k *keeper) decideIn(d time.Duration) {
 		k.kick.timer.Stop()
 	}
 	k.kick.timer = time.AfterFunc(max(d, 0), func() {
-		k.ended.Store(true)
+		k.ended.Add(1)
 		k.decideSoon()
 	})
 }
@@ -179,10 +179,15 @@ func (k *keeper) kicked() {
 	}
 }
 
-// dispatchEnded is told that a slot may be free.
+// dispatchEnded is told that a slot may be free. While most of the slots are taken a
+// few more ends are awaited, so that one transaction fills several.
 func (k *keeper) dispatchEnded() {
-	k.ended.Store(true)
-	if k.blocked.Load() {
+	n := k.ended.Add(1)
+	switch enough := k.blocked.Load(); {
+	case enough == 0:
+	case n >= enough:
 		k.decideSoon()
+	case n == 1:
+		k.decideIn(linger)
 	}
 }

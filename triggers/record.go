@@ -70,8 +70,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 // foresee decides about the window and the new events together, before they are
 // stored. Behind a backlog nothing is decided: older events go first.
 func (k *keeper) foresee(ctx context.Context, events []Event) ([]Pending, []Verdict, Rest, error) {
-	all := make([]Pending, len(k.window), len(k.window)+len(events))
-	copy(all, k.window)
+	all := k.window // an error forgets the window, so nothing has to be taken back
 	for _, e := range events {
 		all = append(all, Pending{Event: e})
 	}
@@ -121,7 +120,7 @@ func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fr
 		}
 	}
 	k.apply(kept, keptDs, all)
-	copy(k.window, all[:old])
+	k.window = all[:old]
 	room := k.limit() - len(k.window)
 	for i := old; i < len(all); i++ {
 		p := all[i]
