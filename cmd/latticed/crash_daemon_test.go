@@ -32,16 +32,9 @@ type victim struct {
 
 func newVictim(t *testing.T) *victim {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "lc") // short: sockets live here
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := &victim{t: t, binary: filepath.Join(dir, "latticed"), dir: dir}
-	build := exec.Command("go", "build", "-o", v.binary, ".") // the real one
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	dir := shortDir(t)
+	v := &victim{t: t, binary: binary(t), dir: dir}
+	var err error
 	if v.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		t.Fatal(err)
 	}
@@ -54,15 +47,11 @@ func newVictim(t *testing.T) *victim {
 	}}
 	t.Cleanup(func() {
 		v.kill()
-		for _, p := range v.runners() {
-			_ = syscall.Kill(p, syscall.SIGKILL)
-		}
 		if t.Failed() {
 			text, _ := os.ReadFile(v.log.Name())
 			t.Logf("the end of the log:\n%s", text[max(0, len(text)-8000):])
 		}
 		v.log.Close()
-		os.RemoveAll(dir)
 	})
 	return v
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,16 +10,26 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/latticed/latticed/executors/executortest"
 )
+
+// root holds everything that the tests of this package write; its path is short, since
+// sockets live in it. Whatever they start names it.
+var root = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("/tmp", "lt")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+})
 
 // program builds the real binary once, for the tests that start it.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "latticed-test-bin-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "latticed")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+	bin := filepath.Join(root(), "bin", "latticed")
+	build := exec.Command("go", "build", "-o", bin, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
 	return bin, nil
@@ -35,8 +46,9 @@ func binary(t *testing.T) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(bin))
+	if err := nothingLeft(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
 	}
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
@@ -47,13 +59,32 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// shortDir is a folder whose path leaves room for the name of a socket.
+// nothingLeft looks for processes that a test has started and not ended, and ends them.
+func nothingLeft() error {
+	left, err := executortest.Processes(root())
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("the tests have left processes behind: %v", left)
+	}
+	return errors.Join(err, executortest.End(root()), os.RemoveAll(root()))
+}
+
+// shortDir is a folder whose path leaves room for the name of a socket. What runs in
+// it when the test is over, is ended: the runners and electrons of killed daemons.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "lt")
+	dir, tidy, err := newDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		if err := tidy(); err != nil {
+			t.Error(err)
+		}
+	})
 	return dir
+}
+
+func newDir() (dir string, tidy func() error, err error) {
+	dir, err = os.MkdirTemp(root(), "")
+	return dir, func() error { return errors.Join(executortest.End(dir), os.RemoveAll(dir)) }, err
 }

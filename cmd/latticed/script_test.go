@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/latticed/latticed/executors/executortest"
 )
 
 // The scripts run the real binary. Beside testscript's own commands there are
@@ -20,13 +23,18 @@ import (
 func TestScripts(t *testing.T) {
 	bin := filepath.Dir(binary(t))
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:         "testdata/script",
+		WorkdirRoot: root(),
 		Setup: func(env *testscript.Env) error {
-			dir, err := os.MkdirTemp("/tmp", "lt")
+			dir, tidy, err := newDir()
 			if err != nil {
 				return err
 			}
-			env.Defer(func() { _ = os.RemoveAll(dir) })
+			env.Defer(func() {
+				if err := errors.Join(tidy(), executortest.End(env.WorkDir)); err != nil {
+					t.Error(err)
+				}
+			})
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+"/usr/local/bin:/usr/bin:/bin")
 			env.Setenv("LATTICED_SOCKET", filepath.Join(dir, "s"))
 			env.Setenv("STATE", filepath.Join(dir, "state"))
