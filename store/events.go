@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -126,19 +128,41 @@ func historyIndex(table, column string, st triggers.EventState) (index, where st
 	return table + "_not_fired", decided + " AND " + column + " <> 'fired' AND " + column + " = ?", []any{string(st)}
 }
 
+const (
+	triggerNumber   = "SELECT n FROM triggers WHERE id = ?"
+	undecidedEvents = `SELECT n, id, key, kind, at, state, reason, payload FROM events
+		WHERE trigger = (` + triggerNumber + `) AND firing IS NULL AND n > ? ORDER BY n LIMIT ?`
+	firedKeys = "SELECT DISTINCT dedupe FROM events WHERE trigger = (" + triggerNumber + ") AND dedupe IN "
+)
+
 // Window returns up to limit pending and held events with Seq > after, oldest first.
 func (s *Store) Window(ctx context.Context, id string, after int64, limit int) ([]triggers.Event, error) {
-	return (&reader{s.read.WithContext(ctx)}).events(`WHERE e.trigger = (SELECT n FROM triggers WHERE id = ?) AND e.firing IS NULL AND e.n > ?
-		ORDER BY e.n LIMIT ?`, id, after, limit)
+	var es []triggers.Event
+	err := s.quick(ctx, func(q querier) error {
+		return q.rows(undecidedEvents, []any{id, after, limit}, func(r rowScanner) error {
+			e := triggers.Event{TriggerID: id}
+			var at int64
+			var payload string
+			err := r.Scan(&e.Seq, &e.ID, &e.Key, &e.Kind, &at, &e.State, &e.Reason, &payload)
+			e.At, e.Payload = fromMicros(at), fromRawText(payload)
+			es = append(es, e)
+			return err
+		})
+	})
+	return es, err
 }
 
 // Counts returns the numbers of now.
 func (s *Store) Counts(ctx context.Context, id string) (triggers.Counts, error) {
-	ns, err := triggerNumbers(s.read.WithContext(ctx), id)
+	var n int64
+	err := s.quick(ctx, func(q querier) error { return q.row(triggerNumber, []any{id}, &n) })
+	if errors.Is(err, sql.ErrNoRows) {
+		err = notFound("trigger", id)
+	}
 	if err != nil {
 		return triggers.Counts{}, err
 	}
-	c := s.counters.of(ns[0])
+	c := s.counters.of(n)
 	return triggers.Counts{Pending: c.pending, InFlight: c.inFlight}, nil
 }
 
@@ -146,15 +170,25 @@ func (s *Store) Counts(ctx context.Context, id string) (triggers.Counts, error) 
 // trigger, over all its revisions.
 func (s *Store) Fired(ctx context.Context, id string, keys []string) ([]string, error) {
 	var found []string
-	for part := range slices.Chunk(keys, 100) {
-		var some []string
-		err := s.read.WithContext(ctx).Raw("SELECT DISTINCT dedupe FROM events WHERE trigger = (SELECT n FROM triggers WHERE id = ?) AND dedupe IN ?", id, part).Scan(&some).Error
-		if err != nil {
-			return nil, err
+	err := s.quick(ctx, func(q querier) error {
+		for part := range slices.Chunk(keys, rowsPerStatement) {
+			args := []any{id}
+			for _, key := range part {
+				args = append(args, key)
+			}
+			err := q.rows(firedKeys+values(1, len(part)), args, func(r rowScanner) error {
+				var key string
+				err := r.Scan(&key)
+				found = append(found, key)
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
-		found = append(found, some...)
-	}
-	return found, nil
+		return nil
+	})
+	return found, err
 }
 
 // EventsByKeyPrefix returns events of a trigger (id or name) whose key begins with
