@@ -264,3 +264,34 @@ func TestRunnerLeavesWhenNobodyNeedsIt(t *testing.T) {
 		t.Errorf("the end after all: %s", res.Value)
 	}
 }
+
+// A start that failed and was tried again is one that the next runner knows.
+func TestRunnerDies_after_a_second_try(t *testing.T) {
+	p := newPlace(t)
+	e := p.start()
+	dir := t.TempDir()
+	tool, mark := filepath.Join(dir, "tool"), filepath.Join(dir, "mark")
+	if err := os.WriteFile(tool, []byte("#!/bin/sh\necho x >> "+mark+"; sleep 0.5\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	busy, err := os.OpenFile(tool, os.O_WRONLY, 0) // exec refuses a file that is being written
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := task(kindRun, tool)
+	if _, err := e.Run(t.Context(), task); err == nil || executors.IsPermanent(err) {
+		t.Fatalf("started while it was written: %v", err)
+	}
+	if err := busy.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := begin(t, e, known(e, task))
+	eventually(t, "it runs", func() bool { return exists(mark) })
+	p.killOnce()
+	if res, err := r.wait(); !errors.Is(err, executors.ErrLost) {
+		t.Errorf("%+v, error %v", res, err)
+	}
+	if b, _ := os.ReadFile(mark); string(b) != "x\n" {
+		t.Errorf("it ran %d times", len(b)/2)
+	}
+}

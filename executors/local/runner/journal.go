@@ -46,6 +46,7 @@ const (
 	recPID     // forked
 	recEnd     // ended
 	recRelease // the daemon has stored the end
+	recUndo    // the process of the last intent was never made; the attempt may come again
 )
 
 type record struct {
@@ -96,13 +97,14 @@ func (r *record) fields(c *coder) {
 		c.int(&r.CPU)
 		c.int(&r.MaxRSS)
 		c.texts(&r.Notes)
-	case recPrepare:
+	case recPrepare, recUndo:
 	case recRelease:
 		c.bool(&r.Keep)
-	default:
-		c.fail()
 	}
 }
+
+// known tells whether the record is of a kind that this program reads.
+func (r *record) known() bool { return r.Kind >= recHeader && r.Kind <= recUndo }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -116,7 +118,8 @@ func appendFrame(b []byte, r *record) []byte {
 	return c.buf
 }
 
-// readFrames returns the records of b up to its end or the first torn one.
+// readFrames returns the records of b up to its end or the first torn one. What a later
+// program may have added to the journal of the same protocol is passed over.
 func readFrames(b []byte) []record {
 	var out []record
 	for len(b) >= frameHeader {
@@ -134,7 +137,9 @@ func readFrames(b []byte) []record {
 		if c.err != nil {
 			break
 		}
-		out = append(out, r)
+		if r.known() {
+			out = append(out, r)
+		}
 		b = b[frameHeader+n:]
 	}
 	return out
@@ -150,8 +155,11 @@ func readJournal(path, boot string) ([]record, error) {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	recs := readFrames(b)
-	if len(recs) == 0 || recs[0].Kind != recHeader || recs[0].Boot != boot || recs[0].Version != journalVersion {
+	if len(recs) == 0 || recs[0].Kind != recHeader || recs[0].Boot != boot {
 		return nil, nil
+	}
+	if v := recs[0].Version; v != journalVersion {
+		return nil, fmt.Errorf("the journal %s has version %d, this program reads %d: its attempts would be started again", path, v, journalVersion)
 	}
 	return recs[1:], nil
 }

@@ -196,3 +196,37 @@ func TestJournal_that_can_not_grow_refuses_starts_and_takes_ends(t *testing.T) {
 		}
 	}
 }
+
+func TestJournal_another_version_is_not_taken_for_nothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	b := appendFrame(nil, &record{Kind: recHeader, Boot: "boot", Version: journalVersion + 1})
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readJournal(path, "boot"); err == nil {
+		t.Error("a runner would start without its attempts")
+	}
+	if recs, err := readJournal(path, "another boot"); recs != nil || err != nil {
+		t.Errorf("of another boot: %v, %v", recs, err)
+	}
+}
+
+func TestReadFrames_passes_over_what_it_does_not_know(t *testing.T) {
+	b := appendFrame(nil, &record{Kind: recPrepare, Attempt: "a"})
+	b = appendFrame(b, &record{Kind: recUndo + 1, Attempt: "a"})
+	b = appendFrame(b, &record{Kind: recIntent, Attempt: "a", At: 3})
+	if got := readFrames(b); len(got) != 2 || got[1].Kind != recIntent {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestFold_a_start_that_was_taken_back_says_nothing_of_the_next(t *testing.T) {
+	recs := []record{{Kind: recPrepare, Attempt: "a"}, {Kind: recIntent, Attempt: "a", At: 1}, {Kind: recUndo, Attempt: "a"}}
+	if p := fold(recs)[0]; p.intent != nil || p.release != nil {
+		t.Errorf("taken back: %+v", p)
+	}
+	recs = append(recs, record{Kind: recPrepare, Attempt: "a"}, record{Kind: recIntent, Attempt: "a", At: 2}, record{Kind: recPID, Attempt: "a", PID: 3})
+	if p := fold(recs)[0]; p.intent == nil || p.intent.At != 2 || p.pid == nil || p.release != nil {
+		t.Errorf("tried again: %+v", p)
+	}
+}

@@ -10,7 +10,8 @@ type past struct {
 }
 
 // fold groups records by attempt, in the order of their first appearance. Records of
-// one attempt may come in any order: the pid is written beside an end that comes fast.
+// one start may come in any order: the pid is written beside an end that comes fast.
+// A start that was taken back is over when the next one is written.
 func fold(recs []record) []*past {
 	var out []*past
 	by := map[string]*past{}
@@ -25,6 +26,8 @@ func fold(recs []record) []*past {
 		switch r.Kind {
 		case recIntent:
 			p.intent = r
+		case recUndo:
+			p.intent = nil
 		case recPID:
 			p.pid = r
 		case recEnd:

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,26 +76,26 @@ func poke(c chan struct{}) {
 // tell sends m to every session that wants to hear of a.
 func (r *runner) tell(a *attempt, m Message) {
 	r.mu.Lock()
-	to := make([]*session, 0, len(a.wishes))
-	for s := range a.wishes {
-		to = append(to, s)
-	}
+	to := slices.Collect(maps.Keys(a.wishes))
 	r.mu.Unlock()
 	for _, s := range to {
 		s.send(m)
 	}
 }
 
-// drop forgets an attempt that never started.
-func (r *runner) drop(a *attempt) {
+// drop forgets an attempt that never started, and returns who has to be told. Whoever
+// asks for it from now on starts it anew.
+func (r *runner) drop(a *attempt) []*session {
 	r.mu.Lock()
 	delete(r.attempts, a.id)
 	r.live--
 	idle := len(r.sessions) == 0
+	to := slices.Collect(maps.Keys(a.wishes))
 	r.mu.Unlock()
 	if idle {
 		poke(r.changed)
 	}
+	return to
 }
 
 func microseconds(t time.Time) int64 {

@@ -105,8 +105,9 @@ func (r *runner) begin(a *attempt, m *Start, fds []int) {
 	}
 	ref := startRefusal(err, r.work)
 	r.unprepare(a)
-	r.tell(a, &Refused{Attempt: a.id, Code: ref.code, Text: ref.Error(), Permanent: ref.permanent})
-	r.drop(a)
+	for _, s := range r.drop(a) {
+		s.send(&Refused{Attempt: a.id, Code: ref.code, Text: ref.Error(), Permanent: ref.permanent})
+	}
 }
 
 // prepare makes everything an attempt needs but its process.
@@ -190,9 +191,9 @@ func (r *runner) fork(a *attempt, m *Start) error {
 }
 
 // unfork takes an intent back: the journal must not speak of a start that didn't
-// happen, whoever reads it.
+// happen, and must not call the attempt done with either, since it may be tried again.
 func (r *runner) unfork(a *attempt, err error) error {
-	return errors.Join(err, r.journal.append(&record{Kind: recRelease, Attempt: a.id}))
+	return errors.Join(err, r.journal.append(&record{Kind: recUndo, Attempt: a.id}))
 }
 
 // forkExec starts the process and registers it before the reaper may look for it.
