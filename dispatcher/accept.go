@@ -109,7 +109,7 @@ func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]an
 	d.log.Info().Str(keyDispatch, stored.ID).Str(keyStatus, string(stored.Status)).
 		Str(keyLattice, l.Name).Msg("dispatch accepted")
 	if stored.Status == graph.Pending {
-		d.Wake()
+		d.admit(stored)
 	}
 	return stored, append(d.unknownExecutors(l), missingPaths(l, effective)...), nil
 }

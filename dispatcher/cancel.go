@@ -35,21 +35,25 @@ func (d *Dispatcher) Cancel(ctx context.Context, id string) (graph.Dispatch, err
 		return before, err
 	}
 	// Whoever reads runs meanwhile either sees the mark or has its walker in d.live.
-	d.claiming.RLock()
-	defer d.claiming.RUnlock()
+	d.recovering.RLock()
+	defer d.recovering.RUnlock()
 	g, err := d.store.RequestCancel(ctx, before.ID)
 	if err != nil {
 		return graph.Dispatch{}, err
 	}
+	d.mu.Lock()
+	w := d.live[g.ID]
+	d.mu.Unlock()
 	if g.Status.Terminal() {
 		if g.Status == graph.Cancelled && g.StartedAt.IsZero() {
+			if w != nil {
+				w.gone.Store(true)
+				w.signal()
+			}
 			d.hasEnded(g)
 		}
 		return g, nil
 	}
-	d.mu.Lock()
-	w := d.live[g.ID]
-	d.mu.Unlock()
 	if w != nil && g.Status == graph.Running {
 		w.cancel.Store(true)
 		w.signal()

@@ -37,16 +37,17 @@ type Dispatcher struct {
 	wake  chan struct{} // one slot, no data
 	beats chan chan<- struct{}
 
-	// claiming keeps a cancellation from falling between the moment a dispatch was
-	// read as running and the moment its walker can be told: Cancel reads, claims write.
-	claiming sync.RWMutex
+	// recovering keeps a cancellation from falling between the moment a dispatch was
+	// read as running and the moment its walker can be told: Cancel reads, recover writes.
+	recovering sync.RWMutex
 
-	unsure bool // the last claim failed; belongs to Run
-
-	mu    sync.Mutex
-	live  map[string]*walker  // by dispatch id
-	owned map[string]struct{} // attempts that are started but not yet released
-	count counters
+	mu     sync.Mutex
+	run    *running            // nil while Run doesn't take dispatches up
+	behind bool                // pending dispatches may wait that are not in live
+	live   map[string]*walker  // the window, by dispatch id
+	walked map[int64]struct{}  // their numbers
+	owned  map[string]struct{} // attempts that are started but not yet released
+	count  counters
 }
 
 // New returns a dispatcher of what store holds. execs are the executors by name.
@@ -65,7 +66,7 @@ func New(store Store, execs map[string]executors.Executor, o Options) *Dispatche
 		log:   o.Log.With().Str(keyComponent, "dispatcher").Logger(),
 		wake:  make(chan struct{}, 1),
 		beats: make(chan chan<- struct{}),
-		live:  map[string]*walker{},
+		live:  map[string]*walker{}, walked: map[int64]struct{}{},
 		owned: map[string]struct{}{},
 	}
 	d.count.ended, d.count.attempts = newTally(), newTally()
@@ -93,94 +94,46 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		return nil
 	}
 	wg.Go(func() { d.settle(ctx) })
-	claim := func() error { return d.claim(ctx, &wg) }
+	d.takeUp(&running{ctx, &wg})
+	defer d.takeUp(nil)
 	for {
-		d.persistOn(ctx, d.beats, "claim", claim)
+		d.persistOn(ctx, d.beats, "look for pending dispatches", func() error { return d.fill(ctx) })
 		if !d.sleepUntilWoken(ctx) {
 			return nil
 		}
 	}
 }
 
-const page = 64 // dispatches read or claimed at a time
+const page = 64 // dispatches read at a time
 
 // recover starts a walker for every dispatch that is running. It may be repeated.
 func (d *Dispatcher) recover(ctx context.Context, wg *sync.WaitGroup) error {
 	for after := int64(0); ; {
-		runs, err := d.take(ctx, wg, "dispatch found again", func() ([]graph.Run, error) {
-			return d.store.Live(ctx, after, page)
-		})
-		if err != nil || len(runs) == 0 {
-			return err
-		}
-		after = runs[len(runs)-1].Dispatch.Number
-	}
-}
-
-// claim fills the window with pending dispatches. One that seemed to fail may have been
-// stored all the same: then its dispatches are running, without a walker.
-func (d *Dispatcher) claim(ctx context.Context, wg *sync.WaitGroup) (err error) {
-	if d.unsure {
-		if err := d.recover(ctx, wg); err != nil {
-			return err
-		}
-	}
-	defer func() { d.unsure = err != nil }()
-	for {
-		n := min(page, d.free())
-		if n <= 0 {
-			return nil // the end of a walker wakes us
-		}
-		runs, err := d.take(ctx, wg, "dispatch started", func() ([]graph.Run, error) {
-			return d.store.Claim(ctx, n)
-		})
-		if err != nil || len(runs) < n {
+		n, err := d.recoverPage(&running{ctx, wg}, &after)
+		if err != nil || n == 0 {
 			return err
 		}
 	}
 }
 
-// take starts walkers for what f returns. No cancellation comes between.
-func (d *Dispatcher) take(ctx context.Context, wg *sync.WaitGroup, what string, f func() ([]graph.Run, error)) ([]graph.Run, error) {
-	d.claiming.Lock()
-	defer d.claiming.Unlock()
-	runs, err := f()
-	if err == nil {
-		d.start(ctx, wg, runs, what)
+// recoverPage lets no cancellation come between reading and the walkers.
+func (d *Dispatcher) recoverPage(to *running, after *int64) (int, error) {
+	d.recovering.Lock()
+	defer d.recovering.Unlock()
+	runs, err := d.store.Live(to.ctx, *after, page)
+	if err != nil || len(runs) == 0 {
+		return 0, err
 	}
-	return runs, err
-}
-
-func (d *Dispatcher) free() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.opts.Window - len(d.live)
-}
-
-// start makes walkers for runs that have none yet.
-func (d *Dispatcher) start(ctx context.Context, wg *sync.WaitGroup, runs []graph.Run, what string) {
 	for _, r := range runs {
-		w := newWalker(d, r)
-		d.mu.Lock()
-		if d.live[w.id] != nil {
-			d.mu.Unlock()
-			continue
+		*after = r.Dispatch.Number
+		if d.start(to, r) {
+			d.log.Info().Str(keyDispatch, r.Dispatch.ID).Str(keyStatus, string(r.Dispatch.Status)).
+				Str(keyLattice, r.Dispatch.LatticeName).Msg("dispatch found again")
 		}
-		d.live[w.id] = w
-		for _, a := range openAttempts(r) {
-			d.owned[a.ID] = struct{}{}
-		}
-		d.mu.Unlock()
-		d.log.Info().Str(keyDispatch, w.id).Str(keyStatus, string(r.Dispatch.Status)).
-			Str(keyLattice, r.Dispatch.LatticeName).Msg(what)
-		wg.Go(func() {
-			w.live(ctx, r)
-			d.mu.Lock()
-			delete(d.live, w.id)
-			d.mu.Unlock()
-			d.Wake()
-		})
 	}
+	return len(runs), nil
 }
 
 // openAttempts returns the attempts of r that may be running.

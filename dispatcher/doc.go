@@ -1,13 +1,15 @@
 // Package dispatcher runs dispatches: it accepts requests, claims what is pending,
 // walks the live ones and sees every attempt to its end.
 //
-//	Accept ─► Store.InsertDispatch ─► wake ─► Store.Claim ─► walker ─► Store.Advance(starts) ─► Executor.Run
-//	                                                            ▲                                    │
-//	                                                            └── Store.Advance(ends + starts) ◄───┘
+//	Accept ─► Store.InsertDispatch ─► walker ─► Store.Advance(begin + starts) ─► Executor.Run
+//	Wake ─► Store.Pending ───────────────┘  ▲                                        │
+//	                                        └──── Store.Advance(ends + starts) ◄─────┘
 //
 // The table is the queue: Wake carries no data, and everything in memory is rebuilt
-// from Store.Live after a crash. A bounded window of dispatches is live; the others
-// are rows that wait.
+// from Store.Live and Store.Pending after a crash. A bounded window of dispatches is
+// live; the others are rows that wait. A dispatch enters the window without a write:
+// it is pending until its first step says that it began, so that one whose process
+// died before simply waits again.
 //
 // # Goroutines
 //
@@ -27,5 +29,8 @@
 //   - A step that doesn't fit the stored state (ErrStale) ends the walker, which starts
 //     over from the store. So does a panic.
 //   - Release is called after the end of an attempt is durable, never before.
+//   - What is accepted while there is room and nothing older waits enters the window at
+//     once; everything else is read from the table, oldest first.
+//   - A dispatch that was cancelled before its first step was stored never begins.
 //   - Unknown is not failed: an attempt whose state can't be learned is asked again.
 package dispatcher

@@ -88,29 +88,10 @@ func TestStore_that_can_not_be_read_at_first(t *testing.T) {
 			}
 			return nil
 		}
-		h.st.claim.Store(&fail)
+		h.st.pending.Store(&fail)
 		h.start()
 		if g := h.run(two, nil); g.Status != graph.Completed || h.d.Stats().StoreErrors != 4 {
 			t.Errorf("it ended %s: %+v", g.Status, h.d.Stats())
-		}
-	})
-}
-
-func TestStore_claim_that_only_seems_to_fail_leaves_nobody_behind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, newPlayer())
-		first := true
-		lose := func() error {
-			if first {
-				first = false
-				return errors.New("the answer got lost")
-			}
-			return nil
-		}
-		h.st.claimed.Store(&lose)
-		h.start()
-		if g := h.run(two, nil); g.Status != graph.Completed {
-			t.Errorf("it ended %s", g.Status)
 		}
 	})
 }

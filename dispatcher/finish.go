@@ -49,10 +49,6 @@ func (k *walk) output() (json.RawMessage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	if len(raw) > outputMax {
-		return nil, executors.Failf(executors.CodeResultTooLarge,
-			"output: it has %d bytes, %d are allowed; keep large data in `outputs`", len(raw), outputMax)
-	}
 	return raw, nil
 }
 

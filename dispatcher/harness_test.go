@@ -146,8 +146,7 @@ type faulty struct {
 	*store.Store
 	steps   atomic.Int64
 	advance atomic.Pointer[func(graph.Step, func() error) error]
-	claim   atomic.Pointer[func() error] // before it
-	claimed atomic.Pointer[func() error] // after it, when it claimed something
+	pending atomic.Pointer[func() error] // before it
 	stage   atomic.Pointer[func() error]
 }
 
@@ -164,19 +163,13 @@ func (f *faulty) Advance(ctx context.Context, s graph.Step) error {
 	return do()
 }
 
-func (f *faulty) Claim(ctx context.Context, limit int) ([]graph.Run, error) {
-	if g := f.claim.Load(); g != nil {
+func (f *faulty) Pending(ctx context.Context, limit int, skip func(int64) bool) ([]graph.Dispatch, error) {
+	if g := f.pending.Load(); g != nil {
 		if err := (*g)(); err != nil {
 			return nil, err
 		}
 	}
-	runs, err := f.Store.Claim(ctx, limit)
-	if g := f.claimed.Load(); g != nil && len(runs) > 0 {
-		if err := (*g)(); err != nil {
-			return nil, err
-		}
-	}
-	return runs, err
+	return f.Store.Pending(ctx, limit, skip)
 }
 
 func (f *faulty) StageAsset(ctx context.Context, r io.Reader) (graph.NewAsset, error) {

@@ -2,12 +2,17 @@ package dispatcher
 
 import "github.com/latticed/latticed/graph"
 
-// landed tells whether s is part of the stored state r, of a dispatch that is running
-// or not: a commit whose answer got lost must not be made twice. A step is one
-// transaction, so one of its changes speaks for all.
-func landed(s graph.Step, r graph.Run, running bool) bool {
-	if s.Finish != nil || !running {
-		return !running
+// landed tells whether s is part of the stored state r: a commit whose answer got lost
+// must not be made twice. A step is one transaction, so one of its changes speaks for
+// all.
+func landed(s graph.Step, r graph.Run) bool {
+	switch {
+	case s.Finish != nil && !s.Begin.IsZero():
+		return r.Dispatch.Status == s.Finish.Status // or somebody cancelled it before
+	case !s.Begin.IsZero():
+		return r.Dispatch.Status == graph.Running
+	case s.Finish != nil || !alive(r):
+		return !alive(r)
 	}
 	for _, st := range s.Starts {
 		a := attemptOf(r, st.Electron, st.ID)

@@ -57,6 +57,7 @@ func TestRetry_waits_and_tries_again(t *testing.T) {
 		if e.Error != nil || e.Waiting != nil || e.Reason != "" {
 			t.Errorf("of its failures remains %+v", e)
 		}
+		synctest.Wait() // released comes after stored
 		if kept := len(p.released); kept != 3 || h.d.Stats().Retries != 2 {
 			t.Errorf("%d attempts were released, %d retries counted", kept, h.d.Stats().Retries)
 		}

@@ -21,13 +21,16 @@ type Store interface {
 
 	// Live returns the running dispatches with Number > after, in order, for recovery.
 	Live(ctx context.Context, after int64, limit int) ([]graph.Run, error)
-	// Claim moves up to limit pending dispatches to running, oldest first.
-	Claim(ctx context.Context, limit int) ([]graph.Run, error)
+	// Pending returns up to limit pending dispatches, oldest first, without those whose
+	// numbers skip knows.
+	Pending(ctx context.Context, limit int, skip func(number int64) bool) ([]graph.Dispatch, error)
 	// Advance records a step.
 	Advance(ctx context.Context, s graph.Step) error
 
 	// Dispatch returns one by id or number, with its electron counts.
 	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)
+	// Standing returns the id of a dispatch (id or number) and the state it is in.
+	Standing(ctx context.Context, idOrNumber string) (string, graph.Status, error)
 	// Electron returns one electron of a dispatch; pending ones come from the lattice.
 	Electron(ctx context.Context, dispatchID, name string) (graph.Electron, error)
 	// Lattice returns a compiled lattice by id or name.

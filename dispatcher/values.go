@@ -24,6 +24,7 @@ type values struct {
 	fresh map[string]graph.NewAsset // by hash: those of the step being planned, not in the store yet
 
 	left    []*outcome // by electron; nil: nothing (yet), or skipped
+	atHand  int        // bytes of raw in left
 	decoded map[int]any
 	bytes   int64 // of what decoded came from
 	failure error // of the last reading inside an expression
@@ -31,7 +32,7 @@ type values struct {
 
 // outcome is what a completed electron left.
 type outcome struct {
-	raw    json.RawMessage // of a small result of this walk
+	raw    json.RawMessage // of a small result of this walk, while there is room
 	result *graph.Asset
 	pickle *graph.Asset
 	files  map[string]graph.Asset
@@ -41,6 +42,7 @@ type outcome struct {
 const (
 	inlineMax  = 16 << 10 // bytes of an asset that travels with its row
 	decodedMax = 8 << 20  // bytes of results that are kept decoded, for each dispatch
+	atHandMax  = 4 << 20  // and of those that are kept as they came
 )
 
 func newValues(ctx context.Context, store Store, d graph.Dispatch, l *graph.Lattice) (*values, error) {
@@ -63,8 +65,8 @@ func newValues(ctx context.Context, store Store, d graph.Dispatch, l *graph.Latt
 		labels[name] = text
 	}
 	v.dispatch = map[string]any{
-		"id": d.ID, "number": d.Number, "parent_id": d.ParentID, "root_id": d.RootID,
-		"trigger": d.Trigger, "labels": labels,
+		"id": d.ID, "number": d.Number, "parent_id": orNull(d.ParentID), "root_id": d.RootID,
+		"trigger": orNull(d.Trigger), "labels": labels,
 	}
 	v.files = func(electron, name string) string {
 		return "/v1/dispatches/" + strconv.FormatInt(d.Number, 10) + "/electrons/" + electron + "/files/" + name
@@ -72,11 +74,20 @@ func newValues(ctx context.Context, store Store, d graph.Dispatch, l *graph.Latt
 	return v, nil
 }
 
+// orNull is what an expression sees of something that a dispatch need not have.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
 // completed keeps what an electron has just left.
 func (v *values) completed(i int, e ending) {
 	o := &outcome{result: e.result, pickle: e.pickle, files: e.files, stdout: e.record.Stdout}
-	if len(e.raw) <= inlineMax {
+	if len(e.raw) <= inlineMax && v.atHand+len(e.raw) <= atHandMax {
 		o.raw = e.raw
+		v.atHand += len(e.raw)
 	}
 	v.left[i] = o
 }
@@ -124,31 +135,40 @@ func (v *values) evaluate(f func() error) error {
 	return err
 }
 
-// scope is what electron i sees: the electrons it refers to.
-func (v *values) scope(i int) (graph.Scope, error) {
-	s := graph.Scope{Inputs: v.inputs, Dispatch: v.dispatch, Electrons: map[string]*graph.Outcome{}}
-	for _, n := range v.l.Electrons[i].Needs {
-		if !n.Data {
-			continue
-		}
-		o, err := v.outcome(n.Electron, graph.InPath)
+// scope is what electron i sees: what it uses of the electrons it refers to.
+func (v *values) scope(i int) (graph.Scope, error) { return v.scopeOf(v.l.Uses(i), graph.InPath) }
+
+// scopeOf reads what is used, and nothing else: the results of a wide lattice don't fit
+// into memory at once. file says what expressions see of a file.
+func (v *values) scopeOf(uses []graph.Use, file func(electron, name string) string) (graph.Scope, error) {
+	s := graph.Scope{Inputs: v.inputs, Dispatch: v.dispatch, Electrons: make(map[string]*graph.Outcome, len(uses))}
+	for _, u := range uses {
+		o, err := v.outcome(u, file)
 		if err != nil {
 			return s, err
 		}
-		s.Electrons[v.l.Electrons[n.Electron].Name] = o
+		s.Electrons[v.l.Electrons[u.Electron].Name] = o
 	}
 	return s, nil
 }
 
 // compose evaluates the output of the lattice.
 func (v *values) compose() (raw json.RawMessage, err error) {
-	s := graph.Scope{Inputs: v.inputs, Dispatch: v.dispatch, Electrons: map[string]*graph.Outcome{}}
-	for i := range v.left {
-		o, err := v.outcome(i, v.files)
-		if err != nil {
-			return nil, err
+	uses := v.l.OutputUses()
+	if v.l.Output == nil { // it is all of them: too much shows before it is read
+		var size int64
+		for _, u := range uses {
+			if o := v.left[u.Electron]; o != nil && o.result != nil {
+				size += o.result.Size
+			}
 		}
-		s.Electrons[v.l.Electrons[i].Name] = o
+		if size > outputMax {
+			return nil, tooLarge(size)
+		}
+	}
+	s, err := v.scopeOf(uses, v.files)
+	if err != nil {
+		return nil, err
 	}
 	err = v.evaluate(func() error {
 		x, err := v.l.Compose(s)
@@ -158,22 +178,31 @@ func (v *values) compose() (raw json.RawMessage, err error) {
 		raw, err = graph.Canonical(x)
 		return err
 	})
+	if err == nil && len(raw) > outputMax {
+		return nil, tooLarge(int64(len(raw)))
+	}
 	return raw, err
 }
 
-// outcome is electron i as expressions see it, nil when it was skipped. file says
-// what they see of its files.
-func (v *values) outcome(i int, file func(electron, name string) string) (*graph.Outcome, error) {
-	o := v.left[i]
+func tooLarge(size int64) error {
+	return executors.Failf(executors.CodeResultTooLarge,
+		"it has %d bytes, %d are allowed; keep large data in `outputs`, or name in `output` what matters", size, outputMax)
+}
+
+// outcome is an electron as expressions see it, nil when it was skipped.
+func (v *values) outcome(u graph.Use, file func(electron, name string) string) (*graph.Outcome, error) {
+	o := v.left[u.Electron]
 	if o == nil {
 		return nil, nil
 	}
-	name := v.l.Electrons[i].Name
-	x, err := v.value(i, o)
-	if err != nil {
-		return nil, fmt.Errorf("result of electron %s: %w", name, err)
+	name := v.l.Electrons[u.Electron].Name
+	out := &graph.Outcome{Stdout: func() (string, error) { return v.text(name, o.stdout) }}
+	if u.Result {
+		var err error
+		if out.Result, err = v.value(u.Electron, o); err != nil {
+			return nil, fmt.Errorf("result of electron %s: %w", name, err)
+		}
 	}
-	out := &graph.Outcome{Result: x, Stdout: func() (string, error) { return v.text(name, o.stdout) }}
 	if len(o.files) > 0 {
 		out.Files = make(map[string]any, len(o.files))
 		for f := range o.files {

@@ -51,6 +51,7 @@ type walk struct {
 	finish     time.Time // when to try again to compose the output
 	vain       int       // tries of that
 	cancelling bool
+	begun      bool // it is stored as running; its first step makes it so
 	stopping   bool // Run ends: nothing new
 	over       bool // its end is durable
 }
@@ -76,6 +77,7 @@ func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
 		later: map[int]time.Time{}, mail: mail{grants: map[string]int{}}, quit: make(chan struct{}),
 		step:  graph.Step{Dispatch: w.id},
 		shown: graph.WaitingChange{Reason: r.Dispatch.Reason, Waiting: r.Dispatch.Waiting},
+		begun: r.Dispatch.Status == graph.Running, now: time.Now(),
 	}
 	l, err := w.d.store.Lattice(ctx, r.Dispatch.LatticeID)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
 )
 
 // walker sees one live dispatch to its end, in as many walks as it takes: a walk that
@@ -19,6 +20,7 @@ type walker struct {
 	id     string
 	number int64
 	cancel atomic.Bool                   // somebody asked to cancel; never false again
+	gone   atomic.Bool                   // it was cancelled before it began
 	wake   chan struct{}                 // one slot, no data
 	ended  atomic.Pointer[[]atomic.Bool] // electrons, for Explain
 	log    zerolog.Logger
@@ -43,7 +45,7 @@ func (w *walker) live(ctx context.Context, r graph.Run) {
 	for n := 1; ; n++ {
 		begun := time.Now()
 		err := w.walk(ctx, r)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || (errors.Is(err, errStale) && w.over(ctx)) {
 			return
 		}
 		if time.Since(begun) > againCeiling {
@@ -55,23 +57,41 @@ func (w *walker) live(ctx context.Context, r graph.Run) {
 		if !sleep(ctx, delay) {
 			return
 		}
-		running := false
 		if !w.d.persist(ctx, "read again", func() (err error) {
-			r, running, err = w.read(ctx)
+			r, err = w.read(ctx)
 			return err
-		}) || !running {
+		}) || !alive(r) {
 			return
 		}
 	}
 }
 
-// read returns the dispatch as stored, and whether it is still running.
-func (w *walker) read(ctx context.Context) (graph.Run, bool, error) {
+// over tells whether the dispatch has ended without this walker: it was cancelled
+// before it began, or deleted.
+func (w *walker) over(ctx context.Context) bool {
+	_, status, err := w.d.store.Standing(ctx, w.id)
+	return errors.Is(err, triggers.ErrNotFound) || (err == nil && status.Terminal())
+}
+
+// read returns the dispatch as stored; a zero one when it was deleted.
+func (w *walker) read(ctx context.Context) (graph.Run, error) {
 	runs, err := w.d.store.Live(ctx, w.number-1, 1)
-	if err != nil || len(runs) == 0 || runs[0].Dispatch.ID != w.id {
-		return graph.Run{}, false, err
+	if err != nil {
+		return graph.Run{}, err
 	}
-	return runs[0], true, nil
+	if len(runs) > 0 && runs[0].Dispatch.ID == w.id {
+		return runs[0], nil
+	}
+	g, err := w.d.store.Dispatch(ctx, w.id)
+	if errors.Is(err, triggers.ErrNotFound) {
+		return graph.Run{}, nil
+	}
+	return graph.Run{Dispatch: g}, err
+}
+
+// alive tells whether a dispatch is to be walked.
+func alive(r graph.Run) bool {
+	return r.Dispatch.Status == graph.Pending || r.Dispatch.Status == graph.Running
 }
 
 // walk follows the dispatch from r. Nothing it started is alive when it returns.
@@ -95,6 +115,9 @@ const (
 // run takes steps until the dispatch has ended or ctx does.
 func (k *walk) run(ctx context.Context) error {
 	for {
+		if k.w.gone.Load() && !k.begun {
+			return nil
+		}
 		k.plan()
 		if err := k.commit(ctx, commitTime); err != nil {
 			return err
@@ -146,6 +169,9 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 	if empty(s) {
 		return nil
 	}
+	if !k.begun {
+		s.Begin = k.now
+	}
 	for n := 1; ; n++ {
 		err := k.advance(ctx, s, patience)
 		if err == nil || (n > 1 && k.stored(ctx, s)) {
@@ -162,6 +188,9 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 		}
 	}
 	k.w.d.count.steps.Add(1)
+	if !k.begun {
+		k.hasBegun(s.Begin)
+	}
 	if k.vals != nil {
 		clear(k.vals.fresh)
 	}
@@ -174,8 +203,14 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 
 // stored looks whether a step that failed more than once was stored the first time.
 func (k *walk) stored(ctx context.Context, s graph.Step) bool {
-	r, running, err := k.w.read(context.WithoutCancel(ctx))
-	return err == nil && landed(s, r, running)
+	r, err := k.w.read(context.WithoutCancel(ctx))
+	return err == nil && landed(s, r)
+}
+
+// hasBegun notes that the dispatch is running.
+func (k *walk) hasBegun(at time.Time) {
+	k.begun, k.disp.StartedAt = true, at
+	k.w.log.Info().Str(keyStatus, string(graph.Running)).Str(keyLattice, k.disp.LatticeName).Msg("dispatch started")
 }
 
 // advance tries once. A stop doesn't interrupt it: a step is better known to be stored.

@@ -22,7 +22,7 @@ func (s *Store) Advance(ctx context.Context, st graph.Step) error {
 }
 
 func (t *tx) advance(st *graph.Step) error {
-	d, err := t.liveDispatch(st.Dispatch)
+	d, err := t.liveDispatch(st)
 	if err != nil {
 		return err
 	}
@@ -57,21 +57,23 @@ func (t *tx) advance(st *graph.Step) error {
 	return nil
 }
 
-func (t *tx) liveDispatch(id string) (liveRef, error) {
-	if d, ok := t.w.live[id]; ok {
+// liveDispatch looks up the dispatch of a step, which is running unless it begins.
+func (t *tx) liveDispatch(st *graph.Step) (liveRef, error) {
+	status := graph.Running
+	if !st.Begin.IsZero() {
+		status = graph.Pending
+	} else if d, ok := t.w.live[st.Dispatch]; ok {
 		return d, nil
 	}
 	var d liveRef
-	var trigger sql.NullInt64
-	err := t.row("SELECT number, trigger FROM dispatches WHERE id = ? AND status = 'running'", []any{id}, &d.number, &trigger)
+	err := t.row("SELECT number, trigger FROM dispatches WHERE id = ? AND status = ?", []any{st.Dispatch, string(status)}, &d.number, &d.trigger)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, graph.ErrStale
 	}
 	if err != nil {
 		return d, err
 	}
-	d.trigger = trigger.Int64
-	t.w.live[id] = d
+	t.w.live[st.Dispatch] = d
 	return d, nil
 }
 
@@ -82,7 +84,19 @@ func (t *tx) advanceDispatch(d liveRef, st *graph.Step) error {
 	q := `UPDATE dispatches SET seq = ?, running = running + ?, completed = completed + ?, failed = failed + ?,
 		cancelled = cancelled + ?, skipped = skipped + ?`
 	args := append(make([]any, 0, 16), t.seq(), c.Running, c.Completed, c.Failed, c.Cancelled, c.Skipped)
-	if w := st.Waiting; w != nil && st.Finish == nil {
+	leaves, waits := graph.Running, st.Waiting
+	if !st.Begin.IsZero() {
+		leaves = graph.Pending
+		q += ", started_at = ?"
+		args = append(args, st.Begin.UnixMicro())
+	}
+	if leaves == graph.Pending && st.Finish == nil {
+		q += ", status = 'running'"
+		if waits == nil {
+			waits = &graph.WaitingChange{} // it no longer waits to begin
+		}
+	}
+	if w := waits; w != nil && st.Finish == nil {
 		waiting, err := jsonText(w.Waiting, w.Waiting == nil)
 		if err != nil {
 			return err
@@ -101,7 +115,7 @@ func (t *tx) advanceDispatch(d liveRef, st *graph.Step) error {
 		q += ", status = ?, reason = ?, waiting = NULL, result = ?, error = ?, ended_at = ?"
 		args = append(args, string(f.Status), text(f.Reason), rawText(f.Result), failure, t.at(f.At))
 	}
-	return t.guarded(q+" WHERE number = ? AND status = 'running'", append(args, d.number)...)
+	return t.guarded(q+" WHERE number = ? AND status = ?", append(args, d.number, string(leaves))...)
 }
 
 // guarded runs a statement that must change exactly one row.

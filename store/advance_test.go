@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -230,63 +231,120 @@ func TestAdvance(t *testing.T) {
 	})
 }
 
-func TestClaim(t *testing.T) {
-	t.Run("oldest first, each once, up to the limit", func(t *testing.T) {
-		s := openNew(t)
-		l := withLattice(t, s, "one", 1)
-		var want []string
-		for range 7 {
-			want = append(want, insert(t, s, dispatchOf(l)).ID)
-		}
-		tpl := dispatchOf(l)
-		tpl.Status = graph.New
-		insert(t, s, tpl)
-		var got []string
-		for _, limit := range []int{3, 0, 3, 3, 3} {
-			for _, r := range must(s.Claim(t.Context(), limit))(t) {
-				got = append(got, r.Dispatch.ID)
-				if r.Dispatch.Status != graph.Running || r.Dispatch.StartedAt.IsZero() || r.Dispatch.LatticeID != l.ID || len(r.Electrons) != 0 {
-					t.Errorf("%+v", r)
-				}
+func TestPending(t *testing.T) {
+	s := openNew(t)
+	l := withLattice(t, s, "one", 1)
+	var all []graph.Dispatch
+	for range 7 {
+		all = append(all, insert(t, s, dispatchOf(l)))
+	}
+	tpl := dispatchOf(l)
+	tpl.Status = graph.New
+	insert(t, s, tpl)
+	numbers := func(limit int, skip func(int64) bool) (ns []int64) {
+		for _, d := range must(s.Pending(t.Context(), limit, skip))(t) {
+			ns = append(ns, d.Number-all[0].Number)
+			if d.Status != graph.Pending || d.LatticeID != l.ID || string(d.Inputs) != string(tpl.Inputs) {
+				t.Errorf("%+v", d)
 			}
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("claimed %v, want %v", got, want)
+		return ns
+	}
+	odd := func(n int64) bool { return (n-all[0].Number)%2 == 1 }
+	for _, test := range []struct {
+		limit int
+		skip  func(int64) bool
+		want  []int64
+	}{
+		{0, none, nil},
+		{-1, none, nil},
+		{3, none, []int64{0, 1, 2}},
+		{3, odd, []int64{0, 2, 4}},
+		{9, odd, []int64{0, 2, 4, 6}},
+		{9, none, []int64{0, 1, 2, 3, 4, 5, 6}},
+	} {
+		if got := numbers(test.limit, test.skip); !slices.Equal(got, test.want) {
+			t.Errorf("%d: got %v, want %v", test.limit, got, test.want)
+		}
+	}
+	begin(t, s, 2)
+	if got := numbers(2, none); !slices.Equal(got, []int64{2, 3}) {
+		t.Errorf("after two began: %v", got)
+	}
+}
+
+func TestBegin(t *testing.T) {
+	at := time.Now().Add(-time.Second)
+	t.Run("with its first start", func(t *testing.T) {
+		s := openNew(t)
+		d := dispatchOf(withLattice(t, s, "one", 1))
+		d.Waiting, d.Reason = &graph.Waiting{Code: "window"}, "window"
+		d = insert(t, s, d)
+		st := stepOne(d.ID)
+		st.Begin = at
+		advance(t, s, st)
+		got := must(s.Dispatch(t.Context(), d.ID))(t)
+		if got.Status != graph.Running || got.StartedAt.UnixMicro() != at.UnixMicro() || got.Waiting != nil || got.Reason != "" || got.Counts.Running != 1 {
+			t.Errorf("%+v", got)
 		}
 	})
-
-	t.Run("concurrent claims share", func(t *testing.T) {
+	t.Run("with why it waits", func(t *testing.T) {
+		s := openNew(t)
+		d := insert(t, s, dispatchOf(withLattice(t, s, "one", 1)))
+		advance(t, s, graph.Step{Dispatch: d.ID, Begin: at, Waiting: &graph.WaitingChange{Waiting: &graph.Waiting{Code: "slots"}}})
+		if got := must(s.Dispatch(t.Context(), d.ID))(t); got.Status != graph.Running || got.Waiting == nil || got.Waiting.Code != "slots" {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("and end at once", func(t *testing.T) {
+		s := openNew(t)
+		d := insert(t, s, dispatchOf(withLattice(t, s, "one", 1)))
+		ended, stop := s.WatchEnd(d.ID)
+		defer stop()
+		advance(t, s, graph.Step{Dispatch: d.ID, Begin: at, Finish: &graph.DispatchEnd{Status: graph.Failed, Error: &graph.Error{Code: "lattice"}}})
+		<-ended
+		if got := must(s.Dispatch(t.Context(), d.ID))(t); got.Status != graph.Failed || got.StartedAt.IsZero() || got.Error == nil {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("only from pending, and only once", func(t *testing.T) {
 		s := openNew(t)
 		l := withLattice(t, s, "one", 1)
-		for range 40 {
-			insert(t, s, dispatchOf(l))
+		tpl := dispatchOf(l)
+		tpl.Status = graph.New
+		gone := insert(t, s, dispatchOf(l))
+		if _, err := s.RequestCancel(t.Context(), gone.ID); err != nil {
+			t.Fatal(err)
 		}
-		var mu sync.Mutex
-		seen := map[string]int{}
+		for _, id := range []string{insert(t, s, tpl).ID, claimed(t, s, l).ID, gone.ID, "nothing"} {
+			before := s.Seq()
+			st := stepOne(id)
+			st.Begin = at
+			if err := s.Advance(t.Context(), st); !errors.Is(err, graph.ErrStale) || s.Seq() != before {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	})
+	t.Run("of many callers one", func(t *testing.T) {
+		s := openNew(t)
+		d := insert(t, s, dispatchOf(withLattice(t, s, "one", 1)))
+		var won atomic.Int64
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				for {
-					runs, err := s.Claim(background(), 3)
-					if err != nil || len(runs) == 0 {
-						return
-					}
-					mu.Lock()
-					for _, r := range runs {
-						seen[r.Dispatch.ID]++
-					}
-					mu.Unlock()
+				st := stepOne(d.ID)
+				st.Begin = at
+				switch err := s.Advance(background(), st); {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, graph.ErrStale):
+					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
-		for id, n := range seen {
-			if n != 1 {
-				t.Errorf("%s claimed %d times", id, n)
-			}
-		}
-		if n := len(seen) + len(must(s.Claim(t.Context(), 100))(t)); n != 40 {
-			t.Errorf("%d claimed, want 40", n)
+		if won.Load() != 1 {
+			t.Errorf("%d began it", won.Load())
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
@@ -168,17 +169,39 @@ func BenchmarkRecordFire(b *testing.B) {
 	}
 }
 
-func BenchmarkClaim(b *testing.B) {
+func BenchmarkPending(b *testing.B) {
 	s := openNew(b)
 	d := dispatchOf(withLattice(b, s, "x", 1))
-	parallel(b, func(int64) error { _, err := s.InsertDispatch(context.Background(), d); return err })
-	b.ResetTimer()
-	for claimed := 0; claimed < b.N; {
-		runs, err := s.Claim(context.Background(), 32)
-		if err != nil {
+	for range 300 {
+		insert(b, s, d)
+	}
+	b.ReportAllocs()
+	for b.Loop() { // the last of a window that has not begun
+		ds, err := s.Pending(context.Background(), 64, func(n int64) bool { return n <= 256 })
+		if err != nil || len(ds) != 44 {
+			b.Fatal(len(ds), err)
+		}
+	}
+}
+
+// BenchmarkShort is what a dispatch of one electron costs the store, beside what asks for it.
+func BenchmarkShort(b *testing.B) {
+	s := openNew(b)
+	tpl := dispatchOf(withLattice(b, s, "x", 1))
+	b.ReportAllocs()
+	for b.Loop() {
+		d := insert(b, s, tpl)
+		first := stepOne(d.ID)
+		first.Begin = time.Now()
+		advance(b, s, first)
+		advance(b, s, graph.Step{
+			Dispatch: d.ID, Ends: []graph.AttemptEnd{end(0, 1, first.Starts[0].ID, graph.Completed)},
+			Electrons: []graph.ElectronChange{change(0, graph.Running, graph.Completed)},
+			Finish:    &graph.DispatchEnd{Status: graph.Completed, Result: []byte("null")},
+		})
+		if _, _, err := s.Shown(context.Background(), d.ID, 200); err != nil {
 			b.Fatal(err)
 		}
-		claimed += len(runs)
 	}
 }
 

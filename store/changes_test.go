@@ -60,7 +60,7 @@ func TestChangedSince(t *testing.T) {
 	}
 
 	seq := s.Seq()
-	runs := must(s.Claim(t.Context(), 1))(t)
+	runs := begin(t, s, 1)
 	advance(t, s, graph.Step{Dispatch: runs[0].Dispatch.ID, Finish: &graph.DispatchEnd{Status: graph.Completed}})
 	if cs := all(seq, 10); len(cs) != 1 || cs[0].Dispatch.Status != graph.Completed {
 		t.Errorf("two changes of one dispatch: %+v", cs)

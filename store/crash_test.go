@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
@@ -60,28 +62,32 @@ func childDispatches(s *Store, l *graph.Lattice, say func(...any)) {
 			return
 		}
 		say("dispatch", d.ID, d.Number)
-		runs, err := s.Claim(context.Background(), 2)
+		pending, err := s.Pending(context.Background(), 2, none)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return
 		}
-		for _, r := range runs {
-			a, err := s.StageAsset(context.Background(), strings.NewReader(strings.Repeat("x", inlineMax+int(r.Dispatch.Number))))
+		for _, p := range pending {
+			a, err := s.StageAsset(context.Background(), strings.NewReader(strings.Repeat("x", inlineMax+int(p.Number))))
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				return
 			}
-			c := graph.ElectronChange{Electron: 0, Name: "e0", From: graph.Running, To: graph.Completed, Result: &a.Asset}
-			for _, st := range []graph.Step{
-				stepOne(r.Dispatch.ID),
-				{Dispatch: r.Dispatch.ID, Assets: []graph.NewAsset{a}, Electrons: []graph.ElectronChange{c}, Finish: &graph.DispatchEnd{Status: graph.Completed}},
-			} {
-				if err := s.Advance(context.Background(), st); err != nil {
-					fmt.Fprintln(os.Stderr, err)
-					return
-				}
+			first := stepOne(p.ID)
+			first.Begin = time.Now()
+			if err := s.Advance(context.Background(), first); errors.Is(err, graph.ErrStale) {
+				continue // another was faster
+			} else if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return
 			}
-			say("finished", r.Dispatch.ID, a.SHA256)
+			c := graph.ElectronChange{Electron: 0, Name: "e0", From: graph.Running, To: graph.Completed, Result: &a.Asset}
+			last := graph.Step{Dispatch: p.ID, Assets: []graph.NewAsset{a}, Electrons: []graph.ElectronChange{c}, Finish: &graph.DispatchEnd{Status: graph.Completed}}
+			if err := s.Advance(context.Background(), last); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return
+			}
+			say("finished", p.ID, a.SHA256)
 		}
 	}
 }

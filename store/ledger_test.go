@@ -426,7 +426,7 @@ func TestFire(t *testing.T) {
 		tr, l := withTrigger(t, s, "a")
 		e1, e2, e3 := event(t, "1"), event(t, "2"), event(t, "3")
 		record(t, s, tr, batch(e1, e2, e3), slices.Concat(fired(e1, dispatchOf(l)), fired(e2, dispatchOf(l)))...)
-		runs := must(s.Claim(t.Context(), 1))(t)
+		runs := begin(t, s, 1)
 		advance(t, s, graph.Step{Dispatch: runs[0].Dispatch.ID, Finish: &graph.DispatchEnd{Status: graph.Completed}})
 		want := triggers.Counts{Pending: 1, InFlight: 1}
 		if c := must(s.Counts(t.Context(), tr.ID))(t); c != want {

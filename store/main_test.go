@@ -92,15 +92,27 @@ func insert(t testing.TB, s *Store, d graph.Dispatch) graph.Dispatch {
 	return d
 }
 
+// none passes over no pending dispatch.
+func none(int64) bool { return false }
+
+// begin moves up to limit pending dispatches to running.
+func begin(t testing.TB, s *Store, limit int) []graph.Run {
+	t.Helper()
+	var runs []graph.Run
+	for _, d := range must(s.Pending(t.Context(), limit, none))(t) {
+		if err := s.Advance(t.Context(), graph.Step{Dispatch: d.ID, Begin: s.o.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, graph.Run{Dispatch: must(s.Dispatch(t.Context(), d.ID))(t)})
+	}
+	return runs
+}
+
 // claimed inserts a dispatch and moves it to running.
 func claimed(t testing.TB, s *Store, l *graph.Lattice) graph.Dispatch {
 	t.Helper()
 	d := insert(t, s, dispatchOf(l))
-	runs, err := s.Claim(t.Context(), 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range runs {
+	for _, r := range begin(t, s, 1000) {
 		if r.Dispatch.ID == d.ID {
 			return r.Dispatch
 		}

@@ -142,7 +142,7 @@ func writeFixture(t *testing.T) {
 	d := dispatchOf(l)
 	d.Labels = map[string]string{"sample": "A1"}
 	record(t, s, tr, triggers.Batch{Cursor: []byte("1"), Entities: []triggers.Change{{Key: []byte("1"), Version: "1"}}, Events: []triggers.Event{e, event(t, "2")}}, fired(e, d)...)
-	run := must(s.Claim(t.Context(), 1))(t)[0].Dispatch
+	run := begin(t, s, 1)[0].Dispatch
 	advance(t, s, stepOne(run.ID))
 	v := must(s.StageAsset(t.Context(), strings.NewReader("42")))(t)
 	c := change(0, graph.Running, graph.Completed)

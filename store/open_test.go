@@ -207,7 +207,7 @@ func TestWordsAreChecked(t *testing.T) {
 	tr, l := withTrigger(t, s, "a")
 	e := event(t, "1")
 	record(t, s, tr, batch(e, event(t, "2")), fired(e, dispatchOf(l))...)
-	d := must(s.Claim(t.Context(), 1))(t)[0].Dispatch
+	d := begin(t, s, 1)[0].Dispatch
 	advance(t, s, stepOne(d.ID))
 	for table, column := range map[string]string{
 		"dispatches": "status", "electrons": "status", "attempts": "status", "triggers": "state", "events": "state", "firings": "decision",
