@@ -161,5 +161,5 @@ func (e *EvalError) Error() string {
 	if e.Expression == "" {
 		return where + e.Message
 	}
-	return where + "${{ " + e.Expression + " }}: " + e.Message
+	return where + "${{ " + cut(e.Expression, 200) + " }}: " + e.Message
 }

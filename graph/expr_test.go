@@ -263,6 +263,18 @@ func TestEval_allows_ordinary_work(t *testing.T) {
 	}
 }
 
+func TestEvalError_shows_the_beginning_of_a_long_expression(t *testing.T) {
+	tpl, err := CompileExpr("a.zz"+strings.Repeat(" + é", 300), Env{"a": Any, "é": Any})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tpl.Eval(map[string]any{"a": map[string]any{}, "é": int64(1)})
+	want := "${{ a.zz" + strings.Repeat(" + é", 49) + "… }}: a has no key \"zz\"; write ?. or ?? if it may be missing"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
 func TestEval_leaves_its_variables_alone(t *testing.T) {
 	vars := exprVars()
 	for _, expr := range []string{`sort(l)`, `reverse(l)`, `concat(l, l)`, `map(l, #)`, `l`, `a`, `uniq(l)`, `sortBy(l, -#)`, `[l, a]`} {

@@ -106,6 +106,9 @@ func (l *Lattice) OutputUses() []Use {
 }
 
 func (l *Lattice) uses(refs []ref) []Use {
+	if len(refs) == 0 {
+		return nil
+	}
 	found := map[int]*Use{}
 	for _, r := range refs {
 		u := found[r.electron]

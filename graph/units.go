@@ -155,10 +155,21 @@ func sizeUnit(u string) (float64, bool) {
 // quote shows text inside a message: in quotes, and cut when long.
 func quote(s string) string {
 	const longest = 60
-	if r := []rune(s); len(r) > longest {
-		return strconv.Quote(string(r[:longest])) + "…"
+	if short := cut(s, longest); short != s {
+		return strconv.Quote(strings.TrimSuffix(short, "…")) + "…"
 	}
 	return strconv.Quote(s)
+}
+
+// cut takes away what is beyond so many characters.
+func cut(s string, characters int) string {
+	for i := range s {
+		if characters == 0 {
+			return s[:i] + "…"
+		}
+		characters--
+	}
+	return s
 }
 
 // describe names the type of a JSON value for people.
