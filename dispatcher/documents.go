@@ -14,9 +14,14 @@ type documents struct {
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]*graph.Lattice
 	order [][sha256.Size]byte // oldest first
+	bytes int                 // of their documents
 }
 
-const maxDocuments = 128
+// How many are remembered: a compiled lattice takes several times its document.
+const (
+	maxDocuments     = 128
+	maxDocumentBytes = 16 << 20
+)
 
 func (d *documents) get(key [sha256.Size]byte) *graph.Lattice {
 	d.mu.Lock()
@@ -33,12 +38,14 @@ func (d *documents) put(key [sha256.Size]byte, l *graph.Lattice) {
 	if d.known[key] != nil {
 		return
 	}
-	if len(d.order) == maxDocuments {
+	d.known[key] = l
+	d.order = append(d.order, key)
+	d.bytes += len(l.Document)
+	for len(d.order) > 1 && (len(d.order) > maxDocuments || d.bytes > maxDocumentBytes) {
+		d.bytes -= len(d.known[d.order[0]].Document)
 		delete(d.known, d.order[0])
 		d.order = d.order[1:]
 	}
-	d.known[key] = l
-	d.order = append(d.order, key)
 }
 
 // lattice returns what r wants to run. An inline one is stored before its first use;

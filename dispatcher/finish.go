@@ -1,9 +1,7 @@
 package dispatcher
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/latticed/latticed/executors"
@@ -22,13 +20,14 @@ func (k *walk) finishIfOver() {
 	end := graph.DispatchEnd{Status: k.p.Status(), At: k.now}
 	switch end.Status {
 	case graph.Completed:
-		raw, err := k.output()
+		raw, err := k.vals.compose()
 		if errors.Is(err, errNotYet) {
 			k.finish = k.now
 			return
 		}
 		if mayPass(err) {
 			k.vain++
+			k.unread = err.Error()
 			k.finish = k.now.Add(againDelay(k.vain, jitter()))
 			k.w.log.Error().AnErr(keyErr, err).Msg("output could not be composed")
 			return
@@ -42,14 +41,6 @@ func (k *walk) finishIfOver() {
 		end.Reason, end.Error = graph.ReasonCancelled, cancelledError()
 	}
 	k.end(end)
-}
-
-func (k *walk) output() (json.RawMessage, error) {
-	raw, err := k.vals.compose()
-	if err != nil {
-		return nil, fmt.Errorf("output: %w", err)
-	}
-	return raw, nil
 }
 
 // end plans the end of the dispatch and what is to be told once it is durable.

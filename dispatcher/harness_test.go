@@ -148,6 +148,7 @@ type faulty struct {
 	advance atomic.Pointer[func(graph.Step, func() error) error]
 	pending atomic.Pointer[func() error] // before it
 	stage   atomic.Pointer[func() error]
+	open    atomic.Pointer[func() error] // before an asset
 }
 
 // onAdvance lets f stand between the dispatcher and the store; its second argument
@@ -179,4 +180,13 @@ func (f *faulty) StageAsset(ctx context.Context, r io.Reader) (graph.NewAsset, e
 		}
 	}
 	return f.Store.StageAsset(ctx, r)
+}
+
+func (f *faulty) OpenAsset(ctx context.Context, sha256 string) (io.ReadSeekCloser, error) {
+	if g := f.open.Load(); g != nil {
+		if err := (*g)(); err != nil {
+			return nil, err
+		}
+	}
+	return f.Store.OpenAsset(ctx, sha256)
 }

@@ -155,7 +155,7 @@ func (v *values) scopeOf(uses []graph.Use, file func(electron, name string) stri
 // compose evaluates the output of the lattice.
 func (v *values) compose() (raw json.RawMessage, err error) {
 	uses := v.l.OutputUses()
-	if v.l.Output == nil { // it is all of them: too much shows before it is read
+	if v.l.Output == nil { // it is all of them: that it is too large shows before they are read
 		var size int64
 		for _, u := range uses {
 			if o := v.left[u.Electron]; o != nil && o.result != nil {
@@ -178,7 +178,7 @@ func (v *values) compose() (raw json.RawMessage, err error) {
 		raw, err = graph.Canonical(x)
 		return err
 	})
-	if err == nil && len(raw) > outputMax {
+	if len(raw) > outputMax {
 		return nil, tooLarge(int64(len(raw)))
 	}
 	return raw, err
@@ -186,7 +186,7 @@ func (v *values) compose() (raw json.RawMessage, err error) {
 
 func tooLarge(size int64) error {
 	return executors.Failf(executors.CodeResultTooLarge,
-		"it has %d bytes, %d are allowed; keep large data in `outputs`, or name in `output` what matters", size, outputMax)
+		"output: it has %d bytes, %d are allowed; keep large data in `outputs`, or name in `output` what matters", size, outputMax)
 }
 
 // outcome is an electron as expressions see it, nil when it was skipped.

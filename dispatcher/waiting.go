@@ -135,6 +135,9 @@ func (k *walk) why() *graph.Waiting {
 			first = i
 		}
 	}
+	if first < 0 && k.unread != "" {
+		return &graph.Waiting{Code: waitStore, Since: k.now, Detail: k.unread}
+	}
 	if first < 0 || k.es[first].waiting == nil {
 		return nil
 	}

@@ -50,6 +50,7 @@ type walk struct {
 	slow       time.Time // since when it waits for slots, zero: it doesn't
 	finish     time.Time // when to try again to compose the output
 	vain       int       // tries of that
+	unread     string    // why the last one came to nothing
 	cancelling bool
 	begun      bool // it is stored as running; its first step makes it so
 	stopping   bool // Run ends: nothing new
