@@ -99,13 +99,13 @@ func (k *keeper) pause(ctx context.Context) error {
 	}
 	k.paused = true
 	s, reason := k.state()
-	if err := k.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
+	if err := k.m.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
 		k.paused = false
 		return fmt.Errorf("pause trigger %s: %w", k.name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
 	k.show()
-	k.log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Msg("trigger state")
+	k.m.opts.Log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Msg("trigger state")
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 	if err := k.alive(); err != nil || !k.paused {
 		return err
 	}
-	counts, err := k.ledger.Counts(ctx, k.id)
+	counts, err := k.m.ledger.Counts(ctx, k.id)
 	if err != nil {
 		return fmt.Errorf("count the events of trigger %s: %w", k.name, err)
 	}
@@ -132,13 +132,13 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 	}
 	k.paused = false
 	s, reason := k.state()
-	if err := k.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
+	if err := k.m.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
 		k.paused = true
 		return fmt.Errorf("resume trigger %s: %w", k.name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
 	k.show()
-	k.log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
+	k.m.opts.Log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (k *keeper) skipBacklog() error {
 	for {
 		// The trigger's own context: a repeated request must not find itself
 		// answered by the first of several transactions.
-		events, err := k.ledger.Window(k.ctx, k.id, 0, windowSize)
+		events, err := k.m.ledger.Window(k.ctx, k.id, 0, windowSize)
 		if err != nil {
 			return fmt.Errorf("read held events of trigger %s: %w", k.name, err)
 		}
@@ -167,7 +167,7 @@ func (k *keeper) skipBacklog() error {
 		if err != nil {
 			return err
 		}
-		if _, err := k.ledger.Fire(k.ctx, k.id, k.trigger.Revision, ds); err != nil {
+		if _, err := k.m.ledger.Fire(k.ctx, k.id, k.trigger.Revision, ds); err != nil {
 			return fmt.Errorf("skip held events of trigger %s: %w", k.name, err)
 		}
 		k.apply([]Verdict{v}, ds, pending)
@@ -183,7 +183,7 @@ func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) 
 	if k.plan == nil {
 		return Firing{}, &ConflictError{Code: "trigger_failing", Message: "the trigger can't fire: " + k.health.reason}
 	}
-	if err := k.plan.refresh(ctx, k.ledger); err != nil {
+	if err := k.plan.refresh(ctx, k.m.ledger); err != nil {
 		return Firing{}, err
 	}
 	id, err := uuid.NewV7()
@@ -210,11 +210,11 @@ func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) 
 	if err != nil {
 		return Firing{}, err
 	}
-	if _, err := k.ledger.Record(ctx, k.id, k.trigger.Revision, Batch{Events: events}, ds); err != nil {
+	if _, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, Batch{Events: events}, ds); err != nil {
 		k.doubt()
 		return Firing{}, fmt.Errorf("fire trigger %s: %w", k.name, err)
 	}
-	k.tally.event(eventManual)
+	k.m.tally.event(eventManual)
 	k.apply([]Verdict{v}, ds, pending)
 	return firingOf(k.trigger, ds[0], events[0].At), nil
 }

@@ -35,7 +35,11 @@ func (k *keeper) decideOnce() {
 		return
 	}
 	err := contained(func() error { return k.decideAll(k.ctx) })
-	if k.ctx.Err() != nil || errors.Is(err, ErrRevised) {
+	if k.ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, ErrRevised) {
+		k.outdated()
 		return
 	}
 	k.gateHealth(err)
@@ -62,7 +66,7 @@ func (k *keeper) decideAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := k.ledger.Fire(ctx, k.id, k.trigger.Revision, ds); err != nil {
+		if _, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, ds); err != nil {
 			return fmt.Errorf("store decisions: %w", err)
 		}
 		k.apply(verdicts, ds, k.window)
@@ -83,7 +87,7 @@ func (k *keeper) refill(ctx context.Context) error {
 		return nil
 	}
 	free := k.limit() - len(k.window)
-	events, err := k.ledger.Window(ctx, k.id, k.after, free)
+	events, err := k.m.ledger.Window(ctx, k.id, k.after, free)
 	if err != nil {
 		return fmt.Errorf("read undecided events: %w", err)
 	}
@@ -101,7 +105,7 @@ func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest,
 	g.Paused = k.paused
 	g.Render = func(batch []Pending) ([]graph.Dispatch, error) { return k.plan.render(&k.trigger, batch) }
 	if len(pending) > 0 && !k.paused {
-		if err := k.plan.refresh(ctx, k.ledger); err != nil {
+		if err := k.plan.refresh(ctx, k.m.ledger); err != nil {
 			return nil, Rest{}, err
 		}
 		if err := k.examine(ctx, pending); err != nil {
@@ -130,7 +134,7 @@ func (k *keeper) recount(ctx context.Context) error {
 	if ended == 0 {
 		return nil
 	}
-	counts, err := k.ledger.Counts(ctx, k.id)
+	counts, err := k.m.ledger.Counts(ctx, k.id)
 	if err != nil {
 		k.ended.Add(ended)
 		return fmt.Errorf("count dispatches in flight: %w", err)
@@ -155,7 +159,7 @@ func (k *keeper) examine(ctx context.Context, pending []Pending) error {
 		}
 	}
 	if len(keys) > 0 {
-		fired, err := k.ledger.Fired(ctx, k.id, keys)
+		fired, err := k.m.ledger.Fired(ctx, k.id, keys)
 		if err != nil {
 			return fmt.Errorf("look up dedupe keys: %w", err)
 		}
@@ -213,11 +217,11 @@ func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
 		for _, at := range v.Events {
 			pending[at].State, pending[at].Reason, pending[at].FiringID = v.State, v.Reason, ds[n].FiringID
 		}
-		k.tally.verdict(v)
+		k.m.tally.verdict(v)
 	}
 	k.inFlight += fired
 	if fired > 0 {
-		k.wake()
+		k.m.opts.Wake()
 	}
 }
 

@@ -12,6 +12,7 @@ const (
 	keyTrigger = "trigger"
 	keyStatus  = "status"
 	keyReason  = "reason"
+	keyDur     = "dur"
 )
 
 // healthRetry is how soon a state is offered again to a ledger that refused it.
@@ -39,6 +40,9 @@ func contained(f func() error) (err error) {
 func (k *keeper) report(s State, reason string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.ctx.Err() != nil {
+		return // stopped, or left behind
+	}
 	defer k.settledOnce.Do(func() { close(k.settled) })
 	if k.health.state == s && k.health.reason == reason && !k.health.unstored {
 		return
@@ -86,14 +90,14 @@ func (k *keeper) storeHealth(ctx context.Context) {
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
 	if changed {
-		k.log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str(keyReason, reason).Msg("trigger state")
+		k.m.opts.Log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str(keyReason, reason).Msg("trigger state")
 	}
-	if err := k.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
+	if err := k.m.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
 		if ctx.Err() != nil {
 			return
 		}
 		if !k.health.unstored {
-			k.log.Error().Str(keyTrigger, k.name).Err(err).Msg("trigger state not stored")
+			k.m.opts.Log.Error().Str(keyTrigger, k.name).Err(err).Msg("trigger state not stored")
 		}
 		k.health.unstored = true
 		k.decideIn(healthRetry)

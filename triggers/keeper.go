@@ -6,19 +6,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // keeper runs one revision of one trigger.
 type keeper struct {
 	id, kind, name string
 
-	ledger Ledger
-	kinds  Kinds
-	wake   func()
-	log    zerolog.Logger // names no trigger: thousands of contexts are not cheap
-	tally  *tally
+	m *Manager
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -37,6 +31,7 @@ type keeper struct {
 		next                    *time.Timer // of the source
 	}
 
+	renewal sync.Once     // what happens when the ledger knows another revision
 	backoff time.Duration // of the source; touched by its goroutine only
 
 	shown atomic.Pointer[shown] // what people see, without waiting for mu
@@ -85,9 +80,7 @@ func (k *keeper) show() {
 func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	k := &keeper{
 		id: t.ID, kind: t.Kind, name: t.Name,
-		ledger: m.ledger, kinds: m.kinds, wake: m.opts.Wake, tally: &m.tally,
-		log:     m.opts.Log.With().Str(keyTrigger, t.Name).Logger(),
-		settled: make(chan struct{}),
+		m: m, settled: make(chan struct{}),
 		trigger: t, plan: p, paused: t.State == Paused,
 	}
 	p.trim()
@@ -117,8 +110,9 @@ func (k *keeper) doubt() {
 	k.decideIn(gateRetry)
 }
 
-// stop ends the source and the gate and waits for both.
-func (k *keeper) stop() {
+// stop tells the source and the gate to end. The channel it returns is closed when
+// both have.
+func (k *keeper) stop() (gone <-chan struct{}) {
 	k.cancel()
 	k.kick.Lock()
 	k.kick.stopped = true
@@ -129,8 +123,13 @@ func (k *keeper) stop() {
 		k.kick.next.Stop()
 	}
 	k.kick.Unlock()
-	k.work.Wait()
 	k.settledOnce.Do(func() { close(k.settled) })
+	all := make(chan struct{})
+	go func() {
+		k.work.Wait()
+		close(all)
+	}()
+	return all
 }
 
 // decideSoon kicks the gate. It never blocks.

@@ -40,7 +40,8 @@ func (ks Kinds) names() []string {
 func (ks Kinds) list() string { return strings.Join(ks.names(), ", ") }
 
 // Checker is implemented by sources that can tell at registration whether there is
-// anything to watch. A *graph.Invalid refuses the registration.
+// anything to watch. A *graph.Invalid refuses the registration. Check returns when ctx
+// ends, even if what it looks at does not answer.
 type Checker interface {
 	Check(ctx context.Context) error
 }

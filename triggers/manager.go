@@ -17,8 +17,13 @@ type Options struct {
 	Log   zerolog.Logger
 	RunAs string // the Unix user dispatches run as
 
-	// Baseline is how long Add and Patch wait for the baseline; default 5 s.
+	// Baseline is how long Add and Patch wait for what is watched to answer, and then
+	// for the baseline; default 5 s each.
 	Baseline time.Duration
+	// Stop is how long a source may take to end; default 5 s. One that hangs in a
+	// system call, on a file server that is gone, is left behind: what it does when
+	// it comes back is refused.
+	Stop time.Duration
 }
 
 // Principal is who asks for something.
@@ -40,6 +45,8 @@ type Manager struct {
 	// edit is held by whoever adds, changes or removes triggers.
 	edit sync.Mutex
 
+	work sync.WaitGroup // renewals
+
 	mu      sync.RWMutex
 	keepers map[string]*keeper // by trigger id
 	closed  bool
@@ -53,11 +60,14 @@ func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 	if o.Baseline == 0 {
 		o.Baseline = 5 * time.Second
 	}
+	if o.Stop == 0 {
+		o.Stop = 5 * time.Second
+	}
 	return &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), keepers: map[string]*keeper{}}
 }
 
 // Run runs all triggers until ctx ends. It returns an error only when the triggers
-// can't be read. It is called once.
+// can't be read; sources that do not end are named in the log. It is called once.
 func (m *Manager) Run(ctx context.Context) error {
 	all, err := m.ledger.Triggers(ctx)
 	if err != nil {
@@ -74,13 +84,36 @@ func (m *Manager) Run(ctx context.Context) error {
 	keepers := m.keepers
 	m.keepers = nil
 	m.mu.Unlock()
+	gone := make(map[*keeper]<-chan struct{}, len(keepers))
 	for _, k := range keepers {
-		k.cancel()
+		gone[k] = k.stop()
 	}
-	for _, k := range keepers {
-		k.stop()
-	}
+	m.await(gone)
+	m.work.Wait()
 	return nil
+}
+
+// await waits for keepers that were told to stop, up to a limit for all of them.
+func (m *Manager) await(gone map[*keeper]<-chan struct{}) {
+	limit := time.NewTimer(m.opts.Stop)
+	defer limit.Stop()
+	late := false
+	for k, done := range gone {
+		if !late {
+			select {
+			case <-done:
+				continue
+			case <-limit.C:
+				late = true
+			}
+		}
+		select {
+		case <-done:
+		default:
+			m.opts.Log.Warn().Str(keyTrigger, k.name).Dur(keyDur, m.opts.Stop).
+				Msg("the source of this trigger does not end and is left behind: it hangs in a call to the system; is a file server gone?")
+		}
+	}
 }
 
 // start runs a trigger; without a plan it makes its own. It returns nil when the
@@ -106,8 +139,56 @@ func (m *Manager) halt(id string) {
 	delete(m.keepers, id)
 	m.mu.Unlock()
 	if k != nil {
-		k.stop()
+		m.await(map[*keeper]<-chan struct{}{k: k.stop()})
 	}
+}
+
+// outdated is told that the ledger knows another revision. Whoever made it replaces
+// this keeper; when the answer to that was lost nobody does, so it is loaded again.
+func (k *keeper) outdated() {
+	k.renewal.Do(func() {
+		k.m.mu.Lock()
+		defer k.m.mu.Unlock()
+		if !k.m.closed {
+			k.m.work.Go(func() { k.m.renew(k) })
+		}
+	})
+}
+
+func (m *Manager) renew(k *keeper) {
+	for {
+		if err := m.reload(k); err == nil {
+			return
+		}
+		select { // the ledger did not answer
+		case <-m.ctx.Done():
+			return
+		case <-time.After(backoffMin):
+		}
+	}
+}
+
+// reload replaces a keeper by one of the stored revision, unless that was done.
+func (m *Manager) reload(k *keeper) error {
+	m.edit.Lock()
+	defer m.edit.Unlock()
+	m.mu.RLock()
+	current := m.keepers[k.id]
+	m.mu.RUnlock()
+	if current != k {
+		return nil
+	}
+	t, err := m.ledger.Trigger(m.ctx, k.id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		m.halt(k.id)
+	case err != nil:
+		return err
+	default:
+		m.halt(k.id)
+		m.start(t, nil)
+	}
+	return nil
 }
 
 // running waits until Run has started the triggers.

@@ -34,7 +34,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		return err
 	}
 	if len(b.Events) == 0 {
-		_, err := k.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil)
+		_, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil)
 		return err
 	}
 	if err := k.refill(ctx); err != nil {
@@ -50,7 +50,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := k.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
+	fresh, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fr
 	seqs := make(map[string]int64, len(fresh))
 	for _, e := range fresh {
 		seqs[e.ID] = e.Seq
-		k.tally.event(e.Kind)
+		k.m.tally.event(e.Kind)
 	}
 	kept, keptDs := own[:0:0], ds[:0:0]
 	for n, v := range own {

@@ -34,7 +34,7 @@ func (m *Manager) Add(ctx context.Context, spec []byte, by Principal) (Trigger, 
 	if err != nil {
 		return Trigger{}, nil, err
 	}
-	t, err = m.await(ctx, k)
+	t, err = m.settled(ctx, k)
 	return t, warnings, err
 }
 
@@ -45,12 +45,18 @@ func (m *Manager) planned(ctx context.Context, t *Trigger) (*plan, error) {
 		return nil, err
 	}
 	t.Name, t.Kind = p.name, p.kind
-	if c, ok := p.made.Source.(Checker); ok {
-		if err := c.Check(ctx); err != nil {
-			return nil, err
-		}
+	return p, m.check(ctx, p)
+}
+
+// check looks at what a trigger is to watch.
+func (m *Manager) check(ctx context.Context, p *plan) error {
+	c, ok := p.made.Source.(Checker)
+	if !ok {
+		return nil
 	}
-	return p, nil
+	ctx, cancel := context.WithTimeout(ctx, m.opts.Baseline)
+	defer cancel()
+	return c.Check(ctx)
 }
 
 func (m *Manager) create(ctx context.Context, t Trigger, p *plan) (*keeper, error) {
@@ -67,8 +73,8 @@ func (m *Manager) create(ctx context.Context, t Trigger, p *plan) (*keeper, erro
 	return k, nil
 }
 
-// await waits for the baseline and returns the trigger as it stands then.
-func (m *Manager) await(ctx context.Context, k *keeper) (Trigger, error) {
+// settled waits for the baseline and returns the trigger as it stands then.
+func (m *Manager) settled(ctx context.Context, k *keeper) (Trigger, error) {
 	limit := time.NewTimer(m.opts.Baseline)
 	defer limit.Stop()
 	select {
@@ -96,7 +102,7 @@ func (m *Manager) Patch(ctx context.Context, idOrName string, patch []byte, by P
 	if err != nil {
 		return Trigger{}, nil, err
 	}
-	t, err := m.await(ctx, k)
+	t, err := m.settled(ctx, k)
 	m.opts.Log.Info().Str(keyTrigger, t.Name).Int("revision", t.Revision).Str("by", by.Name).Msg("trigger revised")
 	return t, warnings, err
 }
@@ -129,8 +135,8 @@ func (m *Manager) revise(ctx context.Context, idOrName string, patch []byte) (*k
 		return nil, nil, err
 	}
 	next.Name, next.Kind = p.name, p.kind
-	if c, ok := p.made.Source.(Checker); ok && !onlyRules(changes) {
-		if err := c.Check(ctx); err != nil {
+	if !onlyRules(changes) {
+		if err := m.check(ctx, p); err != nil {
 			return nil, nil, err
 		}
 	}

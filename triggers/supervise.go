@@ -37,7 +37,8 @@ func (k *keeper) run() {
 		return
 	}
 	if errors.Is(err, ErrRevised) {
-		return // whoever revised it stops this keeper and starts the next
+		k.outdated()
+		return
 	}
 	k.failed(err)
 	if time.Since(began) > calm {
@@ -71,7 +72,7 @@ func (k *keeper) watch(ctx context.Context) error {
 	}
 	from := From{
 		Cursor:   cursor,
-		Entities: func(ctx context.Context, f func(Change) error) error { return k.ledger.Entities(ctx, k.id, f) },
+		Entities: func(ctx context.Context, f func(Change) error) error { return k.m.ledger.Entities(ctx, k.id, f) },
 		Health:   k.report,
 	}
 	if err := source.Run(ctx, from, k.emit); err != nil {
@@ -87,7 +88,7 @@ func (k *keeper) prepare(ctx context.Context) (Source, json.RawMessage, error) {
 	defer k.mu.Unlock()
 	if k.plan == nil {
 		t := k.trigger
-		p, err := newPlan(ctx, k.ledger, k.kinds, &t)
+		p, err := newPlan(ctx, k.m.ledger, k.m.kinds, &t)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -97,7 +98,7 @@ func (k *keeper) prepare(ctx context.Context) (Source, json.RawMessage, error) {
 		k.decideSoon()
 	}
 	if !k.cursorKnown {
-		cursor, err := k.ledger.Cursor(ctx, k.id)
+		cursor, err := k.m.ledger.Cursor(ctx, k.id)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read the cursor: %w", err)
 		}
@@ -110,7 +111,7 @@ func (k *keeper) prepare(ctx context.Context) (Source, json.RawMessage, error) {
 func (k *keeper) failed(err error) {
 	var p *PanicError
 	if errors.As(err, &p) {
-		k.log.Error().Str(keyTrigger, k.name).Err(err).Bytes("stack", p.Stack).Msg("source panicked")
+		k.m.opts.Log.Error().Str(keyTrigger, k.name).Err(err).Bytes("stack", p.Stack).Msg("source panicked")
 	}
 	reason := err.Error()
 	var invalid *graph.Invalid

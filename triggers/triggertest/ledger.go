@@ -103,6 +103,14 @@ func (l *Ledger) find(idOrName string) (*row, error) {
 	return nil, fmt.Errorf("trigger %s: %w", idOrName, triggers.ErrNotFound)
 }
 
+// row finds a trigger by id, removed ones too.
+func (l *Ledger) row(id string) (*row, error) {
+	if r := l.triggers[id]; r != nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("trigger %s: %w", id, triggers.ErrNotFound)
+}
+
 // revised finds a trigger and checks the revision.
 func (l *Ledger) revised(id string, revision int) (*row, error) {
 	r := l.triggers[id]
@@ -268,7 +276,7 @@ func (l *Ledger) Window(_ context.Context, id string, after int64, limit int) (e
 	if err != nil {
 		return nil, err
 	}
-	r, err := l.find(id)
+	r, err := l.row(id)
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +295,7 @@ func (l *Ledger) Counts(_ context.Context, id string) (c triggers.Counts, err er
 	if err != nil {
 		return c, err
 	}
-	r, err := l.find(id)
+	r, err := l.row(id)
 	if err != nil {
 		return c, err
 	}
@@ -307,7 +315,7 @@ func (l *Ledger) Fired(_ context.Context, id string, keys []string) (fired []str
 	if err != nil {
 		return nil, err
 	}
-	r, err := l.find(id)
+	r, err := l.row(id)
 	if err != nil {
 		return nil, err
 	}
