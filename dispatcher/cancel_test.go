@@ -41,7 +41,7 @@ func (h *house) cancel(id string) graph.Dispatch {
 }
 
 func TestCancel_is_true_only_when_nothing_is_left(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = stubborn(time.Minute)
 		h := newHouse(t, p).start()
@@ -97,7 +97,7 @@ func TestCancel_of_what_has_not_begun_is_immediate(t *testing.T) {
 }
 
 func TestCancel_leaves_an_end_that_came_first(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = func(context.Context, executors.Task, int) (executors.Result, error) {
 			time.Sleep(time.Second) // it doesn't notice
@@ -116,7 +116,7 @@ func TestCancel_leaves_an_end_that_came_first(t *testing.T) {
 }
 
 func TestCancel_ends_the_wait_for_a_retry_and_for_a_slot(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = failing(9)
 		h := newHouse(t, p).start()
@@ -131,7 +131,7 @@ func TestCancel_ends_the_wait_for_a_retry_and_for_a_slot(t *testing.T) {
 }
 
 func TestCancel_survives_a_restart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = stubborn(time.Second)
 		h := newHouse(t, p).start()
@@ -152,7 +152,7 @@ func TestCancel_survives_a_restart(t *testing.T) {
 }
 
 func TestCancel_of_an_unknown_attempt_waits_until_it_is_known(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = stubborn(0)
 		var away atomic.Bool
@@ -181,7 +181,7 @@ func TestCancel_of_an_unknown_attempt_waits_until_it_is_known(t *testing.T) {
 }
 
 func TestCancel_shows_survivors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = func(ctx context.Context, task executors.Task, _ int) (executors.Result, error) {
 			<-ctx.Done()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,7 +13,7 @@ import (
 )
 
 func TestExplain_says_why_everything_waits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = func(ctx context.Context, task executors.Task, _ int) (executors.Result, error) {
 			if task.Electron == "again" {

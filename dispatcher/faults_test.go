@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/latticed/latticed/executors"
@@ -15,7 +14,7 @@ import (
 )
 
 func TestStore_commit_that_only_seems_to_fail_runs_nothing_twice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		h := newHouse(t, p)
 		n := 0
@@ -40,7 +39,7 @@ func TestStore_commit_that_only_seems_to_fail_runs_nothing_twice(t *testing.T) {
 }
 
 func TestStore_full_disk_holds_and_loses_nothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = func(_ context.Context, task executors.Task, _ int) (executors.Result, error) {
 			return value(`"` + strings.Repeat(task.Electron, 20<<10) + `"`), nil
@@ -79,7 +78,7 @@ func TestStore_full_disk_holds_and_loses_nothing(t *testing.T) {
 }
 
 func TestStore_that_can_not_be_read_at_first(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		h := newHouse(t, newPlayer())
 		n := 0
 		fail := func() error {
@@ -97,7 +96,7 @@ func TestStore_that_can_not_be_read_at_first(t *testing.T) {
 }
 
 func TestPanic_of_one_walker_is_its_own(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = patient(time.Second)
 		h := newHouse(t, p)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,7 +45,7 @@ func TestOnFailure(t *testing.T) {
 		"continue": {"bad": "failed", "slow": "completed", "again": "completed", "after_bad": "skipped upstream", "after_slow": "completed"},
 	} {
 		t.Run(mode, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			simulate(t, func(t *testing.T) {
 				p := newPlayer()
 				p.act = act
 				h := newHouse(t, p).start()

@@ -176,7 +176,7 @@ func (e *planned) outcome() (graph.Status, int) {
 // Random lattices, outcomes and restarts: every dispatch ends as the oracle says, no
 // attempt is repeated because of a restart, and no electron runs twice at a time.
 func TestProperty_restarts_change_nothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		h := newHouse(t, p)
 		h.opts.Parallel, h.opts.Window = 3, 2

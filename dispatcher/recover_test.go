@@ -25,7 +25,7 @@ func patient(d time.Duration) func(context.Context, executors.Task, int) (execut
 }
 
 func TestStop_leaves_attempts_running_and_the_next_one_collects_them(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = patient(time.Hour)
 		h := newHouse(t, p).start()
@@ -89,7 +89,7 @@ func (h *house) reborn() *house {
 func TestCrash_between_the_commit_of_a_start_and_the_start(t *testing.T) {
 	for name, cancel := range map[string]bool{"it_is_started": false, "unless_it_was_cancelled": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			simulate(t, func(t *testing.T) {
 				p := newPlayer()
 				h := newHouse(t, p)
 				dead := dieAfter(h, func(s graph.Step) bool { return len(s.Starts) > 0 })
@@ -115,7 +115,7 @@ func TestCrash_between_the_commit_of_a_start_and_the_start(t *testing.T) {
 }
 
 func TestCrash_between_the_end_and_its_commit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		h := newHouse(t, p)
 		h.st.onAdvance(func(s graph.Step, do func() error) error {
@@ -139,7 +139,7 @@ func TestCrash_between_the_end_and_its_commit(t *testing.T) {
 }
 
 func TestCrash_between_the_end_and_the_release(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		h := newHouse(t, p)
 		dead := dieAfter(h, func(s graph.Step) bool { return s.Finish != nil })
@@ -159,7 +159,7 @@ func TestCrash_between_the_end_and_the_release(t *testing.T) {
 }
 
 func TestRecover_finds_values_of_electrons_that_ended_before(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = func(_ context.Context, task executors.Task, _ int) (executors.Result, error) {
 			if task.Electron == "slow" {

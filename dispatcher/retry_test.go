@@ -33,7 +33,7 @@ func statuses(e graph.Electron) []graph.Status {
 }
 
 func TestRetry_waits_and_tries_again(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = failing(2)
 		h := newHouse(t, p).start()
@@ -65,7 +65,7 @@ func TestRetry_waits_and_tries_again(t *testing.T) {
 }
 
 func TestRetry_ends_with_the_last_error_when_they_are_used_up(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = failing(99)
 		h := newHouse(t, p).start()
@@ -88,7 +88,7 @@ func TestRetry_ends_with_the_last_error_when_they_are_used_up(t *testing.T) {
 }
 
 func TestRetry_survives_a_restart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		p.act = failing(1)
 		h := newHouse(t, p).start()
@@ -132,7 +132,7 @@ func TestRetry_of_lost_attempts_has_a_budget_of_its_own(t *testing.T) {
 		"or_none_is_wanted": {"{lost: 0}", 1, graph.Failed, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			simulate(t, func(t *testing.T) {
 				p := newPlayer()
 				p.act = func(_ context.Context, _ executors.Task, try int) (executors.Result, error) {
 					if try <= c.lost {
@@ -157,7 +157,7 @@ func TestRetry_of_lost_attempts_has_a_budget_of_its_own(t *testing.T) {
 }
 
 func TestUnknown_is_shown_asked_again_and_never_failed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		back := time.Now().Add(72 * time.Hour)
 		p.door = func(_ context.Context, task executors.Task) error {
@@ -200,7 +200,7 @@ func TestUnknown_is_shown_asked_again_and_never_failed(t *testing.T) {
 }
 
 func TestExecutor_that_can_not_start_now_is_shown_and_tried_again(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		back := time.Now().Add(10 * time.Minute)
 		p.door = func(context.Context, executors.Task) error {
@@ -223,7 +223,7 @@ func TestExecutor_that_can_not_start_now_is_shown_and_tried_again(t *testing.T) 
 }
 
 func TestExecutor_panic_is_not_an_end(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		p := newPlayer()
 		first := true
 		p.door = func(context.Context, executors.Task) error {
@@ -241,7 +241,7 @@ func TestExecutor_panic_is_not_an_end(t *testing.T) {
 }
 
 func TestExecutor_that_is_not_configured_is_waited_for(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	simulate(t, func(t *testing.T) {
 		h := newHouse(t, newPlayer()).start()
 		g := h.submit("lattice: u\nelectrons:\n  a: {run: [x], executor: slurm}\n", nil)
 		g = h.until(g.ID, func(g graph.Dispatch) bool { return g.Waiting != nil })
