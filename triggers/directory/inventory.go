@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/latticed/latticed/triggers"
 )
@@ -54,7 +55,7 @@ func (w *watch) load(ctx context.Context, from triggers.From) error {
 			if err := json.Unmarshal(c.Data, &n); err != nil {
 				return fmt.Errorf("read the inventory: %w", err)
 			}
-			f.owed, f.since = kindsOf(n.Owed)&w.want, n.Since*1000
+			f.owed, f.since = kindsOf(n.Owed)&w.want, min(n.Since*1000, time.Now().UnixNano())
 		}
 		w.files[string(c.Key)] = f
 		if f.owed != 0 {
@@ -136,7 +137,10 @@ func (w *watch) flush(ctx context.Context) error {
 		return nil
 	}
 	w.batch = triggers.Batch{}
-	return w.emit(ctx, b)
+	w.alarm.Stop() // the folder is not to blame
+	err := w.emit(ctx, b)
+	w.alarm.Reset(patience)
+	return err
 }
 
 // setCursor adds the cursor to the batch.

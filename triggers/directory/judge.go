@@ -91,8 +91,8 @@ func (r rules) judge(old *entry, st stamp, wasClosed bool, now int64) verdict {
 		v.stamp = old.stamp
 		return v
 	default:
-		v.owed, v.since = old.owed, old.since
-		if st.ctime != old.ctime { // touched without news: it is not quiet
+		v.owed, v.since = old.owed, min(old.since, now) // later: the clock was set back
+		if st.ctime != old.ctime {                      // touched without news: it is not quiet
 			v.since = max(v.since, r.firstSight(st, now))
 		}
 	}

@@ -42,6 +42,7 @@ func TestJudge(t *testing.T) {
 		{"growth_starts_the_quiet_anew", all, &entry{at(100, 5), ready, 100 * second}, at(108, 6), false, 111, 0, closed | ready, false},
 		{"attributes_start_the_quiet_anew", all, &entry{at(100, 5), ready, 100 * second}, stamp{1, 2, 5, 100 * second, 108 * second}, false, 111, 0, ready, false},
 		{"quiet_is_ready", all, &entry{at(100, 5), ready, 100 * second}, at(100, 5), false, 110, ready, 0, true},
+		{"a_clock_that_was_set_back_starts_the_quiet_anew", all, &entry{at(100, 5), ready, 9000 * second}, at(100, 5), false, 110, 0, ready, false},
 		{"too_small_is_never_closed_nor_ready", all, nil, at(100, 0), true, 500, created, 0, true},
 		{"too_small_waits_for_more", all, nil, at(100, 0), true, 101, created, closed | ready, true},
 		{"what_is_not_wanted_is_not_owed", rules{want: created}, nil, at(100, 5), true, 101, created, 0, true},

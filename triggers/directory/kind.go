@@ -149,24 +149,40 @@ type source struct {
 var _ triggers.Checker = (*source)(nil)
 
 // Check refuses a path that is not there: it is almost always a slip of the pen.
-func (s *source) Check(context.Context) error {
-	refuse := func(code, message string) error {
-		return &graph.Invalid{Problems: []graph.Problem{{Path: "dir_path", Code: code, Message: message}}}
+func (s *source) Check(ctx context.Context) error { return answered(ctx, s.path, s.check) }
+
+// answered asks for something about a path, and gives up with ctx: a file server that
+// is gone may never answer. The goroutine that asks is left behind then.
+func answered(ctx context.Context, path string, ask func() error) error {
+	answer := make(chan error, 1)
+	go func() { answer <- ask() }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return refusePath(path + " does not answer; is it on a file server that is gone?")
 	}
+}
+
+func refusePath(message string) error {
+	return &graph.Invalid{Problems: []graph.Problem{{Path: "dir_path", Code: graph.CodeBadPath, Message: message}}}
+}
+
+func (s *source) check() error {
 	info, err := os.Stat(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return refuse(graph.CodeBadPath, fmt.Sprintf("%s does not exist; create it first", s.path))
+		return refusePath(s.path + " does not exist; create it first")
 	case err != nil:
-		return refuse(graph.CodeBadPath, troubleWith(s.path, err))
+		return refusePath(troubleWith(s.path, err))
 	case !info.IsDir() && !info.Mode().IsRegular():
-		return refuse(graph.CodeBadPath, s.path+" is neither a folder nor a file")
+		return refusePath(s.path + " is neither a folder nor a file")
 	case !info.IsDir():
 		return nil
 	}
 	d, err := openFolder(s.path)
 	if err != nil {
-		return refuse(graph.CodeBadPath, troubleWith(s.path, err))
+		return refusePath(troubleWith(s.path, err))
 	}
 	d.close()
 	return nil
@@ -180,6 +196,8 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 		files: map[string]*file{},
 	}
 	defer w.unwatch()
+	w.alarm = time.AfterFunc(patience, w.hangs)
+	defer w.alarm.Stop()
 	if err := w.load(ctx, from); err != nil {
 		return err
 	}

@@ -154,6 +154,7 @@ func (w *watch) list(ctx context.Context, d *folder) (evidence, empty bool, err 
 		return false, false, w.consider(ctx, w.only, false)
 	}
 	for {
+		w.alarm.Reset(patience)
 		names, err := d.file.Readdirnames(maxChanges)
 		for _, name := range names {
 			empty = false

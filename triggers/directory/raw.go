@@ -21,6 +21,9 @@ type rawWatcher struct {
 	fd   int
 	done chan struct{}
 
+	// mu guards users. It is never held while the kernel is asked: a file server that
+	// is gone may not answer, and the hints of all others go through it. The hub adds
+	// and removes one at a time.
 	mu    sync.RWMutex
 	users map[int][]*hints // by watch descriptor; two paths may lead to one folder
 }
@@ -41,31 +44,36 @@ func (r *rawWatcher) close() {
 }
 
 func (r *rawWatcher) add(dir string, to *hints) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	wd, err := unix.InotifyAddWatch(r.fd, dir, rawMask)
 	if err != nil {
 		return 0, fmt.Errorf("add an inotify watch: %w", err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.users[wd] = append(r.users[wd], to)
 	return wd, nil
 }
 
 func (r *rawWatcher) remove(wd int, to *hints) {
+	if r.forget(wd, to) {
+		_, _ = unix.InotifyRmWatch(r.fd, uint32(wd)) // gone already if the folder is
+	}
+}
+
+// forget tells whether it was the last user of the descriptor.
+func (r *rawWatcher) forget(wd int, to *hints) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	users := r.users[wd]
+	users, known := r.users[wd]
 	if i := slices.Index(users, to); i >= 0 {
 		users = slices.Delete(users, i, i+1)
 	}
 	if len(users) > 0 {
 		r.users[wd] = users
-		return
+		return false
 	}
-	if _, known := r.users[wd]; known {
-		delete(r.users, wd)
-		_, _ = unix.InotifyRmWatch(r.fd, uint32(wd)) // gone already if the folder is
-	}
+	delete(r.users, wd)
+	return known
 }
 
 // read sorts events until the descriptor is closed.

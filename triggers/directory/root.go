@@ -31,9 +31,15 @@ type folder struct {
 	network string // the type of a network file system, or empty
 }
 
-// openFolder opens dir for reading.
+// openFolder opens dir for reading. Opening anything else, such as a pipe, could wait
+// for ever.
 func openFolder(dir string) (*folder, error) {
-	f, err := os.Open(dir)
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if errors.Is(err, unix.ENOTDIR) {
+		if _, there := os.Stat(dir); there == nil {
+			return nil, fmt.Errorf("%s %w", dir, errNotFolder)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -41,10 +47,6 @@ func openFolder(dir string) (*folder, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		f.Close()
 		return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		f.Close()
-		return nil, fmt.Errorf("%s %w", dir, errNotFolder)
 	}
 	d := &folder{file: f, dev: uint64(st.Dev), ino: st.Ino} //nolint:unconvert // Dev is 32 bits wide elsewhere
 	var sx unix.Statx_t

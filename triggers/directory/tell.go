@@ -24,6 +24,11 @@ func (w *watch) failed(t *trouble) {
 	w.health(triggers.Failing, troubleWith(w.dir, t.err))
 }
 
+// hangs is called by the alarm, beside the goroutine that hangs.
+func (w *watch) hangs() {
+	w.health(triggers.Failing, fmt.Sprintf("%s has not answered for %s; is it on a file server that is gone?", w.path, patience))
+}
+
 // tell reports how well the folder can be watched.
 func (w *watch) tell() {
 	var reasons []string

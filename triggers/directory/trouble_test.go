@@ -65,6 +65,17 @@ func TestTrouble(t *testing.T) {
 		w.expect("closed a.dat")
 	})
 
+	t.Run("a_pipe_in_place_of_the_folder_shows_and_stops_nobody", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"event_names":["closed"]`)
+		w.must(os.Remove(w.dir))
+		w.must(syscall.Mkfifo(w.dir, 0o600))
+		w.trigger(triggers.Failing, "not a folder")
+		w.must(os.Remove(w.dir))
+		w.mkdir(w.dir)
+		w.trigger(triggers.Active, "")
+	})
+
 	t.Run("a_folder_gone_while_nobody_watched_keeps_its_inventory", func(t *testing.T) {
 		w := newWorld(t)
 		w.write("old.dat", "1")

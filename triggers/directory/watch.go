@@ -20,6 +20,8 @@ const (
 	// rootEvery is how often a missing folder is looked for; it doubles up to rootMax.
 	rootEvery = 250 * time.Millisecond
 	rootMax   = 5 * time.Second
+	// patience is how long the folder may take to answer before people are told.
+	patience = 30 * time.Second
 	// breath is how long hints that are not urgent are collected.
 	breath = 20 * time.Millisecond
 )
@@ -50,9 +52,11 @@ type watch struct {
 	skipped  int   // files that the look could not stat
 	skipErr  error // the first reason
 
-	nextLook time.Time // everything
-	lastLook time.Time // when the last look at everything ended
-	lastTake time.Time // when hints were taken last
+	alarm    *time.Timer // runs while the folder is asked something
+	turned   time.Time   // when the last turn began
+	nextLook time.Time   // everything
+	lastLook time.Time   // when the last look at everything ended
+	lastTake time.Time   // when hints were taken last
 }
 
 func splitPath(p string) (dir, name string) { return filepath.Dir(p), filepath.Base(p) }
@@ -97,6 +101,13 @@ func (w *watch) next() time.Time {
 
 // turn does what is to be done now. What hints told goes out first.
 func (w *watch) turn(ctx context.Context) error {
+	w.alarm.Reset(patience)
+	defer w.alarm.Stop()
+	now := time.Now()
+	if step := stepped(w.turned, now); step.Abs() > time.Second {
+		w.shift(step)
+	}
+	w.turned = now
 	if err := w.heed(ctx); err != nil {
 		return err
 	}
@@ -115,6 +126,25 @@ func (w *watch) turn(ctx context.Context) error {
 		return err
 	}
 	return w.flush(ctx)
+}
+
+// stepped is by how much the clock was set between two instants.
+func stepped(from, to time.Time) time.Duration {
+	if from.IsZero() {
+		return 0
+	}
+	return to.Round(0).Sub(from.Round(0)) - to.Sub(from) // the latter by the monotonic clock
+}
+
+// shift moves what was measured with the clock as it was before it was set.
+func (w *watch) shift(step time.Duration) {
+	w.waits = nil
+	for name, f := range w.files {
+		if f.queued = false; f.owed != 0 {
+			f.since += int64(step)
+			w.await(name, f)
+		}
+	}
 }
 
 // heed looks at the names that hints told of.
