@@ -79,6 +79,7 @@ func TestRetry_ends_with_the_last_error_when_they_are_used_up(t *testing.T) {
 		if diff := cmp.Diff([]*graph.Error{want, want, want}, []*graph.Error{g.Error, e.Error, last.Error}); diff != "" {
 			t.Error(diff)
 		}
+		synctest.Wait() // released comes after stored
 		for id, keep := range p.released {
 			if !keep {
 				t.Errorf("the directory of failed attempt %s is not kept", id)
