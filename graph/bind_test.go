@@ -26,7 +26,7 @@ inputs:
   mode: {enum: [fast, exact, 3], default: fast}
   when: {type: string, format: date, default: "2024-01-31"}
   tags: {type: array, items: {type: string, minLength: 2, maxLength: 4, pattern: "^[a-z]+$"}, minItems: 1, maxItems: 3, uniqueItems: true, default: [ab]}
-  roi: {type: object, properties: {x: {type: integer}, y: {$ref: "#/properties/x"}}, required: [x], additionalProperties: false, default: {x: 1}}
+  roi: {type: object, properties: {x: {type: integer}, y: {type: integer}}, required: [x], additionalProperties: false, default: {x: 1}}
   any: {default: null}
   either: {anyOf: [{type: integer}, {type: string, minLength: 3}], default: 1}
   fixed: {const: 7, default: 7}

@@ -51,7 +51,7 @@ func TestEval_a_part_is_worth_the_same_inside_a_larger_expression(t *testing.T) 
 }
 
 func evalExpr(expr string) (any, error) {
-	tpl, err := CompileExpr(expr, exprEnv())
+	tpl, err := compileExpr(expr, exprEnv())
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func TestEval_gives_the_same_again_and_again(t *testing.T) {
 		`values(groupBy(l, #))`:             []any{[]any{int64(1), int64(1)}, []any{"1"}, []any{int64(2)}, []any{true}},
 		`map(toPairs(groupBy(l, #)), #[0])`: []any{int64(1), "1", int64(2), true},
 	} {
-		tpl, err := CompileExpr(expr, env)
+		tpl, err := compileExpr(expr, env)
 		if err != nil {
 			t.Errorf("%s: %v", expr, err)
 			continue

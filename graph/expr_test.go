@@ -23,6 +23,15 @@ func exprVars() map[string]any {
 	}
 }
 
+// compileExpr compiles a bare expression, without ${{ }}.
+func compileExpr(src string, env Env) (*Template, error) {
+	p, problem := newCompiler(env, nil).compile(src)
+	if problem != nil {
+		return nil, &Invalid{Problems: []Problem{{Code: problem.code, Message: problem.message}}}
+	}
+	return &Template{root: p, typ: p.typ}, nil
+}
+
 func TestEval(t *testing.T) {
 	for expr, want := range map[string]any{
 		// integers stay integers
@@ -78,7 +87,7 @@ func TestEval(t *testing.T) {
 		`{a: {b: n}}`: map[string]any{"a": map[string]any{"b": int64(4)}}, `[n, [s]]`: []any{int64(4), []any{"scan"}},
 		`{"k": n}.k`: int64(4), `let y = n; y + 1`: int64(5), `ok ? 1 : "b"`: int64(1), `1 < n < 9`: true, `not ok || n > 3`: true, `n == 4.0`: true,
 	} {
-		tpl, err := CompileExpr(expr, exprEnv())
+		tpl, err := compileExpr(expr, exprEnv())
 		if err != nil {
 			t.Errorf("%s: %v", expr, err)
 			continue
@@ -132,7 +141,7 @@ func TestEval_errors(t *testing.T) {
 		`a.list[0].x`:                `a.list[0] is a number and has no key "x"`,
 		`a.list[n - 4].x`:            `a.list[…] is a number and has no key "x"`,
 	} {
-		tpl, err := CompileExpr(expr, exprEnv())
+		tpl, err := compileExpr(expr, exprEnv())
 		if err != nil {
 			t.Errorf("%s: %v", expr, err)
 			continue
@@ -145,7 +154,7 @@ func TestEval_errors(t *testing.T) {
 	}
 }
 
-func TestCompileExpr_refuses(t *testing.T) {
+func TestCompile_refuses(t *testing.T) {
 	for expr, want := range map[string]string{
 		``:                        `the expression is empty`,
 		`1 +`:                     `the expression ends too early`,
@@ -173,7 +182,7 @@ func TestCompileExpr_refuses(t *testing.T) {
 		`let join = 1; join`:      `cannot redeclare function join`,
 		`12345678901234567890123`: `invalid integer literal: strconv.ParseInt: parsing "12345678901234567890123": value out of range`,
 	} {
-		_, err := CompileExpr(expr, exprEnv())
+		_, err := compileExpr(expr, exprEnv())
 		var invalid *Invalid
 		if !errors.As(err, &invalid) || invalid.Problems[0].Message != want {
 			t.Errorf("%s: %v\nwant %s", expr, err, want)
@@ -224,7 +233,7 @@ func TestEval_bounds_what_it_costs(t *testing.T) {
 		"text around":        `"x" + reduce(1..60, #acc + "y" + #acc, "a")`,
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-			tpl, err := CompileExpr(expr, Env{"big": Array, "text": String})
+			tpl, err := compileExpr(expr, Env{"big": Array, "text": String})
 			if err != nil {
 				if !strings.Contains(err.Error(), "more than 2000 parts") && !strings.Contains(err.Error(), "longer than") {
 					t.Error(err)
@@ -253,7 +262,7 @@ func TestEval_allows_ordinary_work(t *testing.T) {
 		`len(split(trim(text), "\n"))`,
 		`text matches "(?m)^converged"`,
 	} {
-		tpl, err := CompileExpr(expr, Env{"rows": Array, "text": String})
+		tpl, err := compileExpr(expr, Env{"rows": Array, "text": String})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +273,7 @@ func TestEval_allows_ordinary_work(t *testing.T) {
 }
 
 func TestEvalError_shows_the_beginning_of_a_long_expression(t *testing.T) {
-	tpl, err := CompileExpr("a.zz"+strings.Repeat(" + é", 300), Env{"a": Any, "é": Any})
+	tpl, err := compileExpr("a.zz"+strings.Repeat(" + é", 300), Env{"a": Any, "é": Any})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +287,7 @@ func TestEvalError_shows_the_beginning_of_a_long_expression(t *testing.T) {
 func TestEval_leaves_its_variables_alone(t *testing.T) {
 	vars := exprVars()
 	for _, expr := range []string{`sort(l)`, `reverse(l)`, `concat(l, l)`, `map(l, #)`, `l`, `a`, `uniq(l)`, `sortBy(l, -#)`, `[l, a]`} {
-		tpl, err := CompileExpr(expr, exprEnv())
+		tpl, err := compileExpr(expr, exprEnv())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +309,7 @@ func FuzzExpression(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		tpl, err := CompileExpr(src, exprEnv())
+		tpl, err := compileExpr(src, exprEnv())
 		if err != nil {
 			return
 		}

@@ -163,15 +163,9 @@ func (b *builder) glob(t *tree, at string) {
 	}
 	if problem := relativeFile(s); problem != "" {
 		b.problem(t, at, CodeBadPath, "%s", problem)
-	} else if !ValidGlob(s) {
+	} else if _, err := path.Match(s, ""); err != nil {
 		b.problem(t, at, CodeBadValue, "%s is not a glob: a [ has no end", quote(s))
 	}
-}
-
-// ValidGlob tells whether Match understands pattern.
-func ValidGlob(pattern string) bool {
-	_, err := path.Match(pattern, "")
-	return err == nil
 }
 
 // Match tells whether a path with slashes fits a glob: * ? [a-z] stay within one

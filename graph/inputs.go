@@ -70,6 +70,13 @@ func (b *builder) schema(t *tree, path string) bool {
 	good := true
 	for _, m := range t.members {
 		at := join(path, m.key)
+		if m.key == "$ref" || m.key == "$defs" {
+			// Few of them double what has to be looked at so often that checking a
+			// value would never end.
+			b.problemAt(m.pos, at, CodeSchema, "schemas are written out; in YAML, an &anchor and its *alias repeat one")
+			good = false
+			continue
+		}
 		below, known := schemaKeyword(m.key)
 		if !known {
 			b.problemAt(m.pos, at, CodeUnknownKey, "JSON Schema has no key %s%s", quote(m.key), didYouMean(m.key, schemaKeywords()))
@@ -87,8 +94,6 @@ func (b *builder) schemaKey(m member, at string) bool {
 	switch {
 	case m.key == "format" && !slices.Contains(formats(), s):
 		b.problem(m.value, at, CodeSchema, "there is no format %s%s", b.shown(m.value), didYouMean(s, formats()))
-	case m.key == "$ref" && !strings.HasPrefix(s, "#"):
-		b.problem(m.value, at, CodeSchema, "a $ref stays inside its input: #/$defs/NAME")
 	case m.key == "type" && m.value.kind == kindList:
 		good := true
 		for i, it := range m.value.items {
@@ -137,7 +142,7 @@ func schemaKeyword(key string) (schemaShape, bool) {
 	case "items", "contains", "additionalProperties", "propertyNames", "not", "if", "then", "else",
 		"unevaluatedItems", "unevaluatedProperties":
 		return shapeOne, true
-	case "properties", "patternProperties", "dependentSchemas", "$defs":
+	case "properties", "patternProperties", "dependentSchemas":
 		return shapeMap, true
 	case "prefixItems", "allOf", "anyOf", "oneOf":
 		return shapeList, true
@@ -153,7 +158,7 @@ func schemaKeywords() []string {
 		"items", "prefixItems", "contains", "minContains", "maxContains", "minItems", "maxItems", "uniqueItems", "unevaluatedItems",
 		"properties", "required", "additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties",
 		"minProperties", "maxProperties", "dependentRequired", "dependentSchemas",
-		"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$ref", "$defs",
+		"allOf", "anyOf", "oneOf", "not", "if", "then", "else",
 	}
 }
 

@@ -17,25 +17,24 @@ type Problem struct {
 
 // The codes of problems.
 const (
-	CodeSyntax       = "syntax"           // not YAML or JSON
-	CodeUnknownKey   = "unknown_key"      // a key that means nothing here
-	CodeDuplicateKey = "duplicate_key"    // the same key or name twice
-	CodeWrongType    = "wrong_type"       // text where a number belongs …
-	CodeMissing      = "missing"          // a required key
-	CodeBadName      = "bad_name"         // names follow a pattern
-	CodeBadValue     = "bad_value"        // right type, impossible content
-	CodeBadPath      = "bad_path"         // absolute, or leaves the directory
-	CodeNumberRange  = "number_range"     // cannot be kept exactly
-	CodeBody         = "body"             // none or several of run, bash, python
-	CodeInclude      = "include"          // a file that is not packed
-	CodeUnknownName  = "unknown_name"     // no such electron, input, output, variable
-	CodeCycle        = "cycle"            // electrons wait for each other
-	CodeExpression   = "expression"       // does not compile or has the wrong type
-	CodeInput        = "input"            // a value does not fit the declared input
-	CodeMissingInput = "missing_input"    // no value and no default
-	CodeTooLarge     = "too_large"        // a limit of this package
-	CodeSchema       = "schema"           // an input's schema is not JSON Schema
-	CodeSkipped      = "skipped_electron" // a value of an electron that did not run
+	CodeSyntax       = "syntax"        // not YAML or JSON
+	CodeUnknownKey   = "unknown_key"   // a key that means nothing here
+	CodeDuplicateKey = "duplicate_key" // the same key or name twice
+	CodeWrongType    = "wrong_type"    // text where a number belongs …
+	CodeMissing      = "missing"       // a required key
+	CodeBadName      = "bad_name"      // names follow a pattern
+	CodeBadValue     = "bad_value"     // right type, impossible content
+	CodeBadPath      = "bad_path"      // absolute, or leaves the directory
+	CodeNumberRange  = "number_range"  // cannot be kept exactly
+	CodeBody         = "body"          // none or several of run, bash, python
+	CodeInclude      = "include"       // a file that is not packed
+	CodeUnknownName  = "unknown_name"  // no such electron, input, output, variable
+	CodeCycle        = "cycle"         // electrons wait for each other
+	CodeExpression   = "expression"    // does not compile or has the wrong type
+	CodeInput        = "input"         // a value does not fit the declared input
+	CodeMissingInput = "missing_input" // no value and no default
+	CodeTooLarge     = "too_large"     // a limit of this package
+	CodeSchema       = "schema"        // an input's schema is not JSON Schema
 )
 
 func (p Problem) String() string {

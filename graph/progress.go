@@ -46,10 +46,7 @@ type node struct {
 
 // NewProgress returns the state of a dispatch that has not begun.
 func NewProgress(l *Lattice) *Progress {
-	p := &Progress{lattice: l, dag: l.dag, node: make([]node, len(l.Electrons))}
-	if p.dag == nil {
-		p.dag = newDAG(l.Electrons)
-	}
+	p := &Progress{lattice: l, dag: l.edges(), node: make([]node, len(l.Electrons))}
 	for i := range l.Electrons {
 		p.node[i].waits = int32(len(l.Electrons[i].Needs))
 	}
@@ -147,9 +144,6 @@ func (p *Progress) CancelAll() []Skip {
 	}
 	return skipped
 }
-
-// Stopping tells whether nothing new will start: on_failure: stop, or CancelAll.
-func (p *Progress) Stopping() bool { return p.stopped || p.cancelled }
 
 // Of returns where electron i stands.
 func (p *Progress) Of(i int) Status { return p.node[i].phase.status() }

@@ -104,15 +104,6 @@ func CompileTemplate(v any, env Env) (*Template, error) {
 	return t, b.problems.err()
 }
 
-// CompileExpr compiles a bare expression, without ${{ }}.
-func CompileExpr(src string, env Env) (*Template, error) {
-	p, problem := newCompiler(env, nil).compile(src)
-	if problem != nil {
-		return nil, &Invalid{Problems: []Problem{{Code: problem.code, Message: problem.message}}}
-	}
-	return &Template{root: p, typ: p.typ}, nil
-}
-
 // Type is what the value is known to be, Any when that shows at run time.
 func (t *Template) Type() Type { return t.typ }
 

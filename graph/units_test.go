@@ -105,7 +105,4 @@ func TestMatch(t *testing.T) {
 			t.Errorf("%s %s: %v", c.pattern, c.name, got)
 		}
 	}
-	if ValidGlob("a[") || !ValidGlob("**/[a-z]*.py") {
-		t.Error("globs are misjudged")
-	}
 }
