@@ -218,3 +218,75 @@ func TestNormalize_changes_only_what_is_not_JSON(t *testing.T) {
 		t.Error("the value given was changed")
 	}
 }
+
+func TestTemplate_one_expression_keeps_its_value_and_text_is_put_together(t *testing.T) {
+	both, err := CompileTemplate([]any{"${{ x }}", "<${{ x }}|${{ y }}$${{ x }}>", map[string]any{"k": "${{ y }}"}}, Env{"x": Any, "y": Any})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		x, y := jsonValues().Draw(t, "x"), jsonValues().Draw(t, "y")
+		got, err := both.Eval(map[string]any{"x": x, "y": y})
+		want := []any{x, "<" + asText(x) + "|" + asText(y) + "${{ x }}>", map[string]any{"k": y}}
+		if diff := cmp.Diff(any(want), got); err != nil || diff != "" {
+			t.Fatalf("%v\n%s", err, diff)
+		}
+	})
+}
+
+// asText is what a value is inside text.
+func asText(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	raw, err := Canonical(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+func TestLattice_the_kind_of_reference_decides_what_a_skipped_electron_takes_along(t *testing.T) {
+	kinds := map[string]struct {
+		spec string
+		runs bool
+	}{
+		"by result":         {`args: {v: "${{ electrons.a.result }}"}`, false},
+		"by file":           {`args: {v: "${{ electrons.a.files.f }}"}`, false},
+		"by stdout in text": {`env: {V: "x ${{ electrons.a.stdout }}"}`, false},
+		"by condition":      {`if: "${{ electrons.a.result == 1 }}"`, false},
+		"?? is not enough":  {`args: {v: "${{ electrons.a.result ?? 1 }}"}`, false},
+		"one of two":        {`args: {v: "${{ electrons.a?.result }}", w: "${{ electrons.a.result }}"}`, false},
+		"optional":          {`args: {v: "${{ electrons.a?.result }}"}`, true},
+		"optional deeper":   {`args: {v: "${{ electrons.a?.result.x.y }}"}`, true},
+		"optional file":     {`args: {v: "${{ electrons.a?.files.f }}"}`, true},
+		"in a condition":    {`if: "${{ electrons.a?.result == nil }}"`, true},
+		"order":             {`wait_for: [a]`, true},
+		"order and option":  {`wait_for: [a], args: {v: "${{ electrons.a?.result ?? 2 }}"}`, true},
+		"order and data":    {`wait_for: [a], args: {v: "${{ electrons.a.result }}"}`, false},
+	}
+	for name, c := range kinds {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			l := mustParse(t, "lattice: x\nelectrons:\n  a: {run: [ls], if: false, outputs: {f: f}}\n  b: {run: [ls], "+c.spec+"}\n  c: {run: [ls], wait_for: [b]}\n  d: {run: [ls], args: {v: \"${{ electrons.b.result }}\"}}\n")
+			p := NewProgress(l)
+			ready, skipped := p.Skip(0, ReasonCondition)
+			if c.runs {
+				if !slices.Equal(ready, []int{1}) || len(skipped) != 0 {
+					t.Fatalf("%v %v", ready, skipped)
+				}
+				s := Scope{Electrons: map[string]*Outcome{"a": nil}}
+				if ok, err := l.Condition(1, s); err != nil || !ok {
+					t.Errorf("%v %v", ok, err)
+				}
+				if _, err := l.Resolve(1, s); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			want := []Skip{{1, Skipped, ReasonUpstreamSkipped}, {3, Skipped, ReasonUpstreamSkipped}}
+			if diff := cmp.Diff(want, skipped); diff != "" || !slices.Equal(ready, []int{2}) {
+				t.Errorf("%v\n%s", ready, diff)
+			}
+		})
+	}
+}
