@@ -6,11 +6,13 @@
 // When the gate has nothing to wait for, its decisions travel with the batch and
 // both are one transaction.
 //
-// The Manager owns one goroutine per trigger, which runs its source; Emit is called
-// from it. A source that waits for an instant has none meanwhile (see Until). Events that wait for something (a slot, a full batch, the end of a pause)
-// are rows with a reason. When what they wait for may have come, the trigger's gate
-// is kicked: a short-lived goroutine of the manager decides again and leaves. Both
-// work on the gate's state under its mutex. When Manager.Run returns, none is alive.
+// The Manager owns the goroutines: one for each source that has something to do, from
+// which Emit is called; a source that waits, for an instant or a hint, has none (see
+// Until). Events that wait for something (a slot, a full batch, the end of a pause) are
+// rows with a reason. When what they wait for may have come, the trigger's gate is
+// kicked: a short-lived goroutine decides again and leaves. Both work on the gate's
+// state under its mutex. When Manager.Run returns none is alive, but those that hang
+// in a call to the system; what these do when they come back is refused.
 //
 // A trigger's states:
 //

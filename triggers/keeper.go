@@ -3,6 +3,7 @@ package triggers
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,10 @@ type keeper struct {
 		sync.Mutex
 		running, again, stopped bool
 		timer                   *time.Timer // of the gate
-		next                    *time.Timer // of the source
+
+		source sourceState
+		hinted bool        // wake was called while the source ran
+		next   *time.Timer // of the source
 	}
 
 	renewal sync.Once     // what happens when the ledger knows another revision
@@ -84,6 +88,7 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 		trigger: t, plan: p, paused: t.State == Paused,
 	}
 	p.trim()
+	k.kick.source = sourceWaits // to be run
 	k.ctx, k.cancel = context.WithCancel(m.ctx)
 	k.health.state, k.health.reason = t.State, t.Reason
 	if t.State == Paused {
@@ -127,9 +132,23 @@ func (k *keeper) stop() (gone <-chan struct{}) {
 	all := make(chan struct{})
 	go func() {
 		k.work.Wait()
+		k.closeSource()
 		close(all)
 	}()
 	return all
+}
+
+func (k *keeper) closeSource() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.plan == nil {
+		return
+	}
+	if c, ok := k.plan.made.Source.(io.Closer); ok {
+		if err := c.Close(); err != nil {
+			k.m.opts.Log.Error().Str(keyTrigger, k.name).Err(err).Msg("source not closed")
+		}
+	}
 }
 
 // decideSoon kicks the gate. It never blocks.

@@ -128,7 +128,7 @@ func (m *Manager) start(t Trigger, p *plan) *keeper {
 	m.keepers[t.ID] = k
 	// What waited before this process was there may have nothing to wait for now.
 	k.decideSoon()
-	k.work.Go(k.run)
+	k.runNow()
 	return k
 }
 

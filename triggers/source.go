@@ -14,8 +14,11 @@ import (
 // state up to date: with an empty cursor it takes its baseline and emits it, even
 // when it holds nothing, so that registration can answer.
 //
-// A source that only waits for an instant need not keep a goroutine for that: it
-// returns Until(t), and is run again then from the state it has emitted.
+// A source that only waits need not keep a goroutine for that: it returns Until(t), and
+// is run again then, or as soon as somebody calls From.Wake. It may keep what it knows
+// from one run to the next; if it holds anything that has to be given back it is an
+// io.Closer, which is closed once when it will not run any more. After any other error
+// Run begins anew, from the stored state.
 type Source interface {
 	Run(ctx context.Context, from From, emit Emit) error
 }
@@ -33,6 +36,11 @@ type From struct {
 	Cursor   json.RawMessage                                       // nil at first
 	Entities func(ctx context.Context, f func(Change) error) error // the stored inventory, in order of Key
 	Health   func(State, string)                                   // reports active, degraded or failing with a reason; cheap when nothing changed
+
+	// Wake ends the waiting of a source that has returned Until; called during Run,
+	// it makes that be followed by another. It never blocks, any goroutine may call
+	// it at any time, and it is the same in all runs.
+	Wake func()
 }
 
 // Emit saves a batch; nil means that it is durable. After an error nothing of the

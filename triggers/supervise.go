@@ -33,7 +33,7 @@ func (k *keeper) run() {
 	var until *UntilError
 	if errors.As(err, &until) {
 		k.backoff = 0
-		k.runIn(time.Until(until.At))
+		k.runIn(time.Until(until.At), sourceWaits)
 		return
 	}
 	if errors.Is(err, ErrRevised) {
@@ -45,23 +45,63 @@ func (k *keeper) run() {
 		k.backoff = 0
 	}
 	k.backoff = min(max(2*k.backoff, backoffMin), backoffMax)
-	k.runIn(k.backoff/2 + rand.N(k.backoff/2+1))
+	k.runIn(k.backoff/2+rand.N(k.backoff/2+1), sourceFailed)
 }
 
+// sourceState is what a source does between two runs.
+type sourceState uint8
+
+const (
+	sourceRuns sourceState = iota
+	sourceWaits
+	sourceFailed // hints do not shorten the back-off
+)
+
 // runIn runs the source after d. Nothing of the trigger's lives until then.
-func (k *keeper) runIn(d time.Duration) {
+func (k *keeper) runIn(d time.Duration, state sourceState) {
 	k.kick.Lock()
 	defer k.kick.Unlock()
-	if k.kick.stopped {
-		return
-	}
-	k.kick.next = time.AfterFunc(max(d, 0), func() {
-		k.kick.Lock()
-		defer k.kick.Unlock()
-		if !k.kick.stopped {
-			k.work.Go(k.run)
+	switch {
+	case k.kick.stopped:
+	case state == sourceWaits && (k.kick.hinted || d <= 0):
+		k.begin()
+	default:
+		k.kick.source = state
+		if k.kick.next == nil {
+			k.kick.next = time.AfterFunc(d, k.runNow)
+		} else {
+			k.kick.next.Reset(d)
 		}
-	})
+	}
+}
+
+// runNow runs the source if it doesn't run.
+func (k *keeper) runNow() {
+	k.kick.Lock()
+	defer k.kick.Unlock()
+	if !k.kick.stopped && k.kick.source != sourceRuns {
+		k.begin()
+	}
+}
+
+// hint is From.Wake of the trigger's source.
+func (k *keeper) hint() {
+	k.kick.Lock()
+	defer k.kick.Unlock()
+	switch {
+	case k.kick.stopped:
+	case k.kick.source == sourceWaits:
+		k.kick.next.Stop()
+		k.begin()
+	default:
+		k.kick.hinted = true
+	}
+}
+
+// begin starts the goroutine of the source. k.kick is held.
+func (k *keeper) begin() {
+	k.kick.source, k.kick.hinted = sourceRuns, false
+	k.work.Go(k.run)
 }
 
 // watch runs the source once.
@@ -74,6 +114,7 @@ func (k *keeper) watch(ctx context.Context) error {
 		Cursor:   cursor,
 		Entities: func(ctx context.Context, f func(Change) error) error { return k.m.ledger.Entities(ctx, k.id, f) },
 		Health:   k.report,
+		Wake:     k.hint,
 	}
 	if err := source.Run(ctx, from, k.emit); err != nil {
 		return err

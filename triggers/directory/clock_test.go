@@ -61,7 +61,7 @@ func TestHangs_is_told_while_the_folder_does_not_answer(t *testing.T) {
 		var states []triggers.State
 		dead := make(chan struct{})
 		w := &watch{
-			config: config{path: "/in"}, hints: newHints(), nextLook: time.Now().Add(24 * time.Hour),
+			config: &config{path: "/in"}, nextLook: time.Now().Add(24 * time.Hour),
 			health: func(s triggers.State, _ string) { states = append(states, s) },
 		}
 		w.batch.Cursor = []byte("{}")

@@ -24,7 +24,9 @@
 // An expression that needs one of those makes the firing rejected, with the reason,
 // rather than run on a path that does not exist.
 //
-// Goroutines: one per trigger, the manager's, in Run. Two more for the shared
-// descriptors, owned by the hub: they start with the first watch and have ended when
-// the last Run has returned. They do nothing but sort hints into maps.
+// Goroutines: the manager's, in Run, while there is something to do; a trigger that
+// waits for hints has none. Two more for the shared descriptors, owned by the hub: they
+// start with the first watch and have ended with the last. They do nothing but sort
+// hints into maps. At registration one asks whether the path is there, and is left
+// behind when nobody answers.
 package directory

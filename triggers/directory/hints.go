@@ -16,28 +16,34 @@ type hint struct {
 // order of first mention. Writers are the hub's goroutines, the reader is the
 // trigger's.
 type hints struct {
-	wake chan struct{} // one slot, no data: a file was closed, or hints were lost
-	soft chan struct{} // the same for the rest, which may be collected a little
+	wake func() // runs the source; see triggers.From
 
 	mu     sync.Mutex
+	rung   urgency // what the source was woken for since the last take
 	list   []hint
 	at     map[string]int
 	rescan bool // something was lost: look at everything
 	moved  bool // the folder itself went away: watch it anew
 }
 
-func newHints() *hints {
-	return &hints{wake: make(chan struct{}, 1), soft: make(chan struct{}, 1)}
-}
+// urgency says how soon hints have to be taken.
+type urgency uint8
+
+const (
+	idle   urgency = iota // there are none
+	soft                  // they may be collected a little
+	urgent                // a file was closed, or hints were lost
+)
 
 // add notes a name.
 func (h *hints) add(name string, closed bool) {
+	u := soft
+	if closed {
+		u = urgent
+	}
+	defer h.ring(u)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	bell := h.soft
-	if closed {
-		bell = h.wake
-	}
 	i, known := h.at[name]
 	switch {
 	case known:
@@ -51,22 +57,32 @@ func (h *hints) add(name string, closed bool) {
 		h.at[name] = len(h.list)
 		h.list = append(h.list, hint{name, closed})
 	}
-	ring(bell)
 }
 
 // lose notes that hints were lost, and whether the folder itself is gone.
 func (h *hints) lose(moved bool) {
+	defer h.ring(urgent)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rescan, h.moved = true, h.moved || moved
-	ring(h.wake)
 }
 
-func ring(bell chan struct{}) {
-	select {
-	case bell <- struct{}{}:
-	default: // it is awake
+// ring wakes the source unless it was for something as urgent.
+func (h *hints) ring(u urgency) {
+	h.mu.Lock()
+	first := u > h.rung
+	h.rung = max(h.rung, u)
+	h.mu.Unlock()
+	if first {
+		h.wake()
 	}
+}
+
+// waiting says how urgent the hints are that were not taken yet.
+func (h *hints) waiting() urgency {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rung
 }
 
 // take empties the collection.
@@ -74,6 +90,6 @@ func (h *hints) take() (list []hint, rescan, moved bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	list, rescan, moved = h.list, h.rescan, h.moved
-	h.list, h.at, h.rescan, h.moved = nil, nil, false, false
+	h.list, h.at, h.rescan, h.moved, h.rung = nil, nil, false, false, idle
 	return list, rescan, moved
 }

@@ -144,6 +144,7 @@ func (c *config) scope() string {
 type source struct {
 	hub *hub
 	config
+	kept *watch // between two runs
 }
 
 var _ triggers.Checker = (*source)(nil)
@@ -188,18 +189,41 @@ func (s *source) check() error {
 	return nil
 }
 
-// Run watches until ctx ends.
+// Run does what there is to do. What it knows is kept until the next time, unless an
+// error came between what it knows and what is stored.
 func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
-	w := &watch{
-		config: s.config, hub: s.hub, hints: newHints(), health: from.Health, emit: emit,
-		rules: rules{want: s.want, minSize: s.minSize, settle: s.settle},
-		files: map[string]*file{},
+	w := s.kept
+	s.kept = nil
+	if w == nil {
+		w = &watch{
+			config: &s.config, hub: s.hub, health: from.Health, files: map[string]*file{},
+			rules: rules{want: s.want, minSize: s.minSize, settle: s.settle},
+		}
+		w.hints.wake = from.Wake
+		if err := w.load(ctx, from); err != nil {
+			return err
+		}
 	}
-	defer w.unwatch()
-	w.alarm = time.AfterFunc(patience, w.hangs)
+	defer func() {
+		if s.kept == nil {
+			w.unwatch()
+		}
+	}()
+	w.emit, w.alarm = emit, time.AfterFunc(patience, w.hangs)
 	defer w.alarm.Stop()
-	if err := w.load(ctx, from); err != nil {
+	next, err := w.work(ctx)
+	if err != nil {
 		return err
 	}
-	return w.loop(ctx)
+	s.kept = w
+	return triggers.Until(next)
+}
+
+// Close ends the hints.
+func (s *source) Close() error {
+	if s.kept != nil {
+		s.kept.unwatch()
+		s.kept = nil
+	}
+	return nil
 }

@@ -205,7 +205,7 @@ func (w *watch) rewatch() {
 	if w.mode == modePoll {
 		return
 	}
-	watched, err := w.hub.watch(w.dir, w.hints, w.want.has(closed), w.want.has(created|ready))
+	watched, err := w.hub.watch(w.dir, &w.hints, w.want.has(closed), w.want.has(created|ready))
 	if err != nil {
 		w.blind = err
 		return

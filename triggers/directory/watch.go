@@ -26,14 +26,14 @@ const (
 	breath = 20 * time.Millisecond
 )
 
-// watch is one run of a source. It belongs to one goroutine.
+// watch is what a source knows while it works. It belongs to one goroutine at a time.
 type watch struct {
-	config
+	*config
 	rules  rules
 	hub    *hub
-	hints  *hints
+	hints  hints
 	health func(triggers.State, string)
-	emit   triggers.Emit
+	emit   triggers.Emit // of the run
 
 	place
 	cursor   cursor
@@ -52,7 +52,7 @@ type watch struct {
 	skipped  int   // files that the look could not stat
 	skipErr  error // the first reason
 
-	alarm    *time.Timer // runs while the folder is asked something
+	alarm    *time.Timer // of the run; set while the folder is asked something
 	turned   time.Time   // when the last turn began
 	nextLook time.Time   // everything
 	lastLook time.Time   // when the last look at everything ended
@@ -61,25 +61,25 @@ type watch struct {
 
 func splitPath(p string) (dir, name string) { return filepath.Dir(p), filepath.Base(p) }
 
-// loop looks, reports and waits, in turns.
-func (w *watch) loop(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+// work looks and reports, in turns, until there is nothing to do before an instant.
+func (w *watch) work(ctx context.Context) (time.Time, error) {
 	for {
+		if ctx.Err() != nil {
+			return time.Time{}, context.Cause(ctx)
+		}
 		if err := w.turn(ctx); err != nil {
-			return err
+			return time.Time{}, err
 		}
-		soft, until := w.hints.soft, w.next()
-		if rested := w.lastTake.Add(breath); time.Now().Before(rested) {
-			soft, until = nil, earlier(until, rested)
+		next := w.next()
+		switch w.hints.waiting() {
+		case urgent:
+			continue
+		case soft:
+			next = earlier(next, w.lastTake.Add(breath))
+		case idle:
 		}
-		timer.Reset(time.Until(until))
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-w.hints.wake:
-		case <-soft:
-		case <-timer.C:
+		if time.Now().Before(next) {
+			return next, nil
 		}
 	}
 }
@@ -149,11 +149,14 @@ func (w *watch) shift(step time.Duration) {
 
 // heed looks at the names that hints told of.
 func (w *watch) heed(ctx context.Context) error {
-	if w.baseline {
+	if w.baseline && !w.lost {
 		return nil // what was told meanwhile is looked at when the baseline is taken
 	}
-	list, rescan, moved := w.hints.take()
 	now := time.Now()
+	if w.hints.waiting() == soft && now.Before(w.lastTake.Add(breath)) {
+		return nil
+	}
+	list, rescan, moved := w.hints.take()
 	if len(list) > 0 {
 		w.lastTake = now
 	}

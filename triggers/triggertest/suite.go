@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -44,6 +45,7 @@ func (s Suite) Run(t *testing.T) {
 		{"run_again_it_goes_on_where_it_left_off", testResume},
 		{"it_reports_what_happened_while_it_did_not_run", testDowntime},
 		{"it_returns_the_error_of_emit_and_reports_again_what_was_not_saved", testRefused},
+		{"it_keeps_no_goroutine_while_it_waits", testWaits},
 		{"its_payloads_have_declared_fields_only", testPayload},
 	}
 	for _, tt := range tests {
@@ -75,10 +77,12 @@ type run struct {
 	stopped  bool  // Run has returned
 	late     bool  // emit was called after that
 	health   []triggers.State
+	wake     chan struct{} // one slot: the source asked to be run
+	waits    bool          // it has returned Until and was not run again
 }
 
 func (s Suite) begin(t *testing.T) *run {
-	r := &run{T: t, suite: s, fields: s.Fields(t), entities: map[string]triggers.Change{}, keys: map[string]bool{}}
+	r := &run{T: t, suite: s, fields: s.Fields(t), entities: map[string]triggers.Change{}, keys: map[string]bool{}, wake: make(chan struct{}, 1)}
 	return r
 }
 
@@ -152,17 +156,41 @@ func (r *run) start() (stop func(cause error) error) {
 
 // runs runs the source, again and again when it asks for that.
 func (r *run) runs(ctx context.Context, source triggers.Source) error {
+	if c, ok := source.(io.Closer); ok {
+		defer func() {
+			if err := c.Close(); err != nil {
+				r.Errorf("Close: %v", err)
+			}
+		}()
+	}
 	for {
+		r.setWaits(false)
 		err := source.Run(ctx, r.from(), r.emit)
 		var until *triggers.UntilError
 		if !errors.As(err, &until) {
 			return err
 		}
+		r.setWaits(true)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-r.wake:
 		case <-time.After(time.Until(until.At)):
 		}
+	}
+}
+
+func (r *run) setWaits(waits bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waits = waits
+}
+
+// ring is From.Wake.
+func (r *run) ring() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it is awake
 	}
 }
 
@@ -171,7 +199,7 @@ func (r *run) from() triggers.From {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	entities := slices.SortedFunc(maps.Values(r.entities), func(a, b triggers.Change) int { return slices.Compare(a.Key, b.Key) })
-	return triggers.From{Cursor: r.cursor, Health: r.report, Entities: func(_ context.Context, f func(triggers.Change) error) error {
+	return triggers.From{Cursor: r.cursor, Health: r.report, Wake: r.ring, Entities: func(_ context.Context, f func(triggers.Change) error) error {
 		for _, c := range entities {
 			if err := f(c); err != nil {
 				return err
@@ -317,6 +345,15 @@ func testRefused(r *run) {
 	r.mu.Unlock()
 	stop = r.start()
 	r.until("the event again", func() bool { return len(r.events) > 0 })
+	r.end(stop)
+}
+
+func testWaits(r *run) {
+	stop := r.start()
+	for range 2 {
+		r.until("it waits", func() bool { return r.waits })
+		r.happen()
+	}
 	r.end(stop)
 }
 
