@@ -69,6 +69,9 @@ func (e *Executor) Log(ctx context.Context, attempt, stream string) (*os.File, e
 		return nil, fmt.Errorf("%s of attempt %s: %w", stream, attempt, os.ErrNotExist)
 	}
 	runner.CloseAll(a.fds)
+	if !ok {
+		return nil, fmt.Errorf("%s of attempt %s: %w", stream, attempt, executors.ErrUnknown)
+	}
 	return nil, fmt.Errorf("%s of attempt %s: %s", stream, attempt, rep.Problem)
 }
 

@@ -49,7 +49,7 @@ func (e *Executor) link(ctx context.Context) (*link, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no runner answers: %w", err)
+			return nil, fmt.Errorf("no runner answers: %w%s", err, e.lastWords(spawned))
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
@@ -73,7 +73,10 @@ func nobodyThere(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, errLeaving)
 }
 
-var errLeaving = errors.New("the runner hung up at once")
+var (
+	errLeaving = errors.New("the runner hung up at once")
+	errNotOurs = errors.New("it is another one than was asked for")
+)
 
 // linked returns a connection that is up.
 func (e *Executor) linked(protocol int) *link {
@@ -124,17 +127,43 @@ func (e *Executor) dialLocked(ctx context.Context, protocol int) (*link, error) 
 	_ = c.SetReadDeadline(deadline) // a connected socket takes it
 	m, fds, err := conn.Receive()
 	runner.CloseAll(fds)
+	if err == nil {
+		err = e.fits(m, protocol)
+	} else if !errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", errLeaving, err)
+	}
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("%w: %w", errLeaving, err)
+		return nil, fmt.Errorf("the runner at %s: %w", path, err)
 	}
 	_ = c.SetReadDeadline(time.Time{})
+	return e.adopt(newLink(e, conn, m.(*runner.Hello)), protocol)
+}
+
+// fits tells what keeps a runner that has said m from being ours.
+func (e *Executor) fits(m runner.Message, protocol int) error {
 	h, ok := m.(*runner.Hello)
-	if !ok || h.Protocol != int64(protocol) || h.BootID != e.boot {
-		conn.Close()
-		return nil, fmt.Errorf("at %s there is no runner of protocol %d", path, protocol)
+	switch {
+	case !ok:
+		return fmt.Errorf("it says something else than hello: %w", errNotOurs)
+	case h.Protocol != int64(protocol):
+		return fmt.Errorf("it speaks protocol %d, this program asks for %d; end it when its attempts are done: %w", h.Protocol, protocol, errNotOurs)
+	case h.BootID != e.boot:
+		return fmt.Errorf("it was started in boot %s of a machine, this program runs in boot %s: %w", h.BootID, e.boot, errNotOurs)
 	}
-	return e.adopt(newLink(e, conn, h), protocol)
+	if work := runner.WorkDir(e.o.StateDir); h.WorkDir != work && !sameDir(h.WorkDir, work) {
+		return fmt.Errorf("it works in %s, this program's attempts belong to %s: %w", h.WorkDir, work, errNotOurs)
+	}
+	return nil
+}
+
+func sameDir(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // adopt makes l the connection of its protocol.
@@ -174,6 +203,16 @@ func (e *Executor) trust(c *net.UnixConn, path string) error {
 		return nil
 	}
 	return fmt.Errorf("the runner at %s belongs to user %d, who is not trusted with attempts", path, uid)
+}
+
+// lastWords is what a runner that was started in vain has said.
+func (e *Executor) lastWords(spawned time.Time) string {
+	b, err := os.ReadFile(runner.LogPath(e.o.StateDir))
+	b = bytes.TrimSpace(b)
+	if spawned.IsZero() || err != nil || len(b) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (its log %s ends: %s)", runner.LogPath(e.o.StateDir), b[bytes.LastIndexByte(b, '\n')+1:])
 }
 
 // spawn starts a runner in the background. When two do so at once, one of the runners

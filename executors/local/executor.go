@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/latticed/latticed/executors"
 	"github.com/latticed/latticed/executors/local/runner"
@@ -102,7 +103,7 @@ func (e *Executor) Run(ctx context.Context, t executors.Task) (executors.Result,
 			return res, err
 		}
 	}
-	for {
+	for drops := 0; ; drops++ {
 		l, err := e.link(ctx)
 		if err != nil {
 			return executors.Result{}, unreachable(ctx, err, known)
@@ -112,22 +113,44 @@ func (e *Executor) Run(ctx context.Context, t executors.Task) (executors.Result,
 			return res, err
 		}
 		known = true
+		afterDrop(ctx, drops)
 	}
 }
 
-// runOld follows an attempt in a runner of another protocol, if that one still lives
-// and knows it.
+// afterDrop waits before the runner is asked again: at first hardly, but what kills
+// every runner that is told of it must not keep the machine busy.
+func afterDrop(ctx context.Context, drops int) {
+	t := time.NewTimer(min(time.Millisecond<<min(drops, 10), time.Second))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// runOld follows an attempt in a runner of another protocol. errElsewhere says that it
+// has left or never saw the attempt, so that the one of our protocol may be asked.
 func (e *Executor) runOld(ctx context.Context, j *job, protocol int) (executors.Result, error) {
-	l, err := e.dial(ctx, protocol)
-	if err != nil {
-		return executors.Result{}, errElsewhere
+	for drops := 0; ; drops++ {
+		l, err := e.dial(ctx, protocol)
+		switch {
+		case errors.Is(err, errLeaving):
+		case err == nil:
+			res, err := l.run(ctx, j, true, false)
+			e.leaveOld(l)
+			if !errors.Is(err, errDropped) {
+				return res, err
+			}
+		case nobodyThere(err) || errors.Is(err, errNotOurs):
+			return executors.Result{}, errElsewhere
+		default:
+			return executors.Result{}, unreachable(ctx, err, true)
+		}
+		afterDrop(ctx, drops)
+		if errors.Is(context.Cause(ctx), executors.ErrDetached) {
+			return executors.Result{}, context.Cause(ctx)
+		}
 	}
-	defer e.leaveOld(l)
-	res, err := l.run(ctx, j, true, false)
-	if errors.Is(err, errDropped) {
-		return res, errElsewhere
-	}
-	return res, err
 }
 
 // unreachable says what it means that no runner can be talked to.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ func newPlace(t testing.TB, change ...func(*Options)) *place {
 	}
 	t.Cleanup(func() {
 		p.stopRunners()
+		p.endLeftOvers()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
@@ -82,6 +84,25 @@ func (p *place) stopRunners() {
 	}
 }
 
+// endLeftOvers ends attempts that a failed test has left, known by where they run.
+func (p *place) endLeftOvers() {
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, l := range links {
+		if at, err := os.Readlink(l); err != nil || !strings.HasPrefix(at, p.dir+"/work/") {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(l)))
+		if err != nil {
+			continue
+		}
+		p.t.Errorf("process %d is left in the working directory", pid)
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 func task(kind string, arg ...string) executors.Task {
@@ -124,7 +145,7 @@ func begin(t testing.TB, e *Executor, task executors.Task) *running {
 		r.res, r.err = e.Run(ctx, task)
 	}()
 	t.Cleanup(func() {
-		cancel(executors.ErrDetached)
+		cancel(executors.ErrCancelled) // a test that failed leaves nothing running
 		<-r.done
 	})
 	return r
@@ -138,6 +159,12 @@ func (r *running) wait() (executors.Result, error) {
 		r.t.Fatal("Run did not return")
 	}
 	return r.res, r.err
+}
+
+func contextWithCause(t *testing.T) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	t.Cleanup(func() { cancel(nil) })
+	return ctx, cancel
 }
 
 func eventually(t testing.TB, what string, ok func() bool) {

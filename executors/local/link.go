@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -33,7 +34,22 @@ type link struct {
 
 // call is a Run that waits for its attempt.
 type call struct {
-	mail chan answer // a condition too many is dropped, nothing else is ever many
+	mail chan answer // what comes while it is full pushes out the oldest
+}
+
+func (c *call) post(a answer) {
+	for {
+		select {
+		case c.mail <- a:
+			return
+		default:
+		}
+		select {
+		case old := <-c.mail:
+			runner.CloseAll(old.fds)
+		default:
+		}
+	}
 }
 
 type answer struct {
@@ -86,11 +102,7 @@ func (l *link) toCalls(attempt string, a answer) {
 		if i < len(calls)-1 {
 			own.fds = duplicate(a.fds)
 		}
-		select {
-		case c.mail <- own:
-		default:
-			runner.CloseAll(own.fds)
-		}
+		c.post(own)
 	}
 	l.mu.Unlock()
 	if len(calls) == 0 {
@@ -110,9 +122,9 @@ func duplicate(fds []int) []int {
 
 func (l *link) toRequest(n int64, a answer) {
 	l.mu.Lock()
+	defer l.mu.Unlock() // who gives up looks into c under it
 	c := l.answers[n]
 	delete(l.answers, n)
-	l.mu.Unlock()
 	if c == nil {
 		runner.CloseAll(a.fds)
 		return
@@ -134,17 +146,23 @@ func (l *link) ask(ctx context.Context, request func(n int64) runner.Message) (a
 	case a := <-c:
 		return a, nil
 	case <-l.done:
+		l.giveUp(n, c)
 		return answer{}, errDropped
 	case <-ctx.Done():
-		l.mu.Lock()
-		delete(l.answers, n)
-		l.mu.Unlock()
-		select {
-		case a := <-c:
-			runner.CloseAll(a.fds)
-		default:
-		}
+		l.giveUp(n, c)
 		return answer{}, context.Cause(ctx)
+	}
+}
+
+// giveUp waits no longer for the answer to request n.
+func (l *link) giveUp(n int64, c chan answer) {
+	l.mu.Lock()
+	delete(l.answers, n)
+	l.mu.Unlock()
+	select {
+	case a := <-c:
+		runner.CloseAll(a.fds)
+	default:
 	}
 }
 
@@ -214,6 +232,9 @@ func (l *link) run(ctx context.Context, j *job, known, start bool) (executors.Re
 					return executors.Result{}, err
 				}
 			case *runner.Refused:
+				if cancelled && m.Code != runner.CodeElsewhere {
+					return executors.Result{Cancelled: true}, nil // nothing of it was ever there
+				}
 				return executors.Result{}, refused(m)
 			case *runner.Condition:
 				if j.task.Report != nil {
@@ -241,18 +262,25 @@ func (l *link) start(j *job, known, cancelled bool) error {
 	return dropped(l.conn.Send(m, files...))
 }
 
+// dropped says what it means that a Start couldn't be sent.
 func dropped(err error) error {
-	if err != nil {
-		return errors.Join(errDropped, err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, runner.ErrTooLong):
+		return executors.Permanent(executors.Failf(executors.CodeValueTooLong, "the attempt can't be described to the runner: %w", err))
 	}
-	return nil
+	return errors.Join(errDropped, err)
 }
 
 // refused tells why the runner didn't start an attempt.
 func refused(m *runner.Refused) error {
 	f := &executors.Failure{Code: m.Code, Message: m.Text}
-	if m.Permanent {
+	switch {
+	case m.Permanent:
 		return executors.Permanent(f)
+	case m.Code == runner.CodeElsewhere:
+		return fmt.Errorf("%w: %w", executors.ErrUnknown, f)
 	}
 	return f
 }

@@ -59,55 +59,6 @@ func TestLeftOvers_get_their_grace(t *testing.T) {
 	}
 }
 
-// A daemon of a newer protocol starts a runner of its own, follows what the old one
-// has to its end, and lets it leave.
-func TestNewerProtocol(t *testing.T) {
-	p := newPlace(t)
-	old := p.start()
-	dir := t.TempDir()
-	on := filepath.Join(dir, "on")
-	running, collected := task(kindBash, "until [ -e "+on+" ]; do sleep 0.02; done; echo old"), task(kindRun, "echo", "ended")
-	mustRun(t, old, collected)
-	r := begin(t, old, running)
-	eventually(t, "it runs", func() bool { return exists(filepath.Join(p.dir, "work", running.Attempt)) })
-	r.cancel(executors.ErrDetached)
-	if _, err := r.wait(); !errors.Is(err, executors.ErrDetached) {
-		t.Fatal(err)
-	}
-	oldInfo, err := old.Info(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = old.Close()
-
-	p.o.Runner.Protocol = 2
-	e := p.start()
-	follow := begin(t, e, withHandle(old, running))
-	if res := mustRun(t, e, task(kindRun, "echo", "new")); string(res.Value) != `"new"` {
-		t.Errorf("a new attempt: %s", res.Value)
-	}
-	info, err := e.Info(t.Context())
-	if err != nil || info.PID == oldInfo.PID || info.Protocol != 2 {
-		t.Errorf("the new runner is %+v, the old one %+v, %v", info, oldInfo, err)
-	}
-	if err := os.WriteFile(on, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if res, err := follow.wait(); err != nil || string(res.Value) != `"old"` {
-		t.Errorf("followed: %s, %v", res.Value, err)
-	}
-	eventually(t, "the old runner leaves", func() bool { return unix.Kill(oldInfo.PID, 0) != nil })
-	// What the old one left in its journal is still known.
-	if res, err := e.Run(t.Context(), withHandle(old, collected)); err != nil || string(res.Value) != `"ended"` {
-		t.Errorf("collected: %s, %v", res.Value, err)
-	}
-}
-
-func withHandle(e *Executor, t executors.Task) executors.Task {
-	t.Handle = e.Handle(t.Attempt)
-	return t
-}
-
 // systemd hands the socket over and starts the runner when somebody knocks.
 func TestSocketOfSystemd(t *testing.T) {
 	p := newPlace(t)

@@ -20,6 +20,9 @@ const (
 	sendDeadline = 30 * time.Second
 )
 
+// ErrTooLong means that something can't be said in one message. The connection is still good.
+var ErrTooLong = errors.New("too long for a message")
+
 // Conn carries messages and descriptors over a Unix stream socket. Send may be
 // called from any goroutine, Receive from one.
 type Conn struct {
@@ -47,7 +50,7 @@ func (c *Conn) Close() { c.once.Do(func() { _ = c.c.Close() }) }
 // Send writes m; fds travel with it and still belong to the caller.
 func (c *Conn) Send(m Message, fds ...int) error {
 	if len(fds) > 1<<16-1 {
-		return fmt.Errorf("%d descriptors in one message", len(fds))
+		return fmt.Errorf("%d descriptors: %w", len(fds), ErrTooLong)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +58,7 @@ func (c *Conn) Send(m Message, fds ...int) error {
 	m.fields(&e)
 	body := len(e.buf) - headerSize
 	if body > maxBody {
-		return fmt.Errorf("message of %d bytes", body)
+		return fmt.Errorf("%d bytes: %w", body, ErrTooLong)
 	}
 	binary.LittleEndian.PutUint32(e.buf, uint32(body))
 	e.buf[4] = m.kind()
@@ -107,7 +110,7 @@ func (c *Conn) Receive() (Message, []int, error) {
 	body := int(binary.LittleEndian.Uint32(head))
 	kind, nfds := head[4], int(binary.LittleEndian.Uint16(head[5:]))
 	if body > maxBody {
-		return nil, nil, fmt.Errorf("message of %d bytes", body)
+		return nil, nil, fmt.Errorf("%d bytes: %w", body, ErrTooLong)
 	}
 	for c.w-c.r < headerSize+body {
 		if err := c.fill(headerSize + body); err != nil {

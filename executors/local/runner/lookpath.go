@@ -16,7 +16,8 @@ const (
 	CodeValueTooLong    = "value_too_long"
 	CodeDiskFull        = "disk_full"
 	CodeInvalid         = "value_invalid"
-	CodeStart           = "start" // anything else that may go better next time
+	CodeStart           = "start"     // anything else that may go better next time
+	CodeElsewhere       = "elsewhere" // a runner of another protocol has it, or may have it
 )
 
 // refusal is why an attempt was not started.

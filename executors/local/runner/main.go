@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -22,6 +21,7 @@ const (
 	firstPatience = 5 * time.Second // whoever started it may be slow to knock
 	tickEvery     = 500 * time.Millisecond
 	sweepEvery    = time.Hour
+	maxLog        = 1 << 20 // of what runners in the background say
 )
 
 var errTaken = errors.New("another runner has this state directory")
@@ -93,7 +93,7 @@ func (r *runner) run(ctx context.Context) error {
 	r.rooms.clean()
 	defer r.rooms.close()
 	r.resume(fold(recs))
-	r.adopt("")
+	r.adopt()
 	for range workers { // they end with the process: one may wait for children that live on
 		go r.worker(ctx)
 		go r.follower(ctx)
@@ -224,11 +224,14 @@ func detach(o Options) error {
 	if err := makeWork(&o); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(o.ownDir(), "log"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	log, err := os.OpenFile(LogPath(o.StateDir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
+	if info, err := log.Stat(); err == nil && info.Size() > maxLog {
+		_ = log.Truncate(0) // another runner may go on appending to it
+	}
 	cmd := exec.Command(exe, append([]string{"runner"}, o.Args()...)...)
 	cmd.Dir = "/"
 	cmd.Stderr = log

@@ -29,6 +29,9 @@ func AttemptDir(stateDir, attempt string) string {
 
 func (o *Options) ownDir() string { return filepath.Join(WorkDir(o.StateDir), ownName) }
 
+// LogPath is where a runner that was sent to the background says what it has to say.
+func LogPath(stateDir string) string { return filepath.Join(WorkDir(stateDir), ownName, "log") }
+
 func (o *Options) journalPath(protocol int) string {
 	return filepath.Join(o.ownDir(), "journal."+strconv.Itoa(protocol))
 }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,6 +22,12 @@ func (r *runner) resume(pasts []*past) {
 			r.journal.forget(p.attempt)
 			continue
 		}
+		r.mu.Lock()
+		_, known := r.attempts[p.attempt]
+		r.mu.Unlock()
+		if known {
+			continue // a journal that was being taken over when its taker died
+		}
 		a := r.restore(p)
 		r.mu.Lock()
 		r.attempts[a.id] = a
@@ -32,6 +39,7 @@ func (r *runner) resume(pasts []*past) {
 			go r.watch(a)
 		}
 	}
+	poke(r.changed)
 }
 
 // restore makes an attempt of what was written down.
@@ -101,31 +109,52 @@ func (r *runner) over(a *attempt, t *tree) bool {
 	return err != nil || p.dead() || !t.isMain(p)
 }
 
-// adopt imports the journals of runners of other protocols that have left, and tells
-// whether attempt was in one. A runner that lives holds the lock of its own.
-func (r *runner) adopt(attempt string) bool {
+// adopt imports the journals of runners of other protocols that have left.
+func (r *runner) adopt() {
+	r.adopting.Lock()
+	defer r.adopting.Unlock()
 	for _, n := range r.o.otherProtocols() {
 		lock, err := tryLock(r.o.lockPath(n))
 		if err != nil {
 			continue // it lives
 		}
-		path := r.o.journalPath(n)
-		if recs, err := readJournal(path, r.boot); err == nil {
-			for i := range recs {
-				if err := r.journal.append(&recs[i]); err != nil {
-					r.log.Error().Err(err).Str("path", path).Msg("can't take over a journal")
-					_ = lock.Close()
-					return false
-				}
-			}
-			r.resume(fold(recs))
-			_ = os.Remove(path)
+		if err := r.adoptJournal(r.o.journalPath(n)); err != nil {
+			r.log.Error().Err(err).Msg("can't take over a journal")
 		}
 		_ = lock.Close()
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.attempts[attempt] != nil
+}
+
+// adoptJournal takes over the journal at path. The caller holds its lock.
+func (r *runner) adoptJournal(path string) error {
+	recs, err := readJournal(path, r.boot)
+	if err != nil {
+		return err
+	}
+	for i := range recs {
+		if err := r.journal.append(&recs[i]); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	r.resume(fold(recs))
+	return os.Remove(path)
+}
+
+// elsewhere tells whether the journal of a runner of another protocol has the attempt:
+// that runner lives, is leaving, or can't be taken over. Asked after adopt.
+func (r *runner) elsewhere(attempt string) bool {
+	for _, n := range r.o.otherProtocols() {
+		recs, err := readJournal(r.o.journalPath(n), r.boot)
+		if err != nil {
+			return true // it may
+		}
+		for _, p := range fold(recs) {
+			if p.attempt == attempt && p.release == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // otherProtocols lists the protocols other than ours that have a journal.

@@ -28,13 +28,14 @@ type runner struct {
 	journal *journal
 	rooms   *rooms
 
-	forking sync.Mutex    // held from fork until the child is in mains
-	waiting atomic.Bool   // somebody waits for children
-	follow  chan struct{} // hands the waiting to a follower
-	signal  func(process, unix.Signal) error
-	jobs    chan func()   // for goroutines that have the stack for it
-	changed chan struct{} // wakes the housekeeper
-	asleep  atomic.Bool   // the housekeeper wants to know of the next start
+	forking  sync.Mutex    // held from fork until the child is in mains
+	waiting  atomic.Bool   // somebody waits for children
+	follow   chan struct{} // hands the waiting to a follower
+	signal   func(process, unix.Signal) error
+	adopting sync.Mutex    // held while other journals are looked at
+	jobs     chan func()   // for goroutines that have the stack for it
+	changed  chan struct{} // wakes the housekeeper
+	asleep   atomic.Bool   // the housekeeper wants to know of the next start
 
 	mu       sync.Mutex
 	attempts map[string]*attempt

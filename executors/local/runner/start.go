@@ -56,8 +56,16 @@ func (r *runner) accept(s *session, m *Start, fds []int) {
 
 // absent answers for an attempt that isn't here.
 func (r *runner) absent(s *session, m *Start) {
-	if r.adopt(m.Attempt) {
+	r.adopt()
+	r.mu.Lock()
+	_, known := r.attempts[m.Attempt]
+	r.mu.Unlock()
+	switch {
+	case known:
 		r.accept(s, m, nil)
+		return
+	case r.elsewhere(m.Attempt):
+		s.send(&Refused{Attempt: m.Attempt, Code: CodeElsewhere, Text: "another runner has the attempt and has not left yet"})
 		return
 	}
 	if !m.Cancel {
