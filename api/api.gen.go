@@ -416,6 +416,9 @@ type ElectronName = string
 // Follow defines model for Follow.
 type Follow = bool
 
+// From defines model for From.
+type From = int
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -500,6 +503,9 @@ type GetStderrParams struct {
 	// Tail only the last lines
 	Tail *Tail `form:"tail,omitempty" json:"tail,omitempty"`
 
+	// From from this byte on: where an earlier answer, which began at Latticed-Offset, broke off
+	From From `form:"from,omitempty" json:"from,omitempty"`
+
 	// Attempt id or number of the attempt; the last one otherwise
 	Attempt AttemptQuery `form:"attempt,omitempty" json:"attempt,omitempty"`
 }
@@ -511,6 +517,9 @@ type GetStdoutParams struct {
 
 	// Tail only the last lines
 	Tail *Tail `form:"tail,omitempty" json:"tail,omitempty"`
+
+	// From from this byte on: where an earlier answer, which began at Latticed-Offset, broke off
+	From From `form:"from,omitempty" json:"from,omitempty"`
 
 	// Attempt id or number of the attempt; the last one otherwise
 	Attempt AttemptQuery `form:"attempt,omitempty" json:"attempt,omitempty"`
@@ -1439,6 +1448,13 @@ func (w *ServerInterfaceWrapper) GetStderr(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tail: %s", err))
 	}
 
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
 	// ------------- Optional query parameter "attempt" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "attempt", ctx.QueryParams(), &params.Attempt, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1484,6 +1500,13 @@ func (w *ServerInterfaceWrapper) GetStdout(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "tail", ctx.QueryParams(), &params.Tail, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tail: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
 	}
 
 	// ------------- Optional query parameter "attempt" -------------
@@ -2043,6 +2066,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/metrics", wrapper.Metrics, options.OperationMiddlewares["Metrics"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.Openapi, options.OperationMiddlewares["Openapi"]...)
 
+}
+
+type LogResponseHeaders struct {
+	LatticedAttempt int
+	LatticedOffset  int
+}
+type LogTextResponse struct {
+	Body string
+
+	Headers LogResponseHeaders
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
@@ -2644,14 +2677,16 @@ type GetStderrResponseObject interface {
 	VisitGetStderrResponse(w http.ResponseWriter) error
 }
 
-type GetStderr200TextResponse string
+type GetStderr200TextResponse struct{ LogTextResponse }
 
 func (response GetStderr200TextResponse) VisitGetStderrResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "text/plain")
+	w.Header().Set("Latticed-Attempt", fmt.Sprint(response.Headers.LatticedAttempt))
+	w.Header().Set("Latticed-Offset", fmt.Sprint(response.Headers.LatticedOffset))
 	w.WriteHeader(200)
 
-	_, err := w.Write([]byte(fmt.Sprint(response)))
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
 	return err
 }
 
@@ -2682,14 +2717,16 @@ type GetStdoutResponseObject interface {
 	VisitGetStdoutResponse(w http.ResponseWriter) error
 }
 
-type GetStdout200TextResponse string
+type GetStdout200TextResponse struct{ LogTextResponse }
 
 func (response GetStdout200TextResponse) VisitGetStdoutResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "text/plain")
+	w.Header().Set("Latticed-Attempt", fmt.Sprint(response.Headers.LatticedAttempt))
+	w.Header().Set("Latticed-Offset", fmt.Sprint(response.Headers.LatticedOffset))
 	w.WriteHeader(200)
 
-	_, err := w.Write([]byte(fmt.Sprint(response)))
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
 	return err
 }
 

@@ -183,14 +183,18 @@ func waitOf(text string) (time.Duration, error) {
 
 // awaitEnd waits for the end of a dispatch (id or number), or until wait is over.
 func (s *Server) awaitEnd(ctx context.Context, ref string, wait time.Duration) error {
+	ended, stop := s.o.Store.WatchEnd(ref) // first, so that no end falls between
+	defer func() { stop() }()
 	id, status, err := s.o.Store.Standing(ctx, ref)
 	if err != nil || status.Terminal() {
 		return err
 	}
-	ended, stop := s.o.Store.WatchEnd(id)
-	defer stop()
-	if _, status, err = s.o.Store.Standing(ctx, id); err != nil || status.Terminal() {
-		return err // it ended before we watched
+	if id != ref {
+		stop()
+		ended, stop = s.o.Store.WatchEnd(id)
+		if _, status, err = s.o.Store.Standing(ctx, id); err != nil || status.Terminal() {
+			return err
+		}
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -49,34 +49,52 @@ func infoOf(ctx context.Context) *requestInfo {
 	return info
 }
 
-// readBody reads a JSON or YAML body whole, within its limit, and checks its type.
-func (op operation) readBody(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		switch {
-		case op.stream:
-			r.Body = http.MaxBytesReader(c.Response(), r.Body, maxAsset)
-			return next(c)
-		case !op.body:
-			return next(c)
-		}
-		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyTimeout))
-		body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
-		if err != nil {
-			return fmt.Errorf("read the body: %w", err)
-		}
-		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
-		if len(body) > 0 {
-			if err := op.checkType(r.Header.Get(echo.HeaderContentType)); err != nil {
+// readBody reads a JSON or YAML body whole, within its limits, and checks its type.
+// Uploads are read by their handler.
+func (s *Server) readBody(op operation) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if !op.body && !op.stream && r.Body == http.NoBody {
+				return next(c)
+			}
+			most, body := int64(maxBody), &steadyBody{rc: http.NewResponseController(c.Response()), limit: s.limits.body, whole: true}
+			if op.stream {
+				most, body.limit, body.whole = maxAsset, s.limits.chunk, false
+			}
+			body.ReadCloser = http.MaxBytesReader(c.Response(), r.Body, most)
+			body.begin()
+			if op.stream {
+				r.Body = body
+				return next(c)
+			}
+			raw, err := io.ReadAll(body)
+			if err != nil {
 				return err
 			}
-		} else if r.Header.Get(echo.HeaderContentType) == "" {
-			r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // so that "empty" is what is said
+			if err := op.checkBody(r.Header, raw); err != nil {
+				return err
+			}
+			infoOf(r.Context()).body = raw
+			r.Body = io.NopCloser(bytes.NewReader(raw))
+			return next(c)
 		}
-		infoOf(r.Context()).body = body
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		return next(c)
 	}
+}
+
+// checkBody refuses what a route doesn't take: it is not to be passed over in silence.
+func (op operation) checkBody(h http.Header, raw []byte) error {
+	switch text := string(bytes.TrimSpace(raw)); {
+	case !op.body && text != "" && text != "{}":
+		return invalid(fieldError("", codeUnknownKey, "this route takes no body"))
+	case !op.body:
+		return nil
+	case len(raw) > 0:
+		return op.checkType(h.Get(echo.HeaderContentType))
+	case h.Get(echo.HeaderContentType) == "":
+		h.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // so that "empty" is what is said
+	}
+	return nil
 }
 
 func (op operation) checkType(header string) error {
@@ -126,7 +144,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	case e == nil:
 		e = &Error{Status: http.StatusInternalServerError, Code: codeInternal, Detail: "something went wrong here that nobody foresaw; the daemon's log says more"}
 		s.log.Error().Err(err).Str(keyRoute, c.Request().Method+" "+c.Request().URL.Path).Msg("request failed")
-	case e.Status >= http.StatusInternalServerError:
+	case e.Status >= http.StatusInternalServerError && e.Code != codeStopping:
 		s.log.Warn().Err(err).Str(keyRoute, c.Request().Method+" "+c.Request().URL.Path).Int(keyStatus, e.Status).Msg("request failed")
 	}
 	if c.Response().Committed {
@@ -165,14 +183,17 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		err := next(c)
-		if err != nil {
+		w := c.Response().Writer
+		c.Response().Writer = &steadyWriter{ResponseWriter: w, rc: http.NewResponseController(w), limit: s.limits.write}
+		defer func() { // also when the answer is broken off
+			took := time.Since(began)
+			s.metrics.seen(c.Request().Method, c.Path(), strconv.Itoa(c.Response().Status), took)
+			if ev := s.log.Debug(); ev.Enabled() {
+				ev.Str(keyRoute, c.Request().Method+" "+c.Request().URL.RequestURI()).Int(keyStatus, c.Response().Status).Dur(keyDur, took).Msg("request")
+			}
+		}()
+		if err := next(c); err != nil {
 			c.Error(err)
-		}
-		took := time.Since(began)
-		s.metrics.seen(c.Request().Method, c.Path(), strconv.Itoa(c.Response().Status), took)
-		if ev := s.log.Debug(); ev.Enabled() {
-			ev.Str(keyRoute, c.Request().Method+" "+c.Request().URL.RequestURI()).Int(keyStatus, c.Response().Status).Dur(keyDur, took).Msg("request")
 		}
 		return nil
 	}

@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	heartbeat    = 15 * time.Second
-	eventPage    = 200              // changes read at a time
-	writeTimeout = 20 * time.Second // for a follower that stopped reading
+	heartbeat = 15 * time.Second
+	eventPage = 200 // changes read at a time
 )
 
 // StreamEvents implements StrictServerInterface.
@@ -123,7 +122,6 @@ func (f *stream) change(c store.Change) error {
 }
 
 func (f *stream) send(format string, args ...any) error {
-	_ = f.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := fmt.Fprintf(f.w, format, args...); err != nil {
 		return err
 	}

@@ -14,13 +14,15 @@ import (
 
 // GetStdout implements StrictServerInterface.
 func (s *Server) GetStdout(ctx context.Context, r GetStdoutRequestObject) (GetStdoutResponseObject, error) {
-	return s.openLog(ctx, r.ID, r.Electron, "stdout", r.Params.Attempt, r.Params.Tail, r.Params.Follow)
+	return s.openLog(ctx, r.ID, r.Electron, "stdout", logParams(r.Params))
 }
 
 // GetStderr implements StrictServerInterface.
 func (s *Server) GetStderr(ctx context.Context, r GetStderrRequestObject) (GetStderrResponseObject, error) {
-	return s.openLog(ctx, r.ID, r.Electron, "stderr", r.Params.Attempt, r.Params.Tail, r.Params.Follow)
+	return s.openLog(ctx, r.ID, r.Electron, "stderr", logParams(r.Params))
 }
+
+type logParams GetStdoutParams // both streams are read alike
 
 // growth is how often a log that is followed is looked at.
 const growth = 100 * time.Millisecond
@@ -32,30 +34,45 @@ type logs struct {
 	dispatch string
 	electron string
 	stream   string
-	n        int  // the attempt being read, 0 before the first
-	only     bool // no other attempt is wanted
-	tail     int  // -1: everything
+	n        int   // the attempt being read, 0 before the first
+	only     bool  // no other attempt is wanted
+	tail     int   // -1: everything
+	from     int64 // bytes to pass over
 	follow   bool
 	rc       *http.ResponseController
+
+	first *dispatcher.Log // of the attempt it begins with, when there is one
 }
 
-func (s *Server) openLog(ctx context.Context, id, electron, stream, attempt string, tail *int, follow bool) (*logs, error) {
+// openLog opens the log as far as it is there, so that what is wrong is an answer and
+// not the end of one.
+func (s *Server) openLog(ctx context.Context, id, electron, stream string, p logParams) (*logs, error) {
 	d, e, err := s.electron(ctx, id, electron)
 	if err != nil {
 		return nil, err
 	}
-	l := &logs{s: s, ctx: ctx, dispatch: d.ID, electron: e.Name, stream: stream, tail: -1, follow: follow}
-	if tail != nil {
-		l.tail = *tail
+	l := &logs{s: s, ctx: ctx, dispatch: d.ID, electron: e.Name, stream: stream, tail: -1, from: int64(p.From), follow: p.Follow}
+	if p.Tail != nil {
+		l.tail = *p.Tail
+	}
+	if l.tail >= 0 && l.from > 0 {
+		return nil, invalid(fieldError("from", codeWrongValue, "excludes tail"))
 	}
 	if len(e.Attempts) > 0 {
 		l.n = e.Attempts[len(e.Attempts)-1].N
 	}
-	if attempt != "" {
+	if p.Attempt != "" {
 		l.only = true
-		if l.n = attemptNumber(e, attempt); l.n == 0 {
-			return nil, notFound("electron %s has no attempt %q; it has had %d", e.Name, attempt, len(e.Attempts))
+		if l.n = attemptNumber(e, p.Attempt); l.n == 0 {
+			return nil, notFound("electron %s has no attempt %q; it has had %d", e.Name, p.Attempt, len(e.Attempts))
 		}
+	}
+	if a := attemptN(e, l.n); a != nil {
+		f, err := l.open(*a)
+		if err != nil {
+			return nil, err
+		}
+		l.first = &f
 	}
 	return l, nil
 }
@@ -80,6 +97,19 @@ func (l *logs) write(w http.ResponseWriter) error {
 	l.rc = http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if l.first != nil {
+			_ = l.first.Close()
+		}
+	}()
+	if l.first != nil {
+		at, err := l.first.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Latticed-Attempt", strconv.Itoa(l.n))
+		w.Header().Set("Latticed-Offset", strconv.FormatInt(at, 10))
+	}
 	w.WriteHeader(http.StatusOK)
 	if l.follow {
 		_ = l.rc.Flush()
@@ -98,7 +128,7 @@ func (l *logs) write(w http.ResponseWriter) error {
 			if !l.follow || l.only {
 				return nil
 			}
-			l.n, l.tail = l.n+1, -1 // a retry may follow
+			l.n, l.tail, l.from = l.n+1, -1, 0 // a retry may follow
 			continue
 		}
 		if l.n == 0 && len(e.Attempts) > 0 {
@@ -108,12 +138,8 @@ func (l *logs) write(w http.ResponseWriter) error {
 		if !l.follow || e.Status.Terminal() {
 			return nil
 		}
-		select {
-		case <-changed:
-		case <-l.ctx.Done():
-			return nil
-		case <-l.s.stopping:
-			return nil
+		if err := l.wait(changed, nil); err != nil {
+			return err
 		}
 	}
 }
@@ -141,13 +167,15 @@ func (l *logs) attempt(w io.Writer, a graph.Attempt, changed <-chan struct{}) er
 		}
 		if n > 0 {
 			copied = true
-			_ = l.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if err := l.rc.Flush(); err != nil {
 				return err
 			}
 		}
-		if !l.follow || !f.Growing || a.Status.Terminal() && copied || !l.wait(changed) {
+		if !l.follow || !f.Growing || a.Status.Terminal() && copied {
 			return nil
+		}
+		if err := l.wait(changed, time.After(growth)); err != nil {
+			return err
 		}
 		// Its end is stored after its last byte: one more look then finds everything.
 		if a, err = l.again(a); err != nil {
@@ -163,19 +191,18 @@ func (l *logs) attempt(w io.Writer, a graph.Attempt, changed <-chan struct{}) er
 	}
 }
 
-// wait is for more of a log to come; false when the reader or the daemon leaves.
-func (l *logs) wait(changed <-chan struct{}) bool {
-	look := time.NewTimer(growth)
-	defer look.Stop()
+// wait is for a change, or for the time to look again. When the daemon stops, the
+// answer is not over: it breaks off, and can be taken up again.
+func (l *logs) wait(changed <-chan struct{}, look <-chan time.Time) error {
 	select {
-	case <-look.C:
-		return true
+	case <-look:
+		return nil
 	case <-changed:
-		return true
+		return nil
 	case <-l.ctx.Done():
-		return false
+		return context.Cause(l.ctx)
 	case <-l.s.stopping:
-		return false
+		return errStopping
 	}
 }
 
@@ -193,15 +220,24 @@ func (l *logs) again(a graph.Attempt) (graph.Attempt, error) {
 
 // open opens the log of an attempt, stored or growing, where it is to be read from.
 func (l *logs) open(a graph.Attempt) (dispatcher.Log, error) {
-	f, err := l.s.o.Dispatcher.Log(l.ctx, l.dispatch, l.electron, a.ID, l.stream)
-	if err != nil || l.tail < 0 {
-		return f, err
+	if f := l.first; f != nil {
+		l.first = nil
+		return *f, nil
 	}
-	if err := seekTail(f, l.tail); err != nil {
+	f, err := l.s.o.Dispatcher.Log(l.ctx, l.dispatch, l.electron, a.ID, l.stream)
+	switch {
+	case err != nil:
+		return f, err
+	case l.tail >= 0:
+		err = seekTail(f, l.tail)
+	case l.from > 0:
+		_, err = f.Seek(l.from, io.SeekStart)
+	}
+	if err != nil {
 		return f, errors.Join(err, f.Close())
 	}
-	if at, err := f.Seek(0, io.SeekCurrent); err == nil && at > 0 {
-		l.tail = -1 // of what there was when it was first seen
+	if at, err := f.Seek(0, io.SeekCurrent); err == nil && l.tail >= 0 && at > 0 {
+		l.tail, l.from = -1, at // of what there was when it was first seen
 	}
 	return f, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -101,14 +102,60 @@ func TestLog_is_followed_into_the_next_attempt(t *testing.T) {
 	}
 }
 
-func TestLog_followers_leave_when_the_daemon_stops(t *testing.T) {
+func TestLog_followers_are_broken_off_when_the_daemon_stops(t *testing.T) {
 	h := newHouse(t)
 	id := h.dispatch(one("hold"))
+	h.actor.tell("work", "here\n")
 	resp := h.open("GET /v1/dispatches/" + id + "/electrons/work/stdout?follow=1")
 	defer resp.Body.Close()
+	waiting := h.open("GET /v1/dispatches/" + h.dispatch(`{"lattice": "x", "electrons": {"work": {"run": ["say"], "executor": "later"}}}`) + "/electrons/work/stdout?follow=1")
+	defer waiting.Body.Close()
 	h.stopServing()
-	if _, err := io.ReadAll(resp.Body); err != nil {
-		t.Error(err)
+	// Its end would say that the electron has ended.
+	if got, err := io.ReadAll(resp.Body); !errors.Is(err, io.ErrUnexpectedEOF) || string(got) != "here\n" {
+		t.Errorf("%q %v", got, err)
+	}
+	if got, err := io.ReadAll(waiting.Body); !errors.Is(err, io.ErrUnexpectedEOF) || len(got) > 0 {
+		t.Errorf("%q %v", got, err)
+	}
+	if log := h.log.String(); strings.Contains(log, "failed") {
+		t.Errorf("stopping is no failure: %s", log)
+	}
+}
+
+func TestLog_is_taken_up_where_it_broke_off(t *testing.T) {
+	h := newHouse(t)
+	id := h.dispatch(one("hold"))
+	path := "GET /v1/dispatches/" + id + "/electrons/work/stdout"
+	if a := h.do(path + "?from=3&tail=1").want(422); a.text("detail") != "from: excludes tail" {
+		t.Errorf("%s", a.body)
+	}
+	h.actor.tell("work", "one\ntwo\nthree\n")
+	soon(t, "written", func() bool { return len(h.do(path).want(200).body) == 14 })
+	for query, want := range map[string]struct{ offset, text string }{
+		"":         {"0", "one\ntwo\nthree\n"},
+		"?from=5":  {"5", "wo\nthree\n"},
+		"?from=99": {"99", ""},
+		"?tail=1":  {"8", "three\n"},
+		"?tail=0":  {"14", ""},
+	} {
+		a := h.do(path + query).want(200)
+		if got := a.header.Get("Latticed-Offset"); string(a.body) != want.text || got != want.offset || a.header.Get("Latticed-Attempt") != "1" {
+			t.Errorf("%s: %q at %s of %s", query, a.body, got, a.header.Get("Latticed-Attempt"))
+		}
+	}
+	none := h.open(path + "?follow=1&tail=0") // not even after a second look
+	defer none.Body.Close()
+	rest := h.open(path + "?follow=1&from=8")
+	defer rest.Body.Close()
+	h.do("GET /v1/dispatches/" + id + "?wait=0.3s").want(200)
+	h.actor.tell("work", "four\n")
+	h.actor.end("work")
+	if got, err := io.ReadAll(none.Body); err != nil || string(got) != "four\n" {
+		t.Errorf("%q %v", got, err)
+	}
+	if got, err := io.ReadAll(rest.Body); err != nil || string(got) != "three\nfour\n" {
+		t.Errorf("%q %v", got, err)
 	}
 }
 

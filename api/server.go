@@ -46,6 +46,7 @@ type Server struct {
 	echo    *echo.Echo
 	metrics *metrics
 	spec    func() ([]byte, error)
+	limits  limits
 
 	stopping chan struct{} // closed when Serve begins to stop
 	stop     func()
@@ -54,11 +55,10 @@ type Server struct {
 // errStopping ends the requests that wait.
 var errStopping = errors.New("the daemon stops; ask again when it is back")
 
-// The limits of a connection. There is no limit on writing: followers of logs and
-// events stay as long as they like.
+// The limits of a connection; see limits for those of bodies and answers. There is
+// none on a request as a whole: followers of logs and events stay as long as they like.
 const (
 	headerTimeout = 10 * time.Second
-	bodyTimeout   = 2 * time.Minute
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 5 * time.Second
 	maxHeader     = 64 << 10
@@ -75,6 +75,7 @@ func New(o Options) *Server {
 		echo:     echo.New(),
 		metrics:  newMetrics(o.Metrics),
 		spec:     sync.OnceValues(specJSON),
+		limits:   defaultLimits(),
 		stopping: make(chan struct{}),
 	}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
@@ -85,15 +86,15 @@ func New(o Options) *Server {
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.Logger.SetOutput(io.Discard)
 	e.Use(s.observe, s.recoverPanic)
-	RegisterHandlersWithOptions(e, NewStrictHandler(s, nil), RegisterHandlersOptions{OperationMiddlewares: checks()})
+	RegisterHandlersWithOptions(e, NewStrictHandler(s, nil), RegisterHandlersOptions{OperationMiddlewares: s.checks()})
 	return s
 }
 
 // checks are the middlewares of each operation: its query, then its body.
-func checks() map[string][]echo.MiddlewareFunc {
+func (s *Server) checks() map[string][]echo.MiddlewareFunc {
 	all := map[string][]echo.MiddlewareFunc{}
 	for name, op := range operations() {
-		all[name] = []echo.MiddlewareFunc{op.queryOnly, op.readBody}
+		all[name] = []echo.MiddlewareFunc{op.queryOnly, s.readBody(op)}
 	}
 	return all
 }

@@ -407,6 +407,9 @@ type ElectronName = string
 // Follow defines model for Follow.
 type Follow = bool
 
+// From defines model for From.
+type From = int
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -491,6 +494,9 @@ type GetStderrParams struct {
 	// Tail only the last lines
 	Tail *Tail `form:"tail,omitempty" json:"tail,omitempty"`
 
+	// From from this byte on: where an earlier answer, which began at Latticed-Offset, broke off
+	From From `form:"from,omitempty" json:"from,omitempty"`
+
 	// Attempt id or number of the attempt; the last one otherwise
 	Attempt AttemptQuery `form:"attempt,omitempty" json:"attempt,omitempty"`
 }
@@ -502,6 +508,9 @@ type GetStdoutParams struct {
 
 	// Tail only the last lines
 	Tail *Tail `form:"tail,omitempty" json:"tail,omitempty"`
+
+	// From from this byte on: where an earlier answer, which began at Latticed-Offset, broke off
+	From From `form:"from,omitempty" json:"from,omitempty"`
 
 	// Attempt id or number of the attempt; the last one otherwise
 	Attempt AttemptQuery `form:"attempt,omitempty" json:"attempt,omitempty"`
