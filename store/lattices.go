@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -50,9 +51,14 @@ func (s *Store) lattice(q querier, idOrName string) (*graph.Lattice, error) {
 }
 
 // latticeID resolves an id or name.
-func latticeID(q querier, idOrName string) (string, error) {
-	var id string
-	err := q.row("SELECT l.id FROM lattices l WHERE "+latticeWhere, []any{idOrName, idOrName, idOrName}, &id)
+func latticeID(q querier, idOrName string) (id string, err error) {
+	err = sql.ErrNoRows
+	if len(idOrName) == 2*sha256.Size {
+		err = q.row("SELECT id FROM lattices WHERE id = ?", []any{idOrName}, &id)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = q.row("SELECT l.id FROM lattice_names p JOIN lattices l ON l.n = p.lattice WHERE p.name = ?", []any{idOrName}, &id)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		err = notFound("lattice", idOrName)
 	}

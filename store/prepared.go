@@ -44,9 +44,20 @@ func borrow(c *sql.Conn) (*prepared, error) {
 			return nil
 		}
 		p = &prepared{tls: (*libc.TLS)(tls.UnsafePointer()), db: uintptr(db.Uint()), stmts: map[string]*statement{}}
-		return nil
+		return p.stablePlans()
 	})
 	return p, err
+}
+
+// stablePlans keeps SQLite from planning a query anew because of the values that are
+// bound, which it does for each LIMIT ?.
+func (p *prepared) stablePlans() error {
+	values := libc.NewVaList(int32(1), uintptr(0))
+	defer libc.Xfree(p.tls, values)
+	if rc := sqlite3.Xsqlite3_db_config(p.tls, p.db, sqlite3.SQLITE_DBCONFIG_ENABLE_QPSG, values); rc != sqlite3.SQLITE_OK {
+		return p.failure(rc)
+	}
+	return nil
 }
 
 // sqliteError is an error of SQLite that did not come through the driver.
