@@ -295,6 +295,34 @@ func TestRecord(t *testing.T) {
 		}
 	})
 
+	t.Run("an undecided event is amended with the cursor, a decided one is not", func(t *testing.T) {
+		s := openNew(t)
+		tr, l := withTrigger(t, s, "ticks")
+		es := record(t, s, tr, batch(event(t, "1"), event(t, "2")))
+		amend := func(id, payload string) error {
+			_, err := s.Record(t.Context(), tr.ID, tr.Revision, triggers.Batch{
+				Cursor: []byte(payload), Amended: &triggers.Event{ID: id, Payload: []byte(payload)},
+			}, nil)
+			return err
+		}
+		if err := amend(es[0].ID, `{"path":"/c"}`); err != nil {
+			t.Fatal(err)
+		}
+		got := must(s.Window(t.Context(), tr.ID, 0, 10))(t)
+		if string(got[0].Payload) != `{"path":"/c"}` || string(got[1].Payload) == `{"path":"/c"}` || got[0].Seq != es[0].Seq {
+			t.Errorf("%+v", got)
+		}
+		if by := must(s.EventsByPath(t.Context(), "ticks", "/c", 10))(t); len(by) != 1 {
+			t.Errorf("by path: %+v", by)
+		}
+		must(s.Fire(t.Context(), tr.ID, tr.Revision, fired(es[1], dispatchOf(l))))(t)
+		if err := amend(es[1].ID, `{}`); !errors.Is(err, graph.ErrStale) {
+			t.Errorf("a decided one: %v", err)
+		}
+		if c := must(s.Cursor(t.Context(), tr.ID))(t); string(c) != `{"path":"/c"}` {
+			t.Errorf("cursor %s", c)
+		}
+	})
 	t.Run("many events keep their order", func(t *testing.T) {
 		s := openNew(t)
 		tr, _ := withTrigger(t, s, "a")

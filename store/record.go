@@ -41,6 +41,12 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 	if err := t.saveEntities(n, b.Entities); err != nil {
 		return Recorded{}, err
 	}
+	if a := b.Amended; a != nil {
+		if err := t.guarded("UPDATE events SET payload = ?, path = ?, seq = ? WHERE id = ? AND trigger = ? AND firing IS NULL",
+			rawText(a.Payload), pathOf(a.Payload), t.seq(), a.ID, n); err != nil {
+			return Recorded{}, err
+		}
+	}
 	fresh, err := t.newEvents(n, id, b.Events)
 	if err != nil {
 		return Recorded{}, err
@@ -67,8 +73,8 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 		}
 	}
 	t.countPending(n, undecided)
-	if len(fresh) > 0 || !b.Next.IsZero() {
-		if err := t.noteEvents(n, len(fresh) > 0, f.fired > 0, micros(b.Next)); err != nil {
+	if happened := len(fresh) > 0 || b.Amended != nil; happened || !b.Next.IsZero() {
+		if err := t.noteEvents(n, happened, f.fired > 0, micros(b.Next)); err != nil {
 			return Recorded{}, err
 		}
 	}
@@ -187,12 +193,8 @@ func (t *tx) insertEvents(trigger int64, rows []eventState) error {
 		args := make([]any, 0, 13*len(part))
 		for i := range part {
 			e := part[i].event
-			var path any
-			if p := pathOf(e.Payload); p != nil {
-				path = p
-			}
 			args = append(args, part[i].n, e.ID, trigger, e.Key, e.Kind, e.At.UnixMicro(), string(e.State), e.Reason,
-				null(part[i].firing), path, rawText(e.Payload), text(part[i].dedupe), part[i].seq)
+				null(part[i].firing), pathOf(e.Payload), rawText(e.Payload), text(part[i].dedupe), part[i].seq)
 		}
 		if _, err := t.exec("INSERT INTO events ("+eventColumns+") VALUES "+values(len(part), 13), args...); err != nil {
 			return err
@@ -202,7 +204,7 @@ func (t *tx) insertEvents(trigger int64, rows []eventState) error {
 }
 
 // pathOf is the path a payload tells about, as bytes; nil when none.
-func pathOf(payload json.RawMessage) []byte {
+func pathOf(payload json.RawMessage) any {
 	if !bytes.Contains(payload, []byte(`"path`)) {
 		return nil
 	}

@@ -153,7 +153,7 @@ func (k *keeper) examine(ctx context.Context, pending []Pending) error {
 			continue
 		}
 		from = min(from, i)
-		p.Check, p.fields = k.plan.check(p.Payload)
+		p.Check, p.fields = k.plan.check(&p.Event)
 		if p.Check.Key != "" {
 			keys = append(keys, p.Check.Key)
 		}

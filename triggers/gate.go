@@ -24,6 +24,7 @@ const (
 	ReasonOverlap   = "overlap"         // held or skipped: enough dispatches run
 	ReasonBacklog   = "backlog"         // held: older events are decided first
 	ReasonCondition = "condition"       // skipped: `when` was false
+	ReasonWindow    = "window"          // skipped: it was noticed too late
 	ReasonDuplicate = "duplicate"       // skipped: fired before with this dedupe_key
 	ReasonResumed   = "backlog_skipped" // skipped: resumed with backlog=skip
 	ReasonManual    = "manual"          // fired by hand
@@ -52,10 +53,10 @@ type Pending struct {
 	checked bool
 }
 
-// Check is what `when` and `dedupe_key` say about an event.
+// Check is what the kind, `when` and `dedupe_key` say about an event.
 type Check struct {
 	Reject string // they don't fit the event: the reason
-	Skip   bool   // when is false
+	Skip   string // it is not to fire: the reason
 	Key    string // the dedupe key, empty without
 	Seen   bool   // an event with this key has fired
 }
@@ -137,8 +138,8 @@ func (d *decider) judge(i int, c *Check) bool {
 	case c.Reject != "":
 		d.ends = append(d.ends, Verdict{Events: []int{i}, State: EventRejected, Reason: c.Reject})
 		return false
-	case c.Skip:
-		d.skip(i, ReasonCondition)
+	case c.Skip != "":
+		d.skip(i, c.Skip)
 		return false
 	case c.Key == "":
 		return true
@@ -211,7 +212,7 @@ func (d *decider) skip(i int, reason string) {
 // reason once.
 func (d *decider) verdicts() []Verdict {
 	vs := d.ends
-	for _, reason := range []string{ReasonCondition, ReasonDuplicate, ReasonOverlap} {
+	for _, reason := range []string{ReasonWindow, ReasonCondition, ReasonDuplicate, ReasonOverlap} {
 		if l := d.skipped[reason]; len(l) > 0 {
 			vs = append(vs, Verdict{Events: l, State: EventSkipped, Reason: reason})
 		}

@@ -74,8 +74,8 @@ func naive(g triggers.Gate, pending []triggers.Pending, now triggers.Now) (map[i
 		switch {
 		case p.Check.Reject != "":
 			out[i] = outcome{triggers.EventRejected, p.Check.Reject}
-		case p.Check.Skip:
-			out[i] = outcome{triggers.EventSkipped, "condition"}
+		case p.Check.Skip != "":
+			out[i] = outcome{triggers.EventSkipped, p.Check.Skip}
 		case p.Check.Key != "" && (p.Check.Seen || taken(p.Check.Key, i)):
 			out[i] = outcome{triggers.EventSkipped, "duplicate"}
 		default:
@@ -127,7 +127,7 @@ func drawPending(t *rapid.T) []triggers.Pending {
 		}
 		switch rapid.IntRange(0, 5).Draw(t, "check") {
 		case 0:
-			p.Check.Skip = true
+			p.Check.Skip = rapid.SampledFrom([]string{"condition", "window"}).Draw(t, "skip")
 		case 1:
 			p.Check.Reject = "when: no"
 		case 2, 3:

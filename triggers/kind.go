@@ -2,8 +2,10 @@ package triggers
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latticed/latticed/graph"
 )
@@ -22,6 +24,13 @@ type Made struct {
 	BatchAlias  string // the name of that alias
 	Overlap     Overlap
 	MaxInFlight int64
+
+	// Late tells whether an event was stored too long after it happened to fire; it is
+	// skipped then. nil: none is.
+	Late func(fields map[string]any, stored time.Time) bool
+	// Merge makes one payload of that of an event that a pause holds and of the next
+	// one, where only the latest counts. nil: each counts.
+	Merge func(held, next json.RawMessage) (json.RawMessage, error)
 }
 
 // Kinds are the kinds of triggers by name, registered by hand where the program is

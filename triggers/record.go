@@ -40,6 +40,9 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	if err := k.refill(ctx); err != nil {
 		return err
 	}
+	if k.merges(b.Events) {
+		return k.merge(ctx, b)
+	}
 	all, verdicts, rest, err := k.foresee(ctx, b.Events)
 	if err != nil {
 		return err
@@ -64,6 +67,26 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		return nil
 	}
 	k.appoint(rest)
+	return nil
+}
+
+// merges tells whether a new event is made one with the last that a pause holds.
+func (k *keeper) merges(events []Event) bool {
+	n := len(k.window)
+	return k.paused && k.plan.made.Merge != nil && !k.behind && n > 0 && len(events) == 1 && events[0].Kind == k.window[n-1].Kind
+}
+
+func (k *keeper) merge(ctx context.Context, b Batch) error {
+	last := &k.window[len(k.window)-1]
+	payload, err := k.plan.made.Merge(last.Payload, b.Events[0].Payload)
+	if err != nil {
+		return err
+	}
+	b.Amended, b.Events = &Event{ID: last.ID, Payload: payload}, nil
+	if _, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil); err != nil {
+		return err
+	}
+	last.Payload, last.fields, last.checked = payload, nil, false
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package triggers
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,10 +35,13 @@ func guarded(f func() error) (err error) {
 }
 
 // check evaluates `when` and `dedupe_key` for one event.
-func (p *plan) check(payload json.RawMessage) (Check, map[string]any) {
-	fields, err := object(payload)
+func (p *plan) check(e *Event) (Check, map[string]any) {
+	fields, err := object(e.Payload)
 	if err != nil {
 		return Check{Reject: (&rejection{rejectPayload, err.Error()}).Error()}, nil
+	}
+	if p.made.Late != nil && p.made.Late(fields, e.At) {
+		return Check{Skip: ReasonWindow}, fields
 	}
 	if p.when == nil && p.dedupe == nil {
 		return Check{}, fields
@@ -62,9 +64,12 @@ func (p *plan) evalCheck(vars map[string]any, c *Check) error {
 		if !ok {
 			return &rejection{rejectWhen, "must give true or false, not " + describe(v)}
 		}
-		c.Skip = !yes
+		if !yes {
+			c.Skip = ReasonCondition
+			return nil
+		}
 	}
-	if p.dedupe == nil || c.Skip {
+	if p.dedupe == nil {
 		return nil
 	}
 	v, err := p.dedupe.Eval(vars)

@@ -104,4 +104,8 @@ type Batch struct {
 	Entities []Change
 	Events   []Event   // ID, TriggerID, At and State are filled in by the manager
 	Next     time.Time // becomes Trigger.NextAt; zero leaves the stored one
+
+	// Amended is an undecided event whose payload becomes this one's, found by ID; nil
+	// when there is none. It is the manager's. An event decided by now is an error.
+	Amended *Event
 }

@@ -49,6 +49,7 @@ func triggerFields() []field {
 		{"batch_size", fieldInt, "directory: how many files make one dispatch"},
 
 		{"time_gap", fieldTime, "time: how long from one to the next"},
+		{"window", fieldTime, "time: how long ago a tick may be that is caught up with"},
 	}
 }
 

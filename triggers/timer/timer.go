@@ -3,7 +3,9 @@
 // The instants of a trigger are anchor + n × every, for n = 1, 2, 3 …; the anchor is
 // when it was registered or its rate was changed. They do not drift, and each is one
 // event: its key is the instant. What was missed while nobody watched is caught up
-// with one tick, the last one, which says how many were missed before it.
+// with one tick, the last one, which says how many were missed before it; it is skipped
+// when even that is longer ago than the window. So are the ticks of a pause: one is
+// held, the last one, which counts the others.
 //
 // The source starts no goroutine, and has none while it waits.
 package timer
@@ -11,6 +13,7 @@ package timer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,12 +26,14 @@ const (
 	maxNap = 30 * time.Second
 	// fastest is the shortest interval.
 	fastest = time.Second
+	// catchUp is how late a tick may be by default.
+	catchUp = 24 * time.Hour
 
 	instant = "2006-01-02T15:04:05.000000Z" // RFC 3339, µs, UTC
 )
 
 // later are fields of other ways to say when, which this version does not have.
-var later = [...]string{"cron", "at", "timezone", "dst", "jitter", "window", "cap", "after"}
+var later = [...]string{"cron", "at", "timezone", "dst", "jitter", "cap", "after"}
 
 // Kind is the kind "time".
 func Kind(f *triggers.Fields) triggers.Made {
@@ -58,10 +63,29 @@ func Kind(f *triggers.Fields) triggers.Made {
 		}
 	}
 	f.OneOf("catch_up", "last", "last")
+	window := f.Duration("window", catchUp, time.Minute)
 	return triggers.Made{
 		Source: s, Overlap: triggers.Skip, MaxInFlight: 1,
 		Event: graph.Env{"time": graph.String, "missed": graph.Integer, "kind": graph.String},
+		Late:  func(fields map[string]any, stored time.Time) bool { return late(fields, stored, window) },
+		Merge: merge,
 	}
+}
+
+func late(fields map[string]any, stored time.Time, window time.Duration) bool {
+	text, _ := fields["time"].(string)
+	at, err := time.Parse(instant, text)
+	return err == nil && stored.Sub(at) > window
+}
+
+// merge is the later of two ticks, which has missed the earlier one too.
+func merge(held, next json.RawMessage) (json.RawMessage, error) {
+	var h, n payload
+	if err := errors.Join(json.Unmarshal(held, &h), json.Unmarshal(next, &n)); err != nil {
+		return nil, fmt.Errorf("read a tick: %w", err)
+	}
+	n.Missed += h.Missed + 1
+	return json.Marshal(n)
 }
 
 func otherway(f *triggers.Fields) bool {
@@ -80,6 +104,16 @@ type cursor struct {
 	Every  int64 `json:"every"`
 	Anchor int64 `json:"anchor"`
 	Last   int64 `json:"last"` // the last instant that was due
+	// High is up to when instants have been accounted for, while the clock, which was
+	// set back, is behind that.
+	High int64 `json:"high,omitempty"`
+}
+
+// payload is the event of a tick.
+type payload struct {
+	Kind   string `json:"kind"`
+	Missed int64  `json:"missed"`
+	Time   string `json:"time"`
 }
 
 // tick is what is due.
@@ -89,18 +123,22 @@ type tick struct {
 	next   time.Time // the next one
 }
 
-// due says what has become due after last, up to now. It is pure. When the clock was
-// set back behind last, ticking goes on from now; see Run.
-func due(anchor time.Time, every time.Duration, last, now time.Time) tick {
-	nth := func(t time.Time) int64 { return int64(t.Sub(anchor) / every) }
-	if now.Before(anchor) {
-		return tick{next: anchor.Add(every)}
+// due says what has become due after last, up to now. Instants up to high were
+// accounted for already: they are not missed. It is pure.
+func due(anchor time.Time, every time.Duration, last, high, now time.Time) tick {
+	nth := func(t time.Time) int64 { // rounded down, before the anchor too
+		d := t.Sub(anchor)
+		n := int64(d / every)
+		if d%every < 0 {
+			n--
+		}
+		return n
 	}
-	n := nth(now)
+	n, seen := nth(now), nth(last)
 	t := tick{next: anchor.Add(time.Duration(n+1) * every)}
-	if seen := nth(last); seen < n {
+	if seen < n {
 		t.at = anchor.Add(time.Duration(n) * every)
-		t.missed = n - seen - 1
+		t.missed = max(0, n-max(seen, nth(high))-1)
 	}
 	return t
 }
@@ -119,11 +157,12 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	if now.Before(time.UnixMicro(c.Last)) {
 		// The clock was set back. Ticking goes on from here; instants that come
 		// again are known by their key.
+		c.High = max(c.High, c.Last)
 		if c, err = s.store(ctx, c, now, time.Time{}, emit); err != nil {
 			return err
 		}
 	}
-	t := due(time.UnixMicro(c.Anchor), s.every, time.UnixMicro(c.Last), now)
+	t := due(time.UnixMicro(c.Anchor), s.every, time.UnixMicro(c.Last), time.UnixMicro(max(c.High, c.Last)), now)
 	if !t.at.IsZero() {
 		b, err := s.batch(c, t)
 		if err != nil {
@@ -171,18 +210,20 @@ func (s *source) store(ctx context.Context, c cursor, last, next time.Time, emit
 
 // batch is a tick as the manager takes it.
 func (s *source) batch(c cursor, t tick) (triggers.Batch, error) {
-	c.Last = t.at.UnixMicro()
+	if c.Last = t.at.UnixMicro(); c.High <= c.Last {
+		c.High = 0
+	}
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return triggers.Batch{}, fmt.Errorf("write the cursor: %w", err)
 	}
 	at := t.at.UTC().Format(instant)
-	payload, err := json.Marshal(map[string]any{"time": at, "missed": t.missed, "kind": "tick"})
+	event, err := json.Marshal(payload{"tick", t.missed, at})
 	if err != nil {
 		return triggers.Batch{}, fmt.Errorf("write the event: %w", err)
 	}
 	return triggers.Batch{
 		Cursor: raw, Next: t.next,
-		Events: []triggers.Event{{Key: at, Kind: "tick", Payload: payload}},
+		Events: []triggers.Event{{Key: at, Kind: "tick", Payload: event}},
 	}, nil
 }

@@ -31,7 +31,7 @@ func TestDue(t *testing.T) {
 		every := time.Duration(rapid.Int64Range(int64(time.Second), int64(100*time.Hour)).Draw(t, "every"))
 		last := anchor.Add(draw(t, "last"))
 		now := last.Add(draw(t, "later"))
-		got := due(anchor, every, last, now)
+		got := due(anchor, every, last, last, now)
 		var instants []time.Time // in (last, now], counted one by one
 		first := anchor
 		if gap := last.Sub(anchor); gap > 2*every {
@@ -62,7 +62,7 @@ func TestDue(t *testing.T) {
 		last, now, total := anchor, anchor, int64(0)
 		for range rapid.IntRange(1, 50).Draw(t, "looks") {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(3*time.Hour)).Draw(t, "pass")))
-			if d := due(anchor, every, last, now); !d.at.IsZero() {
+			if d := due(anchor, every, last, last, now); !d.at.IsZero() {
 				total += d.missed + 1
 				last = d.at
 			}
@@ -72,8 +72,14 @@ func TestDue(t *testing.T) {
 		}
 	}))
 
-	t.Run("before_the_anchor_nothing_is_due", func(t *testing.T) {
-		if d := due(anchor, time.Hour, anchor, anchor.Add(-time.Hour)); !d.at.IsZero() || !d.next.Equal(anchor.Add(time.Hour)) {
+	t.Run("before_the_anchor_it_ticks_too_when_the_clock_was_set_back_so_far", func(t *testing.T) {
+		if d := due(anchor, time.Hour, anchor.Add(-30*time.Hour), anchor, anchor.Add(-90*time.Minute)); !d.at.Equal(anchor.Add(-2*time.Hour)) || d.missed != 0 || !d.next.Equal(anchor.Add(-time.Hour)) {
+			t.Errorf("%+v", d)
+		}
+	})
+
+	t.Run("what_was_accounted_for_is_not_missed_when_the_clock_comes_forward_again", func(t *testing.T) {
+		if d := due(anchor, time.Hour, time.Unix(0, 0), anchor.Add(5*time.Hour), anchor.Add(7*time.Hour)); d.missed != 1 {
 			t.Errorf("%+v", d)
 		}
 	})
@@ -202,6 +208,59 @@ func TestTime(t *testing.T) {
 				t.Errorf("%v", got)
 			}
 			wait(time.Minute)
+			if got := w.inputs(tr.ID); len(got) != 3 || !strings.Contains(got[2], `"missed":0`) {
+				t.Errorf("%v", got)
+			}
+		})
+	})
+
+	t.Run("a_tick_older_than_the_window_is_skipped_and_says_so", func(t *testing.T) {
+		for window, want := range map[string]string{"": "skipped window", `,"window":"3d"`: "fired event"} {
+			inBubble(t, func(t *testing.T, w *world) {
+				tr := w.add(`"every":"168h"` + window)
+				w.stop()
+				wait(9 * 24 * time.Hour)
+				w.start()
+				synctest.Wait()
+				if es := w.ledger.Events(tr.ID); len(es) != 1 || string(es[0].State)+" "+es[0].Reason != want {
+					t.Errorf("%+v", es)
+				}
+				wait(6 * 24 * time.Hour)
+				if es := w.ledger.Events(tr.ID); len(es) != 2 || es[1].State != triggers.EventFired {
+					t.Errorf("%+v", es)
+				}
+			})
+		}
+	})
+
+	t.Run("a_pause_holds_one_tick_that_counts_the_others", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"every":"1s"`)
+			wait(1500 * time.Millisecond)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			wait(time.Hour)
+			w.stop() // half of it while nobody watches
+			wait(time.Hour)
+			w.start()
+			wait(time.Hour)
+			es := w.ledger.Events(tr.ID)
+			if len(es) != 2 || es[1].State != triggers.EventHeld || es[1].Reason != "paused" {
+				t.Fatalf("%d events: %+v", len(es), es[len(es)-1])
+			}
+			if _, err := w.manager.Resume(t.Context(), "t", ""); err == nil {
+				t.Error("resumed although a tick is held")
+			}
+			last := time.Now().Truncate(time.Second).UTC().Format(instant)
+			if _, err := w.manager.Resume(t.Context(), "t", "fire"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := w.inputs(tr.ID); len(got) != 2 || got[1] != `{"at":"`+last+`","missed":10799}` {
+				t.Errorf("%v", got)
+			}
+			wait(time.Second)
 			if got := w.inputs(tr.ID); len(got) != 3 || !strings.Contains(got[2], `"missed":0`) {
 				t.Errorf("%v", got)
 			}

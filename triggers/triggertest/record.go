@@ -20,6 +20,13 @@ func (l *Ledger) Record(_ context.Context, id string, revision int, b triggers.B
 	if err != nil {
 		return nil, err
 	}
+	if a := b.Amended; a != nil {
+		i := slices.IndexFunc(r.events, func(e *triggers.Event) bool { return e.ID == a.ID && e.FiringID == "" })
+		if i < 0 {
+			return nil, graph.ErrStale
+		}
+		r.events[i].Payload = a.Payload
+	}
 	l.records++
 	if b.Cursor != nil {
 		r.cursor = b.Cursor
