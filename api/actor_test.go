@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,7 +61,7 @@ func (a *actor) logFile(attempt, stream string) string {
 }
 
 // Log implements executors.Logger.
-func (a *actor) Log(_ context.Context, attempt, stream string) (*os.File, error) {
+func (a *actor) Log(_ context.Context, attempt, stream string) (io.ReadSeekCloser, error) {
 	return os.Open(a.logFile(attempt, stream))
 }
 

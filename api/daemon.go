@@ -62,6 +62,9 @@ func (s *Server) Readyz(ctx context.Context, _ ReadyzRequestObject) (ReadyzRespo
 		return nil, errStopping
 	default:
 	}
+	if !s.o.Dispatcher.Ready() || !s.o.Triggers.Ready() {
+		return nil, &Error{Status: http.StatusServiceUnavailable, Code: "starting", Detail: "the daemon is finding again what an earlier one left running"}
+	}
 	if err := s.o.Store.Health(); err != nil {
 		return nil, err
 	}

@@ -1,15 +1,11 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
-	"strings"
 	"time"
 
-	"github.com/latticed/latticed/dispatcher"
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/store"
 )
@@ -18,138 +14,6 @@ const (
 	maxWait        = 60 * time.Second
 	shownElectrons = 200 // of one dispatch
 )
-
-// CreateDispatch implements StrictServerInterface.
-func (s *Server) CreateDispatch(ctx context.Context, r CreateDispatchRequestObject) (CreateDispatchResponseObject, error) {
-	b := r.Body
-	req, err := s.request(ctx, b.Inputs, b.Labels, b.Note)
-	if err != nil {
-		return nil, err
-	}
-	req.DisableRun = b.DisableRun
-	if err := lattice(&req, b.Lattice); err != nil {
-		return nil, err
-	}
-	ctx, call, err := s.once(ctx, r.Params.IdempotencyKey, accepted)
-	if err != nil {
-		return nil, err
-	}
-	if call.answer != nil {
-		return call.saved(), nil
-	}
-	d, warnings, err := s.o.Dispatcher.Accept(ctx, req)
-	if call.replayed(err) {
-		return call.saved(), nil
-	}
-	if err != nil {
-		return nil, moved(err, infoOf(ctx).body, b.Lattice)
-	}
-	out := dispatchOf(d)
-	out.Warnings = warningsOf(warnings)
-	return CreateDispatch201JSONResponse(out), nil
-}
-
-// Redispatch implements StrictServerInterface.
-func (s *Server) Redispatch(ctx context.Context, r RedispatchRequestObject) (RedispatchResponseObject, error) {
-	b := r.Body
-	if b == nil {
-		b = &NewRedispatch{}
-	}
-	req, err := s.request(ctx, b.Inputs, b.Labels, b.Note)
-	if err != nil {
-		return nil, err
-	}
-	req.DisableRun, req.Unset = b.DisableRun, b.Unset
-	ctx, call, err := s.once(ctx, r.Params.IdempotencyKey, accepted)
-	if err != nil {
-		return nil, err
-	}
-	if call.answer != nil {
-		return call.saved(), nil
-	}
-	d, warnings, err := s.o.Dispatcher.Redispatch(ctx, r.ID, req)
-	if call.replayed(err) {
-		return call.saved(), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := dispatchOf(d)
-	out.Warnings = warningsOf(warnings)
-	return Redispatch201JSONResponse(out), nil
-}
-
-// accepted renders the answer of an accepted dispatch for the idempotency key.
-func accepted(v any) (int, any, bool) {
-	d, ok := v.(graph.Dispatch)
-	return http.StatusCreated, dispatchOf(d), ok
-}
-
-// request is what new dispatches and redispatches share.
-func (s *Server) request(ctx context.Context, inputs json.RawMessage, labels map[string]string, note string) (dispatcher.Request, error) {
-	who, err := principalOf(ctx)
-	if err != nil {
-		return dispatcher.Request{}, err
-	}
-	req := dispatcher.Request{Labels: labels, Note: note, Owner: who.Name, CreatedBy: who.Name, RunAs: s.o.RunAs}
-	if len(inputs) > 0 {
-		if err := objectOnly("inputs", inputs); err != nil {
-			return req, err
-		}
-		v, err := graph.DecodeValue(inputs)
-		if err != nil {
-			return req, invalid(fieldError("inputs", codeInvalidJSON, "%v", err))
-		}
-		req.Inputs, _ = v.(map[string]any)
-	}
-	return req, nil
-}
-
-// lattice reads the lattice of a request: a document, or a name or id.
-func lattice(req *dispatcher.Request, raw json.RawMessage) error {
-	if raw = bytes.TrimSpace(raw); len(raw) > 0 && raw[0] == '{' {
-		req.Document = raw
-		return nil
-	}
-	if err := json.Unmarshal(raw, &req.Lattice); err != nil || req.Lattice == "" {
-		return invalid(fieldError("lattice", codeWrongType, "must be a document, or the name or id of a stored lattice"))
-	}
-	return nil
-}
-
-// moved puts the findings of a document that is part of a body where they stand in
-// the body.
-func moved(err error, body []byte, doc json.RawMessage) error {
-	var found *graph.Invalid
-	at := bytes.Index(body, doc)
-	if !errors.As(err, &found) || at < 0 || len(doc) == 0 || doc[0] != '{' {
-		return err
-	}
-	line, column := place(body, int64(at))
-	out := fieldErrors(found)
-	for i, e := range out {
-		if strings.HasPrefix(e.Path, "inputs.") && e.Line == 0 {
-			continue // of the request's inputs, not of the document
-		}
-		out[i].Path = join("lattice", e.Path)
-		if e.Line == 1 {
-			out[i].Column += column - 1
-		}
-		if e.Line > 0 {
-			out[i].Line += line - 1
-		}
-	}
-	return invalid(out...)
-}
-
-// objectOnly refuses a value that isn't a JSON object.
-func objectOnly(path string, raw json.RawMessage) error {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] != '{' {
-		return invalid(fieldError(path, codeWrongType, "must be a JSON object"))
-	}
-	return nil
-}
 
 // GetDispatch implements StrictServerInterface.
 func (s *Server) GetDispatch(ctx context.Context, r GetDispatchRequestObject) (GetDispatchResponseObject, error) {

@@ -45,11 +45,8 @@ func (s *Server) once(ctx context.Context, key string, render func(v any) (statu
 			if !ok {
 				return store.Answer{}, false, nil
 			}
-			raw, err := json.Marshal(body)
-			if err != nil {
-				return store.Answer{}, false, err
-			}
-			return store.Answer{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: append(raw, '\n')}, true, nil
+			a, err := answerOf(status, body)
+			return a, true, err
 		},
 	}
 	answer, found, err := s.o.Store.Replay(ctx, *c.once)
@@ -70,6 +67,26 @@ func (c *call) replayed(err error) bool {
 		c.answer, c.again = &first.Answer, true
 	}
 	return c.answer != nil
+}
+
+func answerOf(status int, body any) (store.Answer, error) {
+	raw, err := json.Marshal(body)
+	return store.Answer{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: append(raw, '\n')}, err
+}
+
+// amend saves what is going to be answered, when that is more than was known within
+// the transaction. Should we die before, nobody has had another answer.
+func (s *Server) amend(ctx context.Context, c *call, status int, body any) {
+	if c.once == nil {
+		return
+	}
+	a, err := answerOf(status, body)
+	if err == nil {
+		err = s.o.Store.Amend(context.WithoutCancel(ctx), *c.once, a)
+	}
+	if err != nil {
+		s.log.Warn().Err(err).Str(keyRoute, c.once.Route).Msg("the answer for an idempotency key stays what it was at first")
+	}
 }
 
 // saved is an answer given before.

@@ -75,12 +75,32 @@ func TestOnce_lattices_and_triggers(t *testing.T) {
 	spec := `{"name": "t", "kind": "time", "lattice": "one", "time_gap": 3600}`
 	x := h.do("POST /v1/triggers", "Idempotency-Key: k", spec).want(201)
 	y := h.do("POST /v1/triggers", "Idempotency-Key: k", spec).want(201)
-	if x.text("id") != y.text("id") {
+	if string(x.body) != string(y.body) || x.text("state") != "active" {
 		t.Errorf("%s\n%s", x.body, y.body)
 	}
 	f := h.do("POST /v1/triggers/t/fire", "Idempotency-Key: k").want(201)
 	g := h.do("POST /v1/triggers/t/fire", "Idempotency-Key: k").want(201)
 	if string(f.body) != string(g.body) {
 		t.Errorf("%s\n%s", f.body, g.body)
+	}
+}
+
+func TestOnce_the_first_answer_comes_with_its_warnings(t *testing.T) {
+	h := newHouse(t)
+	body := `{"lattice": {"lattice": "x", "electrons": {"work": {"run": ["say"], "executor": "later"}}}, "disable_run": true}`
+	for _, route := range []string{"POST /v1/dispatches", "POST /v1/dispatches/1/redispatch"} {
+		first := h.do(route, "Idempotency-Key: k", body).want(201)
+		again := h.do(route, "Idempotency-Key: k", body).want(201)
+		if first.text("warnings.0.code") != "unknown_executor" || string(first.body) != string(again.body) {
+			t.Errorf("%s\n%s", first.body, again.body)
+		}
+		body = `{"disable_run": true}`
+	}
+	h.do("POST /v1/lattices", `{"lattice": "one", "inputs": {"n": {"default": 1}}, "electrons": {"work": {"run": ["say"]}}}`).want(201)
+	spec := `{"name": "t", "kind": "directory", "lattice": "one", "dir_path": "` + t.TempDir() + `"}`
+	first := h.do("POST /v1/triggers", "Idempotency-Key: k", spec).want(201)
+	again := h.do("POST /v1/triggers", "Idempotency-Key: k", spec).want(201)
+	if len(first.field("warnings").([]any)) == 0 || string(first.body) != string(again.body) {
+		t.Errorf("%s\n%s", first.body, again.body)
 	}
 }

@@ -10,6 +10,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
+
+	"github.com/latticed/latticed/dispatcher"
+	"github.com/latticed/latticed/triggers"
 )
 
 func bare(log *lockedBuffer) *Server {
@@ -51,6 +54,12 @@ func TestHealth_says_what_is_wrong(t *testing.T) {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	if w.Code != 503 || !strings.Contains(w.Body.String(), `"detail":"the loop does not turn"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	s.o.Dispatcher, s.o.Triggers = dispatcher.New(nil, nil, dispatcher.Options{}), triggers.NewManager(nil, nil, triggers.Options{}) // nobody runs them
+	w = httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if w.Code != 503 || !strings.Contains(w.Body.String(), `"code":"starting"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	s.stop()

@@ -32,7 +32,9 @@ func (s *Server) CreateTrigger(ctx context.Context, r CreateTriggerRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return shownTrigger{201, s.triggerOf(t, warnings)}, nil
+	out := s.triggerOf(t, warnings)
+	s.amend(ctx, call, http.StatusCreated, out) // the baseline came after the insert
+	return shownTrigger{201, out}, nil
 }
 
 // registrant is who registers, edits or fires a trigger.

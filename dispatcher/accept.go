@@ -94,6 +94,10 @@ func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]an
 	if r.DisableRun {
 		g.Status = graph.New
 	}
+	warnings := append(d.unknownExecutors(l), missingPaths(l, effective)...)
+	if r.Warned != nil {
+		r.Warned(warnings)
+	}
 	stored, err := d.store.InsertDispatch(ctx, g)
 	if errors.Is(err, triggers.ErrNotFound) && r.Document != nil && !fresh {
 		// The lattice was removed since it was last sent inline.
@@ -111,7 +115,7 @@ func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]an
 	if stored.Status == graph.Pending {
 		d.admit(stored)
 	}
-	return stored, append(d.unknownExecutors(l), missingPaths(l, effective)...), nil
+	return stored, warnings, nil
 }
 
 // unknownExecutors warns of electrons that nothing here can run yet.

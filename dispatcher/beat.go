@@ -18,6 +18,16 @@ func (d *Dispatcher) Beat(ctx context.Context) error {
 	return nil
 }
 
+// Ready tells whether Run has found again what an earlier process left running.
+func (d *Dispatcher) Ready() bool {
+	select {
+	case <-d.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 // sleepUntilWoken waits for Wake and answers beats; false when ctx ended first.
 func (d *Dispatcher) sleepUntilWoken(ctx context.Context) bool {
 	for {

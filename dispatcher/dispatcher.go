@@ -36,6 +36,7 @@ type Dispatcher struct {
 	docs  documents
 	wake  chan struct{} // one slot, no data
 	beats chan chan<- struct{}
+	ready chan struct{} // closed once what an earlier process left running has walkers
 
 	// recovering keeps a cancellation from falling between the moment a dispatch was
 	// read as running and the moment its walker can be told: Cancel reads, recover writes.
@@ -66,6 +67,7 @@ func New(store Store, execs map[string]executors.Executor, o Options) *Dispatche
 		log:   o.Log.With().Str(keyComponent, "dispatcher").Logger(),
 		wake:  make(chan struct{}, 1),
 		beats: make(chan chan<- struct{}),
+		ready: make(chan struct{}),
 		live:  map[string]*walker{}, walked: map[int64]struct{}{},
 		owned: map[string]struct{}{},
 	}
@@ -93,6 +95,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if !d.persistOn(ctx, d.beats, "recover", func() error { return d.recover(ctx, &wg) }) {
 		return nil
 	}
+	close(d.ready)
 	wg.Go(func() { d.settle(ctx) })
 	d.takeUp(&running{ctx, &wg})
 	defer d.takeUp(nil)

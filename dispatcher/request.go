@@ -29,6 +29,10 @@ type Request struct {
 	CreatedBy string
 	RunAs     string
 	ParentID  string // set by Redispatch
+
+	// Warned is told what Accept is going to warn of before anything is stored, for an
+	// answer that is stored with the dispatch; nil: nobody cares.
+	Warned func([]graph.Warning)
 }
 
 // The limits of what people attach to a dispatch.

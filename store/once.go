@@ -69,6 +69,20 @@ func (s *Store) Replay(ctx context.Context, o Once) (Answer, bool, error) {
 	return o.find(s.read.WithContext(ctx))
 }
 
+// Amend replaces the answer that was saved for o by one that took longer to know than
+// its transaction.
+func (s *Store) Amend(ctx context.Context, o Once, a Answer) error {
+	header, err := jsonText(a.Header, len(a.Header) == 0)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, func(t *tx) error {
+		_, err := t.exec("UPDATE idempotency_keys SET status = ?, header = ?, body = ? WHERE principal = ? AND route = ? AND key = ?",
+			a.Status, header, a.Body, o.Principal, o.Route, o.Key)
+		return err
+	})
+}
+
 func (o *Once) find(db *gorm.DB) (Answer, bool, error) {
 	var rows []keyRow
 	err := db.Where("principal = ? AND route = ? AND key = ?", o.Principal, o.Route, o.Key).Limit(1).Find(&rows).Error

@@ -51,6 +51,20 @@ func TestOnce(t *testing.T) {
 		}
 	})
 
+	t.Run("an answer that took longer takes the place of the saved one", func(t *testing.T) {
+		s := openNew(t)
+		o := onceFor("k", "body")
+		must(s.InsertDispatch(WithOnce(t.Context(), o), dispatchOf(withLattice(t, s, "x", 1))))(t)
+		want := Answer{Status: 201, Header: map[string]string{"A": "b"}, Body: []byte("later")}
+		if err := s.Amend(t.Context(), *o, want); err != nil {
+			t.Fatal(err)
+		}
+		got, found, err := s.Replay(t.Context(), *o)
+		if diff := cmp.Diff(want, got); !found || err != nil || diff != "" {
+			t.Error(found, err, diff)
+		}
+	})
+
 	t.Run("another body under the key is refused, another principal or route is not", func(t *testing.T) {
 		s := openNew(t)
 		d := dispatchOf(withLattice(t, s, "x", 1))

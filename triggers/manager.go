@@ -40,6 +40,7 @@ type Manager struct {
 	tally  tally
 
 	started chan struct{}
+	beats   chan chan<- struct{}
 	ctx     context.Context // of Run; set before started is closed
 
 	// edit is held by whoever adds, changes or removes triggers.
@@ -63,7 +64,7 @@ func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 	if o.Stop == 0 {
 		o.Stop = 5 * time.Second
 	}
-	return &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), keepers: map[string]*keeper{}}
+	return &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
 }
 
 // Run runs all triggers until ctx ends. It returns an error only when the triggers
@@ -78,7 +79,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.start(t, nil)
 	}
 	close(m.started)
-	<-ctx.Done()
+	m.answerBeats(ctx)
 	m.mu.Lock()
 	m.closed = true
 	keepers := m.keepers
