@@ -75,7 +75,7 @@ func (d *Dispatcher) storedLog(ctx context.Context, l Log, stream string) (Log, 
 	return l, nil
 }
 
-func (d *Dispatcher) liveLog(ctx context.Context, executor, attempt, stream string) (*os.File, error) {
+func (d *Dispatcher) liveLog(ctx context.Context, executor, attempt, stream string) (io.ReadSeekCloser, error) {
 	l, ok := d.execs[executor].(executors.Logger)
 	if !ok {
 		return nil, os.ErrNotExist

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"time"
 
@@ -43,9 +44,9 @@ type Handler interface {
 
 // Logger is implemented by executors whose running attempts can be read.
 type Logger interface {
-	// Log opens what the attempt has written so far to "stdout" or "stderr"; the
-	// file grows while the attempt runs. os.ErrNotExist: no such attempt here.
-	Log(ctx context.Context, attempt, stream string) (*os.File, error)
+	// Log opens what the attempt has written so far to "stdout" or "stderr". After
+	// io.EOF there may be more while the attempt runs. os.ErrNotExist: no such attempt here.
+	Log(ctx context.Context, attempt, stream string) (io.ReadSeekCloser, error)
 }
 
 // Checker is implemented by executors that can tell whether they would work.

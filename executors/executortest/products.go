@@ -252,7 +252,7 @@ func (s *suite) liveLog(t *testing.T) {
 	on := filepath.Join(t.TempDir(), "on")
 	task := Bash("echo first; while ! [ -e " + on + " ]; do sleep 0.02; done; echo second")
 	f := s.begin(t, e, task)
-	var log *os.File
+	var log io.ReadSeekCloser
 	eventually(t, "the log is there", func() bool {
 		var err error
 		log, err = logger.Log(t.Context(), task.Attempt, "stdout")

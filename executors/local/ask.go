@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/latticed/latticed/executors"
@@ -48,9 +49,9 @@ func (e *Executor) Check(ctx context.Context) error {
 	return nil
 }
 
-// Log implements executors.Logger. What was cut out of the middle of a long log is a
-// hole in the file and reads as zeros.
-func (e *Executor) Log(ctx context.Context, attempt, stream string) (*os.File, error) {
+// Log implements executors.Logger. What was cut out of the middle of a long log reads
+// as a line that says so.
+func (e *Executor) Log(ctx context.Context, attempt, stream string) (io.ReadSeekCloser, error) {
 	l, err := e.link(ctx)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func (e *Executor) Log(ctx context.Context, attempt, stream string) (*os.File, e
 	rep, ok := a.m.(*runner.Reply)
 	switch {
 	case ok && len(a.fds) == 1:
-		return os.NewFile(uintptr(a.fds[0]), attempt+"/"+stream), nil
+		return &liveLog{f: os.NewFile(uintptr(a.fds[0]), attempt+"/"+stream)}, nil
 	case ok && rep.Problem == runner.ProblemMissing:
 		return nil, fmt.Errorf("%s of attempt %s: %w", stream, attempt, os.ErrNotExist)
 	}

@@ -59,7 +59,7 @@ func (j *job) python() {
 	for _, arg := range slices.Sorted(maps.Keys(j.task.Pickles)) {
 		f := j.task.Pickles[arg]
 		f.Name = ".arg-" + arg + ".pickle"
-		j.files = append(j.files, laid{f, 0o644})
+		j.files = append(j.files, laid{f, 0o644, true})
 	}
 	j.argv = []string{interpreter, shimFile, file, function}
 	j.collect = append(j.collect, pickleFile, reportFile)

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -51,8 +52,12 @@ type job struct {
 // laid is a file to be laid out.
 type laid struct {
 	executors.File
-	mode int64
+	mode    int64
+	control bool // ours, and not the task's
 }
+
+// shebang begins what says how it is to be run.
+var shebang = []byte("#!") //nolint:gochecknoglobals // a constant
 
 // prepare turns a task into what the runner has to do. What is wrong with it will be
 // wrong every time.
@@ -89,7 +94,7 @@ func (e *Executor) prepare(t *executors.Task) (*job, error) {
 
 // lay adds a control file.
 func (j *job) lay(name string, data []byte) {
-	j.files = append(j.files, laid{executors.File{Name: name, Size: int64(len(data)), Data: data}, 0o644})
+	j.files = append(j.files, laid{executors.File{Name: name, Size: int64(len(data)), Data: data}, 0o644, true})
 }
 
 // layTask adds a file of the task. What says how it is to be run may be run.
@@ -101,11 +106,11 @@ func (j *job) layTask(f executors.File) error {
 	if f.ReadOnly {
 		mode = 0o444
 	}
-	if len(f.Data) > 2 && f.Data[0] == '#' && f.Data[1] == '!' {
+	if bytes.HasPrefix(f.Data, shebang) {
 		mode |= 0o111
 	}
 	f.Name = filepath.Clean(f.Name)
-	j.files = append(j.files, laid{f, mode})
+	j.files = append(j.files, laid{f, mode, false})
 	return nil
 }
 
@@ -223,6 +228,11 @@ func (j *job) open(m *runner.Start) (fds []int, closeAll func(), err error) {
 		opened = append(opened, file)
 		fds = append(fds, int(file.Fd()))
 		p.FD = true
+		if head := [2]byte{}; !f.control && f.Data == nil {
+			if n, err := file.ReadAt(head[:], 0); err == nil && bytes.Equal(head[:n], shebang) {
+				p.Mode |= 0o111
+			}
+		}
 		m.Files = append(m.Files, p)
 	}
 	return fds, closeAll, nil

@@ -1,11 +1,13 @@
 package local
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,6 +29,15 @@ func TestLogs_keep_head_and_tail(t *testing.T) {
 		var st unix.Stat_t
 		return unix.Stat(path, &st) == nil && st.Size == 400001*8 && st.Blocks*512 < 1<<20
 	})
+	live, err := e.Log(t.Context(), tk.Attempt, "stdout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	if b, err := io.ReadAll(live); err != nil || bytes.IndexByte(b, 0) >= 0 || !bytes.HasPrefix(b, []byte("1000000\n")) ||
+		!bytes.HasSuffix(b, []byte("1400000\n")) || !bytes.Contains(b, []byte("\n[latticed: ")) {
+		t.Errorf("read while it runs: %d bytes, %v", len(b), err)
+	}
 	res, err := r.wait()
 	if err != nil || res.Error != nil {
 		t.Fatalf("%v, %+v", err, res.Error)
@@ -71,7 +82,7 @@ func TestLogs_once_opened_are_not_used_again(t *testing.T) {
 	e := p.start()
 	first := task(kindBash, "echo first; sleep 0.2")
 	r := begin(t, e, first)
-	var log *os.File
+	var log io.ReadSeekCloser
 	eventually(t, "the log is there", func() (ok bool) {
 		var err error
 		log, err = e.Log(t.Context(), first.Attempt, "stdout")
@@ -111,6 +122,32 @@ func TestDirectories_used_again_are_clean(t *testing.T) {
 	eventually(t, "all directories are gone", func() bool { return len(attemptDirs(t, p)) == 0 })
 }
 
+// An attempt may remove or replace the files of its logs: what it wrote is kept, nobody
+// waits for a fifo, and the attempt after it sees nothing of that.
+func TestLogs_survive_their_names(t *testing.T) {
+	e := newPlace(t).start()
+	for name, trick := range map[string]string{
+		"removed":  "rm .stdout",
+		"all_gone": "find . -mindepth 1 -delete",
+		"fifo":     "rm .stdout; mkfifo .stdout",
+		"replaced": "mv .stdout old; echo forged > .stdout",
+		"a_link":   "ln -sf /etc/passwd .stdout",
+	} {
+		tk := task(kindBash, "echo before; "+trick+"; echo after")
+		res := mustRun(t, e, tk)
+		if res.Error != nil || read(t, res.Stdout) != "before\nafter\n" {
+			t.Errorf("%s: stdout %q, %+v", name, read(t, res.Stdout), res.Error)
+		}
+		if f, err := e.Log(t.Context(), tk.Attempt, "stdout"); err == nil { // with whatever lies there, and at once
+			_ = f.Close()
+		}
+		res.Release(false)
+		if res := mustRun(t, e, task(kindBash, "echo next")); read(t, res.Stdout) != "next\n" {
+			t.Errorf("after %s: stdout %q", name, read(t, res.Stdout))
+		}
+	}
+}
+
 // mountWork gives the runner a file system of its own in place of its working directory,
 // in a mount namespace of its own.
 func (p *place) mountWork(mount string) {
@@ -135,6 +172,33 @@ func TestLogs_that_can_not_be_cut_have_a_limit(t *testing.T) {
 		t.Errorf("%+v, stdout %+v", res.Error, res.Stdout)
 	}
 	res.Release(false)
+}
+
+// What an attempt has mounted in its directory is not removed with it.
+func TestMounts_that_are_left_keep_their_files(t *testing.T) {
+	p := newPlace(t)
+	p.mountWork("-t tmpfs tmpfs")
+	e := p.start()
+	data := t.TempDir()
+	precious := filepath.Join(data, "precious")
+	if err := os.WriteFile(precious, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		res := mustRun(t, e, task(kindBash, "mkdir -p a/mnt; mount --bind "+data+" a/mnt; cat a/mnt/precious"))
+		if res.Error != nil || string(res.Value) != `"x"` {
+			t.Fatalf("%s, %+v", res.Value, res.Error)
+		}
+		res.Release(false)
+	}
+	eventually(t, "the directories are gone", func() bool {
+		res := mustRun(t, e, task(kindBash, "ls .."))
+		res.Release(false)
+		return string(res.Value) == strconv.Quote(filepath.Base(res.WorkDir))
+	})
+	if !exists(precious) {
+		t.Error("the file is gone")
+	}
 }
 
 func TestDiskFull_is_tried_again(t *testing.T) {

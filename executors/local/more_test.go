@@ -43,6 +43,32 @@ func TestLeftOvers_that_hide_are_ended(t *testing.T) {
 	}
 }
 
+// Without control groups, and with others beside it, one without its environment is known
+// by its session.
+func TestLeftOvers_without_an_environment_are_ended(t *testing.T) {
+	e := newPlace(t, noCgroup).start()
+	dir := t.TempDir()
+	up, on, pids := filepath.Join(dir, "up"), filepath.Join(dir, "on"), filepath.Join(dir, "pids")
+	other := begin(t, e, task(kindBash, "touch "+up+"; until [ -e "+on+" ]; do sleep 0.02; done"))
+	eventually(t, "another runs", func() bool { return exists(up) })
+	res := mustRun(t, e, task(kindBash, "env -i /bin/sleep 60 & echo $! > "+pids+"; sleep 0.1"))
+	b, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || unix.Kill(pid, 0) == nil && !zombie(pid) {
+		t.Errorf("process %d is left, %v; notes %q", pid, err, res.Notes)
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+	if err := os.WriteFile(on, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := other.wait(); err != nil || res.Error != nil {
+		t.Errorf("the other: %+v, %v", res.Error, err)
+	}
+}
+
 func TestLeftOvers_get_their_grace(t *testing.T) {
 	e := newPlace(t).start()
 	dir := t.TempDir()
@@ -167,6 +193,44 @@ func TestControlGroups_that_were_removed_are_made_again(t *testing.T) {
 		}
 		for _, g := range append(groups, info.Cgroup) { // of this test's runner alone
 			_ = unix.Rmdir(g)
+		}
+	}
+}
+
+// Files that contradict each other will do so every time.
+func TestFiles_that_do_not_go_together_are_refused_for_good(t *testing.T) {
+	e := newPlace(t).start()
+	for name, files := range map[string][]string{
+		"twice": {"a", "b/../a"}, "a_log": {".stdout"}, "ours": {".args.json"}, "file_and_folder": {"a", "a/b"}, "too_long": {strings.Repeat("x", 300)},
+	} {
+		tk := task(kindRun, "true")
+		tk.Args = map[string]any{"x": int64(1)}
+		for _, f := range files {
+			tk.Files = append(tk.Files, executors.File{Name: f, Data: []byte("x")})
+		}
+		_, err := e.Run(t.Context(), tk)
+		if f, ok := errors.AsType[*executors.Failure](err); !executors.IsPermanent(err) || !ok || f.Code != executors.CodeValueInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A script may be run however large it is, and however it comes.
+func TestFiles_with_an_interpreter_may_be_run(t *testing.T) {
+	e := newPlace(t).start()
+	script := []byte("#!/bin/sh\necho ran\n#" + strings.Repeat("x", 100<<10) + "\n")
+	path := filepath.Join(t.TempDir(), "asset")
+	if err := os.WriteFile(path, script, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]executors.File{
+		"large":  {Name: "tool", Size: int64(len(script)), Data: script},
+		"opened": {Name: "tool", Size: int64(len(script)), Open: func() (*os.File, error) { return os.Open(path) }},
+	} {
+		tk := task(kindRun, "./tool")
+		tk.Files = []executors.File{f}
+		if res := mustRun(t, e, tk); string(res.Value) != `"ran"` {
+			t.Errorf("%s: %s, %+v", name, res.Value, res.Error)
 		}
 	}
 }

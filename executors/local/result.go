@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,19 +21,29 @@ type returned struct {
 	*runner.Ended
 	files map[*runner.Piece]*os.File
 	all   []*os.File
+	// trouble is that something is there and could not be had at the moment.
+	trouble error
+}
+
+func (b *returned) close() {
+	for _, f := range b.all {
+		_ = f.Close()
+	}
 }
 
 // result turns the end of an attempt into what the dispatcher stores.
 func (e *Executor) result(j *job, m *runner.Ended, fds []int) (executors.Result, error) {
 	back, err := receive(m, fds)
+	if err == nil {
+		err = back.trouble
+	}
 	if err != nil {
+		back.close()
 		return executors.Result{}, err
 	}
 	res := e.outline(m)
 	res.Release = func(keep bool) {
-		for _, f := range back.all {
-			_ = f.Close()
-		}
+		back.close()
 		e.release(m.Attempt, keep)
 	}
 	res.Stdout, res.Notes = back.log(&m.Stdout, res.Notes)
@@ -70,12 +81,14 @@ func receive(m *runner.Ended, fds []int) (*returned, error) {
 		pieces = append(pieces, &m.Outputs[i])
 	}
 	for _, p := range pieces {
+		if strings.HasPrefix(p.Problem, runner.ProblemAgain) {
+			b.trouble = fmt.Errorf("%w: %s: %s", executors.ErrUnknown, p.Name, p.Problem)
+		}
 		if !p.FD {
 			continue
 		}
 		if len(fds) == 0 {
-			runner.CloseAll(fds)
-			return nil, fmt.Errorf("%w: %s came without its bytes", executors.ErrUnknown, p.Name)
+			return b, fmt.Errorf("%w: %s came without its bytes", executors.ErrUnknown, p.Name)
 		}
 		f := os.NewFile(uintptr(fds[0]), p.Name)
 		fds = fds[1:]

@@ -23,7 +23,7 @@ func (b *returned) harvest(j *job, res *executors.Result) error {
 	if err := b.outputs(j, res); err != nil {
 		return err
 	}
-	if p := b.collected(pickleFile); p != nil && j.task.Body.Kind == kindPython {
+	if p := b.collected(pickleFile); p != nil && p.Problem == "" && j.task.Body.Kind == kindPython {
 		if p.Size > maxPickle {
 			return executors.Failf(executors.CodeResultTooLarge,
 				"the pickled result is %d bytes, %d are possible: write it to a file and declare that under outputs", p.Size, maxPickle)

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"path/filepath"
-	"sync/atomic"
 	"time"
 )
 
@@ -53,11 +52,11 @@ type attempt struct {
 	at     time.Time // of the end of the main process
 	notes  []string
 
-	logs  [2]int      // descriptors until it is released, -1: none
-	bare  atomic.Bool // there is nothing in its directory but the logs
-	shown bool        // somebody may hold a descriptor of a log
-	cut   [2]int64    // everything between LogKeep and this has been cut out
-	uncut bool        // nothing can be cut out here
+	logs [2]int // descriptors until it is released, -1: none
+
+	// Of the housekeeper alone.
+	cut   [2]int64 // everything between LogKeep and this has been cut out
+	uncut bool     // nothing can be cut out here
 }
 
 func newAttempt(id, dir string) *attempt {

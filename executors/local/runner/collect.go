@@ -22,29 +22,25 @@ func (r *runner) report(a *attempt, s *session) {
 		Attempt: a.id, Cause: a.cause, Exit: a.exit, Signal: a.signal, StartedAt: microseconds(a.started),
 		EndedAt: microseconds(a.at), CPU: a.cpu, MaxRSS: a.rss, Notes: a.notes, WorkDir: a.dir,
 	}
-	logs := a.logs
+	logs, problems := openLogs(a)
 	r.mu.Unlock()
 	var fds []int
 	defer func() { CloseAll(fds) }()
-	m.Stdout = r.logPiece(a, 0, logs[0], &fds)
-	m.Stderr = r.logPiece(a, 1, logs[1], &fds)
-	if names, err := list(a.dir); err == nil {
-		a.bare.Store(len(names) == 2)
-		for _, name := range w.collect {
-			if slices.Contains(names, name) {
-				m.Collected = append(m.Collected, gather(a.dir, name, &fds))
-			}
+	m.Stdout = r.logPiece(a.dir, stdoutName[1:], logs[0], problems[0], &fds)
+	m.Stderr = r.logPiece(a.dir, stderrName[1:], logs[1], problems[1], &fds)
+	names, err := list(a.dir)
+	for _, name := range w.collect {
+		if err == nil && !slices.Contains(names, name) {
+			continue // the usual case, without a look at each
+		}
+		if p := gather(a.dir, name, &fds); p.Problem != ProblemMissing {
+			m.Collected = append(m.Collected, p)
 		}
 	}
 	if a.exit == 0 && (a.cause == CauseNone) {
 		for _, name := range w.outputs {
 			m.Outputs = append(m.Outputs, gather(a.dir, name, &fds))
 		}
-	}
-	if m.Stdout.FD || m.Stderr.FD {
-		r.mu.Lock()
-		a.shown = true
-		r.mu.Unlock()
 	}
 	s.send(m, fds...)
 }
@@ -65,17 +61,16 @@ func gather(dir, name string, fds *[]int) Piece {
 func openInside(dir, name string) (fd int, problem string) {
 	if !strings.Contains(name, "/") {
 		// The usual case: a plain file directly in the directory.
-		fd, err := unix.Open(filepath.Join(dir, name), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		switch {
-		case err == nil:
-			return regular(fd)
-		case errors.Is(err, unix.ENOENT):
-			return -1, ProblemMissing
+		if fd, problem = openPlain(filepath.Join(dir, name), true); problem == "" || problem == ProblemMissing {
+			return fd, problem
 		}
 	}
 	root, err := os.OpenRoot(dir)
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return -1, ProblemMissing
+	}
+	if err != nil {
+		return -1, systemProblem(err)
 	}
 	defer root.Close()
 	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -87,21 +82,31 @@ func openInside(dir, name string) (fd int, problem string) {
 	case errors.Is(err, unix.ENXIO):
 		return -1, ProblemIrreg // a socket
 	case err != nil:
-		return -1, ProblemError + err.Error()
+		return -1, systemProblem(err)
 	}
 	defer f.Close()
 	fd, err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return -1, ProblemError + err.Error()
+		return -1, systemProblem(err)
 	}
 	return regular(fd)
+}
+
+// systemProblem tells what the system said: of the file, or of this moment.
+func systemProblem(err error) string {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EINTR, unix.EAGAIN} {
+		if errors.Is(err, e) {
+			return ProblemAgain + err.Error()
+		}
+	}
+	return ProblemError + err.Error()
 }
 
 func regular(fd int) (int, string) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		_ = unix.Close(fd)
-		return -1, ProblemError + err.Error()
+		return -1, systemProblem(err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		_ = unix.Close(fd)
@@ -115,7 +120,7 @@ func fill(p *Piece, fd int, fds *[]int) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		_ = unix.Close(fd)
-		p.Problem = ProblemError + err.Error()
+		p.Problem = systemProblem(err)
 		return
 	}
 	p.Size = st.Size
@@ -128,7 +133,7 @@ func fill(p *Piece, fd int, fds *[]int) {
 	n, err := preadFull(fd, p.Data, 0)
 	_ = unix.Close(fd)
 	if err != nil {
-		p.Problem = ProblemError + err.Error()
+		p.Problem = systemProblem(err)
 	}
 	p.Data, p.Size = p.Data[:n], int64(n)
 }

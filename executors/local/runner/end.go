@@ -109,22 +109,9 @@ func (r *runner) discard(a *attempt, keep bool) {
 		now := time.Now()
 		_ = os.Chtimes(a.dir, now, now) // without it the directory only goes earlier
 		closeLogs(a)
-	case !a.shown && r.rooms.leave(a.dir, a.logs, a.bare.Load()):
 	default:
 		closeLogs(a)
-		removeDir(a.dir)
+		r.rooms.leave(a.dir)
 	}
 	r.journal.forget(a.id)
-}
-
-// removeDir removes an attempt's directory. Most hold the two logs and nothing else.
-func removeDir(dir string) {
-	_ = unix.Unlink(dir + "/" + stdoutName)
-	_ = unix.Unlink(dir + "/" + stderrName)
-	if unix.Rmdir(dir) == nil {
-		return
-	}
-	if os.RemoveAll(dir) != nil {
-		forceRemove(dir)
-	}
 }

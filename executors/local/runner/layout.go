@@ -58,12 +58,12 @@ func layOne(path string, f *Piece, from int) error {
 	fd, err := unix.Open(path, flags, 0o644)
 	if errors.Is(err, unix.ENOENT) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
+			return layError(f.Name, err)
 		}
 		fd, err = unix.Open(path, flags, 0o644)
 	}
 	if err != nil {
-		return &os.PathError{Op: "create", Path: path, Err: err}
+		return layError(f.Name, err)
 	}
 	out := os.NewFile(uintptr(fd), path)
 	defer out.Close()
@@ -81,6 +81,19 @@ func layOne(path string, f *Piece, from int) error {
 		}
 	}
 	return out.Close()
+}
+
+// layError tells what it means that a file can't be made in a fresh directory.
+func layError(name string, err error) error {
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return refuse(CodeInvalid, true, "there are two files of the name %q in the working directory", name)
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EISDIR):
+		return refuse(CodeInvalid, true, "%q needs a folder where there is a file, or a file where there is a folder", name)
+	case errors.Is(err, unix.ENAMETOOLONG):
+		return refuse(CodeInvalid, true, "the name of file %.80q… is too long for the file system", name)
+	}
+	return fmt.Errorf("lay out %s: %w", name, err)
 }
 
 // copyFile shares the blocks of from where the file system can, else copies them.
@@ -114,11 +127,28 @@ func (r *reader) Read(b []byte) (int, error) {
 
 // openLog makes a log that the attempt appends to.
 func openLog(path string) (int, error) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o644)
+	fd, err := unix.Open(path, logFlags|unix.O_CREAT|unix.O_EXCL, 0o644)
 	if err != nil {
 		return -1, &os.PathError{Op: "create", Path: path, Err: err}
 	}
 	return fd, nil
+}
+
+const logFlags = unix.O_RDWR | unix.O_APPEND | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
+// reopenLog opens a log that is there, -1 when it can't be had. What an attempt has put
+// in its place (a link to its data, a fifo) must not be cut or waited for.
+func reopenLog(path string) int {
+	fd, err := unix.Open(path, logFlags, 0)
+	if err != nil {
+		return -1
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 {
+		_ = unix.Close(fd)
+		return -1
+	}
+	return fd
 }
 
 // startRefusal tells what an error before the start means.

@@ -42,7 +42,8 @@ const (
 	ProblemMissing = "missing"
 	ProblemIrreg   = "irregular" // a directory, a fifo …
 	ProblemEscapes = "escapes"   // a symbolic link leads out of the working directory
-	ProblemError   = "error: "   // followed by what the system said
+	ProblemError   = "error: "   // followed by what the system said of it
+	ProblemAgain   = "not now: " // followed by what this machine lacks at the moment
 )
 
 // Start asks for an attempt to be run, or joined when the runner knows it.

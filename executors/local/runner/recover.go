@@ -66,9 +66,7 @@ func (r *runner) restore(p *past) *attempt {
 		}
 	}
 	for i := range a.logs {
-		if fd, err := openLog(a.logPath(i)); err == nil {
-			a.logs[i] = fd
-		}
+		a.logs[i] = reopenLog(a.logPath(i))
 	}
 	return a
 }

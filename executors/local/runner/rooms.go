@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +14,10 @@ import (
 // rooms are working directories with their two empty logs, left by attempts that are
 // done. Making and removing files is the dearest part of a short attempt, so a room is
 // renamed for the next one. It is used again only if nothing of its attempt can show in
-// it: no other file, no descriptor that was handed out, no other link.
+// it: rights, attributes and links are as they were made, nothing else lies in it, and
+// nobody has a log open, whether it was inherited, handed on, or opened by its name. A
+// process that merely stands in the directory can't be seen; it would see the next
+// attempt's files, which anybody who knows the path may see.
 type rooms struct {
 	work   string
 	prefix string
@@ -54,63 +58,102 @@ func (q *rooms) enter(dir string) (logs [2]int, ok bool) {
 	return r.logs, true
 }
 
-// leave takes the room of an attempt back; false when it can't be used again.
-func (q *rooms) leave(dir string, logs [2]int, bare bool) bool {
+// leave removes the directory of an attempt, or keeps it for another one. The runner has
+// closed its logs.
+func (q *rooms) leave(dir string) {
 	q.mu.Lock()
 	full := len(q.free) >= q.limit
 	q.next++
-	r := room{dir: filepath.Join(q.work, q.prefix+strconv.Itoa(q.next)), logs: logs}
+	r := room{dir: filepath.Join(q.work, q.prefix+strconv.Itoa(q.next))}
 	q.mu.Unlock()
-	if full || !blankLogs(logs, q.uid) || !sweepOut(dir, q.uid, bare) || unix.Rename(dir, r.dir) != nil {
-		return false
+	// Renamed first: from here on nobody opens anything by the name they know.
+	if full || unix.Rename(dir, r.dir) != nil {
+		removeDir(dir)
+		return
+	}
+	if !q.tidy(&r) {
+		removeDir(r.dir)
+		return
 	}
 	q.mu.Lock()
 	q.free = append(q.free, r)
 	q.mu.Unlock()
-	return true
 }
 
-// blankLogs empties the logs and tells whether they can serve another attempt.
-func blankLogs(logs [2]int, uid int) bool {
-	for _, fd := range logs {
-		var st unix.Stat_t
-		if fd < 0 || unix.Fstat(fd, &st) != nil {
-			return false
-		}
-		if st.Nlink != 1 || st.Mode&0o7777 != 0o644 || int(st.Uid) != uid {
-			return false
-		}
-		if (st.Size > 0 || st.Blocks > 0) && unix.Ftruncate(fd, 0) != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// sweepOut removes everything but the logs from dir.
-func sweepOut(dir string, uid int, bare bool) bool {
+// tidy makes a room as it was when it was new; false when that isn't possible.
+func (q *rooms) tidy(r *room) bool {
 	var st unix.Stat_t
-	if unix.Lstat(dir, &st) != nil || st.Mode != unix.S_IFDIR|0o755 || int(st.Uid) != uid {
+	if unix.Lstat(r.dir, &st) != nil || st.Mode != unix.S_IFDIR|0o755 || int(st.Uid) != q.uid || !plainAttributes(r.dir) {
 		return false
 	}
-	if bare {
-		return true
-	}
-	names, err := list(dir)
+	names, err := list(r.dir)
 	if err != nil {
 		return false
 	}
-	logs := 0
 	for _, n := range names {
-		if n == stdoutName || n == stderrName {
-			logs++
+		path := filepath.Join(r.dir, n)
+		if n == stdoutName || n == stderrName || unix.Unlink(path) == nil {
 			continue
 		}
-		if os.RemoveAll(filepath.Join(dir, n)) != nil {
+		if removeTree(path) != nil {
 			return false
 		}
 	}
-	return logs == 2
+	for i, n := range [2]string{stdoutName, stderrName} {
+		if r.logs[i] = q.blankLog(filepath.Join(r.dir, n)); r.logs[i] < 0 {
+			if i > 0 {
+				_ = unix.Close(r.logs[0])
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// blankLog opens a log anew and empties it; -1 when it can't serve another attempt.
+func (q *rooms) blankLog(path string) int {
+	fd := reopenLog(path)
+	if fd < 0 {
+		return -1
+	}
+	var st unix.Stat_t
+	ok := unix.Fstat(fd, &st) == nil && st.Mode&0o7777 == 0o644 && int(st.Uid) == q.uid &&
+		plainAttributes("/proc/self/fd/"+strconv.Itoa(fd)) && alone(fd) &&
+		(st.Size == 0 && st.Blocks == 0 || unix.Ftruncate(fd, 0) == nil)
+	if !ok {
+		_ = unix.Close(fd)
+		return -1
+	}
+	return fd
+}
+
+// alone tells whether fd is the only opening of its file on this machine: the kernel
+// grants a lease for writing then and no other time.
+func alone(fd int) bool {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		return false
+	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
+	return err == nil
+}
+
+// plainAttributes tells whether a file has no attributes beside those of the system's
+// security modules: an access list of its directory is handed on to whatever is made in it.
+func plainAttributes(path string) bool {
+	var buf [512]byte
+	n, err := unix.Listxattr(path, buf[:])
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return true
+	}
+	if err != nil {
+		return false
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
+		if name != "" && !strings.HasPrefix(name, "security.") {
+			return false
+		}
+	}
+	return true
 }
 
 // list names what is in dir.

@@ -94,21 +94,13 @@ func (s *session) log(m *Log) {
 	rep := &Reply{Request: m.Request, Problem: ProblemMissing}
 	name := "." + m.Stream
 	if validAttempt(m.Attempt) && (name == stdoutName || name == stderrName) {
-		s.r.mu.Lock()
-		if a := s.r.attempts[m.Attempt]; a != nil {
-			a.shown = true
-		}
-		s.r.mu.Unlock()
-		path := filepath.Join(s.r.work, m.Attempt, name)
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		switch {
-		case err == nil:
+		fd, problem := openPlain(filepath.Join(s.r.work, m.Attempt, name), true)
+		if problem == "" {
 			defer unix.Close(fd)
 			s.send(&Reply{Request: m.Request, FD: true}, fd)
 			return
-		case !errors.Is(err, unix.ENOENT):
-			rep.Problem = ProblemError + err.Error()
 		}
+		rep.Problem = problem
 	}
 	s.send(rep)
 }

@@ -26,14 +26,3 @@ func (r *runner) sweep(now time.Time) {
 		}
 	}
 }
-
-// forceRemove removes a directory in which the task took its own rights away.
-func forceRemove(dir string) {
-	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700) // what doesn't belong to us stays, and is seen in the folder
-		}
-		return nil
-	})
-	_ = os.RemoveAll(dir)
-}
