@@ -35,21 +35,21 @@ func (e *Executor) link(ctx context.Context) (*link, error) {
 	defer e.dialing.Unlock()
 	ctx, stop := patience(ctx, e.o.Connect)
 	defer stop()
-	spawned := time.Time{}
+	began, spawned := time.Now(), time.Time{}
 	for {
 		l, err := e.dialLocked(ctx, e.o.Runner.Protocol)
-		if err == nil || !nobodyThere(err) {
+		if err == nil || !nobodyThere(err) && ctx.Err() == nil {
 			return l, err
 		}
-		if e.o.Socket == "" && time.Since(spawned) > respawn {
+		if e.o.Socket == "" && ctx.Err() == nil && time.Since(spawned) > respawn {
 			spawned = time.Now()
-			if err := e.spawn(ctx); err != nil {
+			if err := e.spawn(ctx); err != nil && ctx.Err() == nil {
 				return nil, err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no runner answers: %w%s", err, e.lastWords(spawned))
+			return nil, fmt.Errorf("no runner answers: %w%s", err, e.lastWords(began))
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
@@ -205,14 +205,19 @@ func (e *Executor) trust(c *net.UnixConn, path string) error {
 	return fmt.Errorf("the runner at %s belongs to user %d, who is not trusted with attempts", path, uid)
 }
 
-// lastWords is what a runner that was started in vain has said.
-func (e *Executor) lastWords(spawned time.Time) string {
-	b, err := os.ReadFile(runner.LogPath(e.o.StateDir))
-	b = bytes.TrimSpace(b)
-	if spawned.IsZero() || err != nil || len(b) == 0 {
+// lastWords is what runners in the background have said since a moment, if anything.
+func (e *Executor) lastWords(since time.Time) string {
+	path := runner.LogPath(e.o.StateDir)
+	info, err := os.Stat(path)
+	if err != nil || info.ModTime().Before(since.Add(-time.Second)) { // file times are coarse
 		return ""
 	}
-	return fmt.Sprintf(" (its log %s ends: %s)", runner.LogPath(e.o.StateDir), b[bytes.LastIndexByte(b, '\n')+1:])
+	b, err := os.ReadFile(path)
+	b = bytes.TrimSpace(b)
+	if err != nil || len(b) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (its log %s ends: %s)", path, b[bytes.LastIndexByte(b, '\n')+1:])
 }
 
 // spawn starts a runner in the background. When two do so at once, one of the runners

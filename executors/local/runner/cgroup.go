@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -53,7 +54,29 @@ func newCgroups(name string) (*cgroups, error) {
 		_ = os.Remove(g.dir)
 		return nil, fmt.Errorf("%s/cgroup.procs: %w", g.dir, err)
 	}
+	if err := g.try(); err != nil {
+		g.close()
+		return nil, err
+	}
 	return g, nil
+}
+
+// try starts something in a group, since there are more reasons why that may not be
+// possible than rights (the group above may be threaded, or its processes not ours). It
+// is a program that isn't there: who is told so was started in the group.
+func (g *cgroups) try() error {
+	s, err := g.take()
+	if err != nil {
+		return err
+	}
+	_, err = syscall.ForkExec("/nonexistent/latticed", []string{"latticed"}, &syscall.ProcAttr{
+		Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: s.fd},
+	})
+	g.give(s)
+	if !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("start a process in control group %s: %w", s.path, err)
+	}
+	return nil
 }
 
 // ownCgroup is the directory of this process's version 2 group, also on machines

@@ -71,6 +71,27 @@ func TestTree_members(t *testing.T) {
 	}
 }
 
+// The first look comes after the main process was reaped: its session is still its own.
+func TestTree_members_of_a_session_whose_leader_is_gone(t *testing.T) {
+	never := func(int) bool { return false }
+	left := process{pid: 21, ppid: 10, pgrp: 20, session: 20, start: 101, state: 'S'}
+	stranger := process{pid: 20, ppid: 1, pgrp: 20, session: 20, start: 900, state: 'S'}
+	for name, c := range map[string]struct {
+		child bool
+		table []process
+		want  int
+	}{
+		"a_child":               {true, []process{left}, 1},
+		"long_gone":             {false, []process{left}, 0},
+		"its_pid_was_given_out": {true, []process{left, stranger}, 0},
+	} {
+		tr := &tree{main: 20, from: 100, to: 100, self: 10, child: c.child}
+		if got := tr.pick(c.table, never); len(got) != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestFindCgroup(t *testing.T) {
 	hybrid := "30 20 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n31 30 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n32 30 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
 	for name, c := range map[string]struct{ mounts, self, want string }{

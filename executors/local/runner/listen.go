@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,6 +66,8 @@ func activated() (*net.UnixListener, error) {
 	return u, nil
 }
 
+const acceptAgain = 100 * time.Millisecond
+
 // acceptAll serves every daemon that may talk to this runner until l is closed.
 func (r *runner) acceptAll(l *net.UnixListener) {
 	var wg sync.WaitGroup
@@ -74,8 +77,9 @@ func (r *runner) acceptAll(l *net.UnixListener) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil {
+		if err != nil { // no descriptors left, most likely: that takes a while
 			r.log.Error().Err(err).Msg("accept")
+			time.Sleep(acceptAgain)
 			continue
 		}
 		if err := r.allowed(c); err != nil {

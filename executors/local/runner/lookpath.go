@@ -39,7 +39,14 @@ func lookPath(name, path, dir string) (string, error) {
 		return "", refuse(CodeCommandNotFound, true, "the command is empty")
 	}
 	if strings.Contains(name, "/") {
-		return name, nil // exec itself tells best what is wrong with it
+		// Exec itself tells best what is wrong with it. But where nobody answers (a file
+		// server is down) let this look wait, and not the fork, on which all others wait.
+		abs := name
+		if !filepath.IsAbs(abs) {
+			abs = filepath.Join(dir, name)
+		}
+		_ = unix.Access(abs, unix.X_OK)
+		return name, nil
 	}
 	found := ""
 	for d := range strings.SplitSeq(path, ":") {

@@ -103,6 +103,9 @@ func (r *runner) run(ctx context.Context) error {
 	r.housekeep(ctx)
 	r.hangUp(l)
 	<-served
+	// Whoever takes the lock next reads the journal and takes what isn't in it for not
+	// started. So nothing may be: this is never unlocked.
+	r.forking.Lock()
 	return nil
 }
 
@@ -148,12 +151,12 @@ func (r *runner) housekeep(ctx context.Context) {
 		case alone:
 			wait = idle - now.Sub(idleSince)
 		}
+		r.asleep = !busy // told under the lock that a start takes: none is missed
 		r.mu.Unlock()
 		if busy {
 			r.cutLogs()
 			r.reapOrphans()
 		}
-		r.asleep.Store(!busy)
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():

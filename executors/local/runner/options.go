@@ -17,7 +17,7 @@ type Options struct {
 	RuntimeDir string        // for the socket; default: see RuntimeDir
 	Socket     string        // the whole path of the socket, instead of RuntimeDir
 	UID        int           // a user besides the runner's own and root that may connect; default none (0 is root anyway)
-	GID        int           // a group whose members may connect; default none
+	GID        int           // users with this primary group may connect; default none
 	Idle       time.Duration // leaves after this without attempts and daemon; default 5 s
 	LogKeep    int64         // bytes kept of each end of stdout and stderr; default 8 MiB
 	LogMax     int64         // where nothing can be cut out, an attempt past this is ended; default 1 GiB
@@ -58,7 +58,7 @@ func (o *Options) flags() *flag.FlagSet {
 		o.UID, err = userID(who)
 		return err
 	})
-	f.IntVar(&o.GID, "gid", o.GID, "group that may connect")
+	f.IntVar(&o.GID, "gid", o.GID, "primary group of users that may connect")
 	f.DurationVar(&o.Idle, "idle", o.Idle, "leave after this without attempts and daemon")
 	f.Int64Var(&o.LogKeep, "log-keep", o.LogKeep, "bytes kept of each end of stdout and stderr")
 	f.Int64Var(&o.LogMax, "log-max", o.LogMax, "limit of logs that can't be cut")

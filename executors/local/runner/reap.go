@@ -181,7 +181,7 @@ func (r *runner) strangers() (pids []int, ok bool) {
 // tree is where to look for the processes of an attempt. An orphan that hides (no tag,
 // parents gone before anybody looked) belongs to it if there is no other attempt.
 func (r *runner) tree(a *attempt) *tree {
-	t := &tree{attempt: a.id, slot: a.slot, main: a.pid, from: a.from, to: a.to, self: r.self}
+	t := &tree{attempt: a.id, slot: a.slot, main: a.pid, from: a.from, to: a.to, self: r.self, child: !a.orphan}
 	if a.slot != nil || a.orphan {
 		return t
 	}

@@ -35,7 +35,6 @@ type runner struct {
 	adopting sync.Mutex    // held while other journals are looked at
 	jobs     chan func()   // for goroutines that have the stack for it
 	changed  chan struct{} // wakes the housekeeper
-	asleep   atomic.Bool   // the housekeeper wants to know of the next start
 
 	mu       sync.Mutex
 	attempts map[string]*attempt
@@ -44,6 +43,7 @@ type runner struct {
 	live     int  // attempts that are not ended
 	asked    bool // there has been a session
 	closing  bool // no more sessions
+	asleep   bool // the housekeeper wants to know of the next start
 }
 
 const maxRooms = 32 // kept for further attempts

@@ -32,10 +32,10 @@ func (r *runner) accept(s *session, m *Start, fds []int) {
 		r.live++
 	}
 	a.wishes[s] = wish{collect: m.Collect, outputs: m.Outputs}
-	phase, cond := a.phase, a.cond
+	phase, cond, asleep := a.phase, a.cond, r.asleep
 	r.mu.Unlock()
 	if !known {
-		if r.asleep.Load() {
+		if asleep {
 			poke(r.changed)
 		}
 		r.soon(func() { r.begin(a, m, fds) })

@@ -18,6 +18,7 @@ type tree struct {
 	to      int64
 	self    int             // the runner, never a member
 	seen    map[int]process // members by pid
+	child   bool            // main was a child of the runner until just now, so nobody else has its number yet
 	// orphans lists processes that are known to be of this attempt by elimination; nil: none.
 	orphans func() []process
 }
@@ -41,20 +42,19 @@ func (t *tree) members() []process {
 	if err != nil {
 		return nil
 	}
-	if t.seen == nil {
-		t.seen = map[int]process{}
-	}
+	orphans := map[int]bool{}
 	if t.orphans != nil {
 		for _, p := range t.orphans() {
-			t.seen[p.pid] = p
+			orphans[p.pid] = true
 		}
 	}
-	return t.pick(table, func(pid int) bool { return hasTag(pid, t.attempt) })
+	return t.pick(table, func(pid int) bool { return orphans[pid] || hasTag(pid, t.attempt) })
 }
 
 // pick chooses the members out of a process table.
 func (t *tree) pick(table []process, tagged func(pid int) bool) []process {
-	if t.seen == nil {
+	first := t.seen == nil
+	if first {
 		t.seen = map[int]process{}
 	}
 	now := map[int]process{}
@@ -63,7 +63,7 @@ func (t *tree) pick(table []process, tagged func(pid int) bool) []process {
 	}
 	// The numbers of a session or group stay taken as long as it has a member, but
 	// once the whole of it is gone they may come back as somebody else's.
-	own := false
+	own := first && t.child
 	for pid, p := range t.seen {
 		if q, ok := now[pid]; !ok || q.start != p.start {
 			delete(t.seen, pid)
@@ -71,8 +71,8 @@ func (t *tree) pick(table []process, tagged func(pid int) bool) []process {
 			own = true
 		}
 	}
-	if p, ok := now[t.main]; ok && t.isMain(p) {
-		own = true
+	if p, ok := now[t.main]; ok {
+		own = t.isMain(p)
 	}
 	for _, p := range table {
 		if p.pid == t.self || p.dead() {
