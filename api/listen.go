@@ -27,23 +27,27 @@ func Listen(path, group string) (net.Listener, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of the socket: %w", err)
 	}
-	if err := removeStale(path); err != nil {
-		return nil, err
-	}
-	// It is made in a closed folder and moved, so that nobody can connect before its
-	// mode is right.
+	// It is made in a closed folder and appears at its place when its mode is right: who
+	// may not connect never can. A link, unlike a move, takes nobody's place.
 	tmp, err := os.MkdirTemp(dir, ".l")
 	if err != nil {
 		return nil, fmt.Errorf("prepare the socket: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
+	if err := removeStale(path, filepath.Join(tmp, "old")); err != nil {
+		return nil, err
+	}
 	made := filepath.Join(tmp, "s")
 	ln, err := listenIn(tmp, "s")
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
 	ln.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(made, 0o660), chgrp(made, group), os.Rename(made, path)); err != nil {
+	err = errors.Join(os.Chmod(made, 0o660), chgrp(made, group), os.Link(made, path))
+	if errors.Is(err, fs.ErrExist) {
+		err = inUse(path)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen at %s: %w", path, err), ln.Close())
 	}
 	info, err := os.Lstat(path)
@@ -81,7 +85,8 @@ func (s *socket) Close() error {
 	return s.Listener.Close()
 }
 
-func removeStale(path string) error {
+// removeStale moves a socket that nobody listens at to aside.
+func removeStale(path, aside string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -95,15 +100,23 @@ func removeStale(path string) error {
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		_ = c.Close()
-		return fmt.Errorf("another daemon listens at %s; stop it or choose another path with --socket", path)
+		return inUse(path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%s is in the way and could not be asked: %w", path, err)
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Rename(path, aside); err != nil {
 		return fmt.Errorf("remove the socket that an earlier daemon left: %w", err)
 	}
+	// Somebody else may have done the same, and what was moved is theirs.
+	if moved, err := os.Lstat(aside); err != nil || !os.SameFile(info, moved) {
+		return errors.Join(inUse(path), os.Link(aside, path))
+	}
 	return nil
+}
+
+func inUse(path string) error {
+	return fmt.Errorf("another daemon listens at %s; stop it or choose another path with --socket", path)
 }
 
 // chgrp gives the file to a group, if there is one of that name and we may.

@@ -1,10 +1,14 @@
 package api
 
 import (
+	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -110,4 +114,75 @@ func TestListen(t *testing.T) {
 			t.Errorf("the old one took it away: %v", err)
 		}
 	})
+	t.Run("of_those_who_start_at_once_one_listens", func(t *testing.T) {
+		path := filepath.Join(shortDir(t), "s")
+		var wg sync.WaitGroup
+		var listening atomic.Int32
+		for range 16 {
+			wg.Go(func() {
+				ln, err := Listen(path, "")
+				if err == nil {
+					listening.Add(1)
+					t.Cleanup(func() { ln.Close() })
+				}
+			})
+		}
+		wg.Wait()
+		if n := listening.Load(); n != 1 {
+			t.Errorf("%d listen", n)
+		}
+	})
+	t.Run("whoever_is_neither_owner_nor_in_the_group_is_kept_out", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Log("only root can try it as somebody else")
+			return
+		}
+		dir := shortDir(t)
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "s")
+		ln, err := Listen(path, "daemon")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		const refused, connected = 7, 28 // of curl, which waits for an answer in vain
+		for groups, want := range map[string]int{"--clear-groups": refused, "--groups=daemon": connected} {
+			curl := exec.Command("setpriv", "--reuid=nobody", "--regid=nogroup", groups, "curl", "-sS", "--max-time", "0.2", "--unix-socket", path, "http://x/")
+			if out, err := curl.CombinedOutput(); curl.ProcessState.ExitCode() != want {
+				t.Errorf("%s: %v %s", groups, err, out)
+			}
+		}
+	})
+}
+
+func TestPrincipal_is_the_user_at_the_other_end(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("only root can try it as somebody else")
+		return
+	}
+	h := newHouse(t)
+	if err := errors.Join(os.Chmod(filepath.Dir(h.socket), 0o755), os.Chmod(h.socket, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	as := func(uid, path string, more ...string) string {
+		words := append([]string{"--reuid=" + uid, "--regid=65534", "--clear-groups", "curl", "-sS", "--unix-socket", h.socket, "http://x" + path}, more...)
+		out, err := exec.Command("setpriv", words...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		return string(out)
+	}
+	if out := as("nobody", "/v1/whoami"); !strings.Contains(out, `"name":"nobody","uid":65534,"gid":65534,"via":"unix"`) {
+		t.Error(out)
+	}
+	if out := as("54321", "/v1/whoami"); !strings.Contains(out, `"name":"54321","uid":54321`) {
+		t.Error(out)
+	}
+	as("nobody", "/v1/dispatches", "-HContent-Type: application/json", "-HIdempotency-Key: k", "-d", `{"lattice": `+one("say")+`}`)
+	mine := h.do("POST /v1/dispatches", "Idempotency-Key: k", `{"lattice": `+one("say")+`}`).want(201)
+	if mine.field("number") != 2.0 || h.do("GET /v1/dispatches/1").want(200).text("owner") != "nobody" {
+		t.Errorf("keys belong to who sent them: %s", mine.body)
+	}
 }

@@ -80,13 +80,19 @@ func serve(ctx context.Context, cfg Config, log zerolog.Logger) (err error) {
 	d.log.Info().Str("socket", cfg.Paths.Socket).Str("state_dir", cfg.Paths.StateDir).Str("version", version).
 		Dur(keyDur, time.Since(began)).Msg("serving")
 	notify(d.log, ready(cfg.Paths.Socket))
-	feeding := d.feedWatchdog(ctx)
+	return d.live(ctx)
+}
+
+// live feeds the watchdog until ctx ends, or a room ends by itself.
+func (d *daemon) live(ctx context.Context) (err error) {
+	feed, stop := context.WithCancel(ctx)
+	feeding := d.feedWatchdog(feed)
 	select {
 	case <-ctx.Done():
-		err = nil
 	case err = <-d.failed:
 	}
 	notify(d.log, stopping)
+	stop()
 	<-feeding
 	return err
 }
@@ -151,6 +157,9 @@ func (d *daemon) start(name string, run func(context.Context) error) {
 	go func() {
 		err := run(ctx)
 		if ctx.Err() == nil {
+			if err == nil {
+				err = errors.New("nobody told it to")
+			}
 			d.failed <- fmt.Errorf("%s ended: %w", name, err)
 		}
 		r.done <- err

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/latticed/latticed/dispatcher"
+	"github.com/latticed/latticed/executors/local/runner"
 )
 
 // manager stands for systemd: it hears what the daemon says.
@@ -116,6 +117,65 @@ func TestNotify_the_watchdog_starves_when_the_loop_does_not_turn(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+func TestServe_a_room_that_fails_ends_a_watched_daemon(t *testing.T) {
+	m := listenNotify(t, filepath.Join(shortDir(t), "notify"))
+	t.Setenv("NOTIFY_SOCKET", m.conn.LocalAddr().String())
+	t.Setenv("WATCHDOG_USEC", "3000000")
+	d := &daemon{log: zerolog.Nop(), failed: make(chan error, 8)}
+	done := make(chan error, 1)
+	go func() { done <- d.live(t.Context()) }()
+	d.start("api", func(context.Context) error { return nil })
+	select {
+	case err := <-done:
+		if err == nil || err.Error() != "api ended: nobody told it to" {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it goes on without the room")
+	}
+	m.hear("STOPPING=1")
+}
+
+func TestAlive_asks_every_loop(t *testing.T) {
+	dir := shortDir(t)
+	var cfg Config
+	cfg.Paths.StateDir, cfg.Paths.Socket = filepath.Join(dir, "state"), filepath.Join(dir, "s")
+	d := &daemon{log: zerolog.Nop(), failed: make(chan error, 8)}
+	if err := d.open(t.Context(), cfg, zerolog.Nop(), runner.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, begun := range []struct {
+		room string
+		run  func(context.Context) error
+		want string
+	}{
+		{"dispatcher", d.dispatcher.Run, "the dispatcher's loop does not turn"},
+		{"triggers", d.triggers.Run, "the manager of triggers does not turn"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		if err := d.alive(ctx); err == nil || !strings.Contains(err.Error(), begun.want) {
+			t.Errorf("%v, want %s", err, begun.want)
+		}
+		cancel()
+		d.start(begun.room, begun.run)
+	}
+	if err := d.alive(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := d.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.alive(t.Context()); err == nil || !strings.Contains(err.Error(), "the store's writer does not turn") {
+		t.Errorf("%v", err)
+	}
+	if err := d.stop(); err != nil {
+		t.Error(err)
+	}
+	if err := d.listener.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestServe_can_be_stopped_at_any_moment_of_its_start(t *testing.T) {

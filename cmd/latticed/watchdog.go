@@ -25,12 +25,22 @@ func notify(log zerolog.Logger, state string) {
 // beatLimit is how long a loop may take to answer.
 const beatLimit = 10 * time.Second
 
-// alive asks the loops to turn once; it fails when one doesn't.
+// alive asks the loops to turn once; it fails when one doesn't. That the disk is full
+// is not its business: starting over would not help, and /readyz tells.
 func (d *daemon) alive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, beatLimit)
 	defer cancel()
-	if err := d.dispatcher.Beat(ctx); err != nil {
-		return fmt.Errorf("the dispatcher's loop does not turn: %w", err)
+	for _, loop := range []struct {
+		name string
+		beat func(context.Context) error
+	}{
+		{"dispatcher's loop", d.dispatcher.Beat},
+		{"manager of triggers", d.triggers.Beat},
+		{"store's writer", d.store.Beat},
+	} {
+		if err := loop.beat(ctx); err != nil {
+			return fmt.Errorf("the %s does not turn: %w", loop.name, err)
+		}
 	}
 	return nil
 }
