@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,8 +11,6 @@ import (
 )
 
 const (
-	// windowSize bounds the undecided events kept in memory; the rest are rows.
-	windowSize = 1024
 	// recheck is how long the gate trusts that it is told of ended dispatches.
 	recheck = 30 * time.Second
 	// linger is how long a free slot may wait for more to become free, as long as
@@ -22,9 +19,6 @@ const (
 	// gateRetry is how soon the gate tries again after the ledger refused.
 	gateRetry = time.Second
 )
-
-// limit is how many undecided events are kept in memory; a whole batch has to fit.
-func (k *keeper) limit() int { return max(windowSize, 2*k.plan.gate.Size) }
 
 // decideOnce is the kicked gate: it decides what it can and arranges to be woken.
 func (k *keeper) decideOnce() {
@@ -76,27 +70,6 @@ func (k *keeper) decideAll(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// refillable tells whether there may be older rows, and room for many.
-func (k *keeper) refillable() bool { return k.behind && k.limit()-len(k.window) >= k.limit()/2 }
-
-// refill loads older rows into the window.
-func (k *keeper) refill(ctx context.Context) error {
-	if !k.refillable() {
-		return nil
-	}
-	free := k.limit() - len(k.window)
-	events, err := k.m.ledger.Window(ctx, k.id, k.after, free)
-	if err != nil {
-		return fmt.Errorf("read undecided events: %w", err)
-	}
-	for _, e := range events {
-		k.window = append(k.window, Pending{Event: e})
-		k.after = e.Seq
-	}
-	k.behind = len(events) == free
-	return nil
 }
 
 // weigh decides about pending events with the gate of now. k.mu is held.
@@ -226,19 +199,6 @@ func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
 }
 
 func final(s EventState) bool { return s != EventPending && s != EventHeld }
-
-// undecided keeps the events that are not final, in order.
-func undecided(pending []Pending) []Pending {
-	for len(pending) > 0 && final(pending[0].State) { // most often the oldest are
-		pending[0] = Pending{}
-		pending = pending[1:]
-	}
-	left := slices.DeleteFunc(pending, func(p Pending) bool { return final(p.State) })
-	if len(left) == 0 {
-		return nil // an idle trigger keeps no window
-	}
-	return left
-}
 
 // appoint arranges the next look of the gate.
 func (k *keeper) appoint(rest Rest) {

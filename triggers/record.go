@@ -76,6 +76,7 @@ func (k *keeper) merges(events []Event) bool {
 	return k.paused && k.plan.made.Merge != nil && !k.behind && n > 0 && len(events) == 1 && events[0].Kind == k.window[n-1].Kind
 }
 
+// merge stores a batch whose one event goes into the last of the window.
 func (k *keeper) merge(ctx context.Context, b Batch) error {
 	last := &k.window[len(k.window)-1]
 	payload, err := k.plan.made.Merge(last.Payload, b.Events[0].Payload)

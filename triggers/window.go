@@ -1,0 +1,47 @@
+package triggers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// windowSize bounds the undecided events kept in memory; the rest are rows.
+const windowSize = 1024
+
+// limit is how many undecided events are kept in memory; a whole batch has to fit.
+func (k *keeper) limit() int { return max(windowSize, 2*k.plan.gate.Size) }
+
+// refillable tells whether there may be older rows, and room for many.
+func (k *keeper) refillable() bool { return k.behind && k.limit()-len(k.window) >= k.limit()/2 }
+
+// refill loads older rows into the window.
+func (k *keeper) refill(ctx context.Context) error {
+	if !k.refillable() {
+		return nil
+	}
+	free := k.limit() - len(k.window)
+	events, err := k.m.ledger.Window(ctx, k.id, k.after, free)
+	if err != nil {
+		return fmt.Errorf("read undecided events: %w", err)
+	}
+	for _, e := range events {
+		k.window = append(k.window, Pending{Event: e})
+		k.after = e.Seq
+	}
+	k.behind = len(events) == free
+	return nil
+}
+
+// undecided keeps the events that are not final, in order.
+func undecided(pending []Pending) []Pending {
+	for len(pending) > 0 && final(pending[0].State) { // most often the oldest are
+		pending[0] = Pending{}
+		pending = pending[1:]
+	}
+	left := slices.DeleteFunc(pending, func(p Pending) bool { return final(p.State) })
+	if len(left) == 0 {
+		return nil // an idle trigger keeps no window
+	}
+	return left
+}
