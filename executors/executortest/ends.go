@@ -99,6 +99,25 @@ func (s *suite) nul(t *testing.T) {
 	s.refused(t, Argv("true", "a\x00b"), executors.CodeValueInvalid)
 }
 
+// afterKill starts attempts where others had to be killed.
+func (s *suite) afterKill(t *testing.T) {
+	e := s.place(t).Open(t)
+	var stubborn []*follow
+	for range 3 {
+		task := Bash("trap '' TERM; sleep 60; sleep 60")
+		task.Timeout, task.Grace = 200*time.Millisecond, 100*time.Millisecond
+		stubborn = append(stubborn, s.begin(t, e, task))
+	}
+	for _, f := range stubborn {
+		wantCode(t, f.wait().Result, executors.CodeTimeout)
+	}
+	for range 8 {
+		if r := s.runAt(t, e, Bash("sleep 0.01")); r.Error != nil {
+			t.Fatalf("an attempt ended with %+v", r.Error)
+		}
+	}
+}
+
 func (s *suite) once(t *testing.T) {
 	p := s.place(t)
 	one, two := p.Open(t), p.Open(t)

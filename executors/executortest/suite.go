@@ -34,6 +34,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		"starts/a_file_without_x_is_permanent":    s.notExecutable,
 		"starts/a_long_value_is_permanent":        s.longValue,
 		"starts/a_nul_is_permanent":               s.nul,
+		"starts/well_after_others_were_killed":    s.afterKill,
 		"starts/once_however_often_it_is_asked":   s.once,
 		"starts/nothing_when_already_cancelled":   s.cancelledBefore,
 		"detach/returns_and_leaves_it_alone":      s.detach,

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 )
 
 // cgroups hands out version 2 control groups, one per running attempt. Making one
-// costs more than using one, so empty ones are used again.
+// costs more than using one, so empty ones are used again, unless they were killed: on
+// Linux 6.14 and later whatever is cloned into such a group is killed too.
 type cgroups struct {
 	dir string
 	// run keeps the names of this runner's groups apart from those of one that died: a
@@ -33,6 +35,7 @@ type slot struct {
 	path   string
 	fd     int // of the directory, for clone
 	events int // cgroup.events
+	killed atomic.Bool
 }
 
 // newCgroups finds out whether groups can be made below this process's own one, and
@@ -161,6 +164,11 @@ func openSlot(path string) (*slot, error) {
 
 // give takes back the group of an attempt that has ended.
 func (g *cgroups) give(s *slot) {
+	if s.killed.Load() {
+		s.close()
+		_ = os.Remove(s.path) // what lives in it keeps it; close tries again
+		return
+	}
 	g.mu.Lock()
 	g.free = append(g.free, s)
 	g.mu.Unlock()
@@ -222,8 +230,9 @@ func (s *slot) settled() bool {
 	return !s.populated()
 }
 
-// kill ends everything in the group at once.
+// kill ends everything in the group at once. Nothing new may be started in it.
 func (s *slot) kill() error {
+	s.killed.Store(true)
 	return os.WriteFile(filepath.Join(s.path, "cgroup.kill"), []byte("1"), 0)
 }
 

@@ -49,3 +49,25 @@ func TestCgroups_empty_ones_are_used_again_and_others_never(t *testing.T) {
 	}
 	other.close()
 }
+
+func TestCgroups_killed_ones_are_never_used_again(t *testing.T) {
+	g := &cgroups{dir: t.TempDir(), run: "r"}
+	fakeGroup(t, g, "r-1", "populated 0\n")
+	fakeGroup(t, g, "r-2", "populated 0\n")
+	s, err := g.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.kill(); err != nil {
+		t.Fatal(err)
+	}
+	g.give(s)
+	other, err := g.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.path == s.path {
+		t.Error("a group that was killed is used again")
+	}
+	other.close()
+}
