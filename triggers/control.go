@@ -122,7 +122,7 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 	if counts.Pending > 0 && backlog == "" {
 		return &ConflictError{
 			Code:    "backlog_required",
-			Message: fmt.Sprintf("%d events are held: resume with backlog=fire to run them, or backlog=skip to end them", counts.Pending),
+			Message: held(counts.Pending) + ": resume with backlog=fire to run, or backlog=skip to end what is held",
 		}
 	}
 	if backlog == BacklogSkip {
@@ -140,6 +140,13 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 	k.show()
 	k.m.opts.Log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
 	return nil
+}
+
+func held(n int64) string {
+	if n == 1 {
+		return "1 event is held"
+	}
+	return fmt.Sprintf("%d events are held", n)
 }
 
 // skipBacklog ends all undecided events, a bounded number in each transaction. When

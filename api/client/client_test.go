@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -171,4 +173,173 @@ func FuzzReadChanges(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, s string) {
 		_ = readChanges(strings.NewReader(s), func(Change) error { return nil })
 	})
+}
+
+// talker is a daemon that has an electron with attempts, and loses connections.
+type talker struct {
+	mu       sync.Mutex
+	asked    []string // queries of the log
+	attempts []string // what each wrote
+	ended    bool
+	breaks   int // answers that break off in the middle
+}
+
+func (d *talker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !strings.HasSuffix(r.URL.Path, "/stdout") {
+		e := Electron{Name: "work", Status: "pending"}
+		for i := range d.attempts {
+			e.Attempts = append(e.Attempts, Attempt{N: i + 1})
+		}
+		if d.ended {
+			e.Status = "failed"
+		}
+		_ = json.NewEncoder(w).Encode(e)
+		return
+	}
+	q := r.URL.Query()
+	d.asked = append(d.asked, q.Encode())
+	n, _ := strconv.Atoi(q.Get("attempt"))
+	text, from := d.attempts[n-1], 0
+	if q.Has("from") {
+		from, _ = strconv.Atoi(q.Get("from"))
+	} else if q.Get("tail") == "1" {
+		from = strings.LastIndex(strings.TrimSuffix(text, "\n"), "\n") + 1
+	}
+	w.Header().Set("Latticed-Attempt", strconv.Itoa(n))
+	w.Header().Set("Latticed-Offset", strconv.Itoa(from))
+	if text = text[from:]; d.breaks > 0 {
+		d.breaks--
+		_, _ = io.WriteString(w, text[:len(text)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = io.WriteString(w, text)
+	if n == len(d.attempts) {
+		d.ended = true
+	}
+}
+
+func TestFollowLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		daemon        *talker
+		attempt, tail string
+		want          string
+		asked         string
+	}{
+		"to_the_end":         {&talker{attempts: []string{"one\ntwo\n"}}, "", "", "one\ntwo\n", "attempt=1&follow=1"},
+		"over_a_restart":     {&talker{attempts: []string{"one\ntwo\n"}, breaks: 2}, "", "", "one\ntwo\n", "attempt=1&follow=1 attempt=1&follow=1&from=4 attempt=1&follow=1&from=6"},
+		"the_last_lines":     {&talker{attempts: []string{"one\ntwo\n"}, breaks: 1}, "", "1", "two\n", "attempt=1&follow=1&tail=1 attempt=1&follow=1&from=6"},
+		"from_the_last_one":  {&talker{attempts: []string{"one\n", "two\n"}}, "", "", "two\n", "attempt=2&follow=1"},
+		"one_attempt":        {&talker{attempts: []string{"one\n", "two\n"}, breaks: 1}, "1", "", "one\n", "attempt=1&follow=1 attempt=1&follow=1&from=2"},
+		"that_never_started": {&talker{ended: true}, "", "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got strings.Builder
+			err := peer(t, c.daemon.ServeHTTP).FollowLog(t.Context(), "7", "work", "stdout", c.attempt, c.tail, &got)
+			if asked := strings.Join(c.daemon.asked, " "); err != nil || got.String() != c.want || asked != c.asked {
+				t.Errorf("%q %v, asked %s", got.String(), err, asked)
+			}
+		})
+	}
+	t.Run("into_a_retry", func(t *testing.T) {
+		d := &talker{attempts: []string{"one\n"}}
+		var got strings.Builder
+		c := peer(t, func(w http.ResponseWriter, r *http.Request) {
+			d.ServeHTTP(w, r)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if len(d.asked) == 1 && len(d.attempts) == 1 {
+				d.attempts, d.ended = append(d.attempts, "two\n"), false
+			}
+		})
+		if err := c.FollowLog(t.Context(), "7", "work", "stdout", "", "", &got); err != nil || got.String() != "one\ntwo\n" {
+			t.Errorf("%q %v", got.String(), err)
+		}
+	})
+	t.Run("says_why_it_can_not_be_written", func(t *testing.T) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		w.Close()
+		c := peer(t, (&talker{attempts: []string{"one\n"}}).ServeHTTP)
+		if err := c.FollowLog(t.Context(), "7", "work", "stdout", "", "", w); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("ends_when_it_is_told_to", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c := peer(t, func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(Electron{Status: "pending"})
+			cancel(errors.New("enough"))
+		})
+		if err := c.FollowLog(ctx, "7", "work", "stdout", "", "", io.Discard); err == nil || err.Error() != "enough" {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("refusals_are_not_waited_for", func(t *testing.T) {
+		c := peer(t, func(w http.ResponseWriter, _ *http.Request) { problem(w, 404, `{"code":"not_found","detail":"none"}`) })
+		if err := c.FollowLog(t.Context(), "7", "work", "stdout", "", "", io.Discard); err == nil || err.Error() != "none" {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestEvery_method_asks_for_its_route(t *testing.T) {
+	var got string
+	c := peer(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = r.Method + " " + r.URL.RequestURI() + " " + string(body)
+		if r.Header.Get("Idempotency-Key") != "" {
+			got += " once"
+		}
+		_, _ = io.WriteString(w, `{}`)
+	})
+	ctx, q := t.Context(), url.Values{"limit": {"3"}}
+	closed := func(r io.ReadCloser, err error) {
+		if err == nil {
+			r.Close()
+		}
+	}
+	for want, ask := range map[string]func(){
+		"GET /v1/whoami ":                                       func() { _, _ = c.Whoami(ctx) },
+		"GET /v1/executors ":                                    func() { _, _ = c.Executors(ctx) },
+		"POST /v1/executors/a%20b/check ":                       func() { _, _ = c.CheckExecutor(ctx, "a b") },
+		"GET /readyz ":                                          func() { _ = c.Ready(ctx) },
+		"POST /v1/assets bytes":                                 func() { _, _ = c.PutAsset(ctx, strings.NewReader("bytes")) },
+		`POST /v1/lattices {"a":1} once`:                        func() { _, _ = c.StoreLattice(ctx, []byte(`{"a":1}`)) },
+		"GET /v1/lattices?limit=3 ":                             func() { _, _ = c.Lattices(ctx, q) },
+		"GET /v1/lattices/x ":                                   func() { _, _ = c.Lattice(ctx, "x") },
+		"GET /v1/lattices/x/include?path=a%2Fb ":                func() { closed(c.Include(ctx, "x", "a/b")) },
+		`POST /v1/dispatches {"lattice":"x"} once`:              func() { _, _ = c.CreateDispatch(ctx, NewDispatch{Lattice: json.RawMessage(`"x"`)}) },
+		"GET /v1/dispatches?limit=3 ":                           func() { _, _ = c.Dispatches(ctx, q) },
+		"GET /v1/dispatches/7?wait=2s ":                         func() { _, _ = c.Dispatch(ctx, "7", 2*time.Second) },
+		`PATCH /v1/dispatches/7 {"note":"x"}`:                   func() { _, _ = c.PatchDispatch(ctx, "7", DispatchPatch{Note: json.RawMessage(`"x"`)}) },
+		`POST /v1/dispatches/7/redispatch {"unset":["n"]} once`: func() { _, _ = c.Redispatch(ctx, "7", NewRedispatch{Unset: []string{"n"}}) },
+		"POST /v1/dispatches/7/start ":                          func() { _, _ = c.StartDispatch(ctx, "7") },
+		"POST /v1/dispatches/7/cancel ":                         func() { _, _ = c.CancelDispatch(ctx, "7") },
+		"GET /v1/dispatches/7/electrons?limit=3 ":               func() { _, _ = c.Electrons(ctx, "7", q) },
+		"GET /v1/dispatches/7/electrons/e ":                     func() { _, _ = c.Electron(ctx, "7", "e") },
+		"GET /v1/dispatches/7/electrons/e/stderr?limit=3 ":      func() { closed(c.Log(ctx, "7", "e", "stderr", q)) },
+		"GET /v1/dispatches/7/electrons/e/files/f ":             func() { closed(c.File(ctx, "7", "e", "f")) },
+		"GET /v1/dispatches/7/electrons/e/result ":              func() { closed(c.ElectronResult(ctx, "7", "e")) },
+		`POST /v1/triggers {"name":"t"} once`:                   func() { _, _ = c.CreateTrigger(ctx, json.RawMessage(`{"name":"t"}`)) },
+		"GET /v1/triggers?limit=3 ":                             func() { _, _ = c.Triggers(ctx, q) },
+		"GET /v1/triggers/t?effective=1 ":                       func() { _, _ = c.Trigger(ctx, "t", true) },
+		`PATCH /v1/triggers/t {"when":null}`:                    func() { _, _ = c.PatchTrigger(ctx, "t", json.RawMessage(`{"when":null}`)) },
+		"DELETE /v1/triggers/t ":                                func() { _ = c.DeleteTrigger(ctx, "t") },
+		"POST /v1/triggers/t/pause ":                            func() { _, _ = c.PauseTrigger(ctx, "t") },
+		`POST /v1/triggers/t/resume {"backlog":"fire"}`:         func() { _, _ = c.ResumeTrigger(ctx, "t", "fire") },
+		"POST /v1/triggers/t/fire {} once":                      func() { _, _ = c.FireTrigger(ctx, "t", Fire{}) },
+		"GET /v1/triggers/t/events?limit=3 ":                    func() { _, _ = c.TriggerEvents(ctx, "t", q) },
+		"GET /v1/triggers/t/firings?limit=3 ":                   func() { _, _ = c.TriggerFirings(ctx, "t", q) },
+	} {
+		got = ""
+		if ask(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/url"
 	"time"
@@ -60,38 +59,22 @@ func (c *Client) CancelDispatch(ctx context.Context, id string) (Answer[Dispatch
 	return post[Dispatch](ctx, c, dispatchPath(id, "cancel"), nil, false)
 }
 
-const (
-	waitStep  = 30 * time.Second
-	awayPause = 250 * time.Millisecond
-	awayFor   = time.Minute // how long the daemon may be away while somebody waits
-)
+const waitStep = 30 * time.Second
 
-// Wait waits for the end of a dispatch, also over a restart of the daemon.
+// Wait waits for the end of a dispatch, also over restarts of the daemon.
 func (c *Client) Wait(ctx context.Context, id string) (Answer[Dispatch], error) {
-	var away time.Time
+	var away absence
 	for {
 		a, err := c.Dispatch(ctx, id, waitStep)
-		var gone *Unreachable
-		var no *Refused
 		switch {
 		case err == nil && Terminal(a.Value.Status):
 			return a, nil
 		case err == nil:
-			away = time.Time{}
+			away.over()
 			continue
-		case errors.As(err, &gone), errors.As(err, &no) && no.Code == "stopping":
-			if away.IsZero() {
-				away = time.Now()
-			} else if time.Since(away) > awayFor {
-				return a, err
-			}
-		default:
-			return a, err
 		}
-		select {
-		case <-ctx.Done():
-			return a, context.Cause(ctx)
-		case <-time.After(awayPause):
+		if err := away.forgive(ctx, err); err != nil {
+			return a, err
 		}
 	}
 }

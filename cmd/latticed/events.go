@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,9 @@ func newEvents(c *cli) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !follow {
 				return usagef("events only follows for now: add -f")
+			}
+			if _, err := strconv.ParseUint(since, 10, 63); err != nil && since != "" {
+				return usagef("--since %s: must be a sequence number", since)
 			}
 			api, err := c.connect()
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -38,7 +39,7 @@ func (u *usageError) Error() string { return u.msg }
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // finish says what went wrong and returns the exit status.
-func (c *cli) finish(err error) int {
+func (c *cli) finish(cmd *cobra.Command, err error) int {
 	var usage *usageError
 	var away *client.Unreachable
 	var no *client.Refused
@@ -59,10 +60,49 @@ func (c *cli) finish(err error) int {
 		raw, _ := json.Marshal(no.Problem) // texts and numbers
 		fmt.Fprintln(c.stderr, string(raw))
 		return exitRefused
+	case errors.As(err, &no):
+		c.complain(strings.Replace(err.Error(), no.Error(), spoken(cmd, no), 1))
+		return exitRefused
 	default:
 		c.complain(err.Error())
 		return exitRefused
 	}
+}
+
+// spoken says a refusal in the words of the command line: fields are flags here, and
+// where in a request they stand is nothing that its user has seen.
+func spoken(cmd *cobra.Command, no *client.Refused) string {
+	said := client.Refused{Problem: no.Problem}
+	said.Errors = slices.Clone(no.Errors)
+	for i := range said.Errors {
+		e := &said.Errors[i]
+		e.Line, e.Path = 0, asFlag(cmd, e.Path)
+	}
+	return strings.NewReplacer("resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ").Replace(said.Error())
+}
+
+// asFlag names the flag that a field comes from, if there is one.
+func asFlag(cmd *cobra.Command, path string) string {
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		end = len(path)
+	}
+	name, rest := path[:end], path[end:]
+	flags := cmd.Flags()
+	switch {
+	case name == "inputs" && flags.Lookup("map") != nil:
+		return strings.Replace("-m"+rest, ".", " ", 1)
+	case name == "inputs" && flags.Lookup("input") != nil:
+		return strings.Replace("-i"+rest, ".", " ", 1)
+	case name == "labels" && flags.Lookup("label") != nil:
+		return strings.Replace("--label"+rest, ".", " ", 1)
+	case name == "dispatch_id" && flags.Lookup("dispatch") != nil:
+		return "--dispatch"
+	}
+	if flag := strings.ReplaceAll(name, "_", "-"); name != "" && flags.Lookup(flag) != nil {
+		return "--" + flag + rest
+	}
+	return path
 }
 
 func (c *cli) complain(msg string) {

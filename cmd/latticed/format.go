@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,33 +57,57 @@ func short(raw json.RawMessage, width int) string {
 	if json.Compact(&b, raw) != nil {
 		return ""
 	}
-	r := []rune(b.String())
-	if len(r) > width {
-		return string(r[:width-1]) + "…"
-	}
-	return string(r)
+	return cut(b.String(), width)
 }
 
-// pairs shows an object as key=value.
-func pairs(raw json.RawMessage, width int) string {
+// cut shortens text to a width; of a path the end is kept, which tells more.
+func cut(s string, width int) string {
+	r := []rune(s)
+	switch {
+	case len(r) <= width:
+		return s
+	case r[0] == '/':
+		return "…" + string(r[len(r)-width+1:])
+	}
+	return string(r[:width-1]) + "…"
+}
+
+const pairWidth = 24 // of a value, where not all have room
+
+// pairs shows an object as key=value, those that are said to come first before the
+// others.
+func pairs(raw json.RawMessage, width int, first func(key string, v json.RawMessage) bool) string {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(raw, &m) != nil || len(m) == 0 {
 		return "-"
 	}
-	parts := make([]string, 0, len(m))
-	for _, k := range sortedKeys(m) {
-		v := string(m[k])
-		var s string
-		if json.Unmarshal(m[k], &s) == nil {
-			v = s
+	keys := sortedKeys(m)
+	if first != nil {
+		later := func(k string) int {
+			if first(k, m[k]) {
+				return 0
+			}
+			return 1
 		}
-		parts = append(parts, k+"="+v)
+		slices.SortStableFunc(keys, func(a, b string) int { return later(a) - later(b) })
 	}
-	r := []rune(strings.Join(parts, " "))
-	if len(r) > width {
-		return string(r[:width-1]) + "…"
+	parts := func(most int) string {
+		said := make([]string, len(keys))
+		for i, k := range keys {
+			v := string(m[k])
+			var s string
+			if json.Unmarshal(m[k], &s) == nil {
+				v = s
+			}
+			said[i] = k + "=" + cut(v, most)
+		}
+		return strings.Join(said, " ")
 	}
-	return string(r)
+	all := parts(width)
+	if len([]rune(all)) > width && len(keys) > 1 {
+		all = parts(pairWidth)
+	}
+	return cut(all, width)
 }
 
 // state shows a status with what holds it.

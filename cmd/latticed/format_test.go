@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,14 +34,26 @@ func TestFormat_of_sizes(t *testing.T) {
 }
 
 func TestFormat_of_values(t *testing.T) {
-	if got := pairs(json.RawMessage(`{"b": "text", "a": 1, "c": [1, 2]}`), 60); got != "a=1 b=text c=[1, 2]" {
-		t.Errorf("%s", got)
+	given := func(keys ...string) func(string, json.RawMessage) bool {
+		return func(k string, _ json.RawMessage) bool { return slices.Contains(keys, k) }
 	}
-	if got := pairs(json.RawMessage(`{"long": "`+strings.Repeat("ä", 100)+`"}`), 10); got != "long=ääää…" {
-		t.Errorf("%s", got)
-	}
-	if got := pairs(json.RawMessage(`{}`), 10); got != "-" {
-		t.Errorf("%s", got)
+	for _, c := range []struct {
+		inputs string
+		width  int
+		first  func(string, json.RawMessage) bool
+		want   string
+	}{
+		{`{"b": "text", "a": 1, "c": [1, 2]}`, 60, nil, "a=1 b=text c=[1, 2]"},
+		{`{"b": "text", "a": 1, "c": [1, 2]}`, 60, given("c", "b"), "b=text c=[1, 2] a=1"},
+		{`{"long": "` + strings.Repeat("ä", 100) + `"}`, 10, nil, "long=ääää…"},
+		{`{"a": 1, "path": "/data/microscope/2026/scan0001.tif", "text": "` + strings.Repeat("t", 40) + `"}`, 60, given("path"), "path=…scope/2026/scan0001.tif a=1 text=" + strings.Repeat("t", 20) + "…"},
+		{`{"path": "/data/microscope/2026/scan0001.tif"}`, 25, nil, "path=…oscope/2026/scan00…"},
+		{`{}`, 10, nil, "-"},
+		{`null`, 10, nil, "-"},
+	} {
+		if got := pairs(json.RawMessage(c.inputs), c.width, c.first); got != c.want {
+			t.Errorf("%s: %s, want %s", c.inputs, got, c.want)
+		}
 	}
 	if got := short(json.RawMessage(`{ "a": [1, 2, 3] }`), 8); got != `{"a":[1…` {
 		t.Errorf("%s", got)

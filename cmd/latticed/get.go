@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,24 +44,34 @@ func newGet(c *cli) *cobra.Command {
 }
 
 // writeFile writes a file beside its place and moves it there, so that a broken
-// connection leaves nothing half.
+// connection leaves nothing half. What is no regular file (/dev/null, a pipe) is
+// written to, and stays.
 func writeFile(name string, r io.Reader) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".latticed-*")
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return wrote(name, f, r)
+	}
+	tmp := filepath.Join(filepath.Dir(name), ".latticed-"+rand.Text())
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) // as the umask says
 	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	defer func() { _ = os.Remove(tmp) }()
+	if err := wrote(name, f, r); err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = io.Copy(f, r)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
+	return os.Rename(tmp, name)
+}
+
+func wrote(name string, f *os.File, r io.Reader) error {
+	_, err := io.Copy(f, r)
+	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil

@@ -54,7 +54,10 @@ func readInput(word string, declared []graph.Input) (key string, v any, err erro
 		if err != nil {
 			return "", nil, usagef("-i %s: not JSON: %v", key, err)
 		}
-		return key, v, nil
+		if text, ok := v.(string); ok && in.Type == "string" {
+			v, err = asText(in, text) // a path is one however it is written
+		}
+		return key, v, err
 	}
 	if file, ok := strings.CutPrefix(value, "@"); ok {
 		content, err := os.ReadFile(file)

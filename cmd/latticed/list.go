@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -73,7 +75,7 @@ func newList(c *cli) *cobra.Command {
 		if err != nil || c.json {
 			return c.orRaw(err, a.Raw)
 		}
-		return c.showList(a.Value)
+		return c.showList(a.Value, defaultsOf(cmd.Context(), api))
 	}
 	return cmd
 }
@@ -105,18 +107,57 @@ func addInstant(q url.Values, name, v string) error {
 
 const listWidth = 60
 
-func (c *cli) showList(page client.DispatchPage) error {
+// showList shows dispatches, of their inputs first those that were given.
+func (c *cli) showList(page client.DispatchPage, defaults func(lattice string) map[string]string) error {
 	rows := [][]string{}
 	for _, d := range page.Items {
+		known := defaults(d.Lattice.ID)
+		given := func(key string, v json.RawMessage) bool {
+			text, ok := known[key]
+			return !ok || text != canonical(v)
+		}
 		rows = append(rows, []string{
 			strconv.FormatInt(d.Number, 10), d.Lattice.Name, brief(d.Status, d.Reason, d.Waiting), at(d.CreatedAt),
-			took(d.StartedAt, d.EndedAt), dash(text(d.Trigger)), pairs(d.Inputs, listWidth),
+			took(d.StartedAt, d.EndedAt), dash(text(d.Trigger)), pairs(d.Inputs, listWidth, given),
 		})
 	}
 	if err := c.table([]string{"NUMBER", "LATTICE", "STATUS", "CREATED", "TOOK", "TRIGGER", "INPUTS"}, rows); err != nil {
 		return err
 	}
 	return c.more(page.Next)
+}
+
+// defaultsOf finds the defaults of lattices, each once. It is for order only: a lattice
+// that can't be read has none.
+func defaultsOf(ctx context.Context, api *client.Client) func(lattice string) map[string]string {
+	known := map[string]map[string]string{}
+	return func(id string) map[string]string {
+		if found, ok := known[id]; ok {
+			return found
+		}
+		known[id] = map[string]string{}
+		if l, err := fetchLattice(ctx, api, id); err == nil {
+			for _, in := range l.Inputs {
+				if raw, err := graph.Canonical(in.Default); err == nil && !in.Required {
+					known[id][in.Name] = string(raw)
+				}
+			}
+		}
+		return known[id]
+	}
+}
+
+// canonical makes equal values equal texts.
+func canonical(raw json.RawMessage) string {
+	v, err := graph.DecodeValue(raw)
+	if err != nil {
+		return string(raw)
+	}
+	text, err := graph.Canonical(v)
+	if err != nil {
+		return string(raw)
+	}
+	return string(text)
 }
 
 // more says how to see the next page.

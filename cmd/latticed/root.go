@@ -17,9 +17,9 @@ const exitHelp = `
 Exit status:
   0  ok
   1  the dispatch failed or was cancelled
-  2  wrong usage
+  2  wrong usage: also a value that can't be read, or a file named here that isn't there
   3  the daemon can't be reached
-  4  refused
+  4  refused by the daemon, a lattice or inputs that are not valid, or it could not be done
 `
 
 // run is the whole program as a function.
@@ -30,7 +30,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	context.AfterFunc(ctx, stop) // the second signal is not caught: it ends us at once
 	root := newRoot(c)
 	root.SetArgs(args)
-	return c.finish(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	return c.finish(cmd, err)
 }
 
 func newRoot(c *cli) *cobra.Command {

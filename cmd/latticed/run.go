@@ -17,9 +17,10 @@ import (
 
 func newRun(c *cli) *cobra.Command {
 	var inputs []string
+	var out string
 	var verbose bool
 	cmd := &cobra.Command{
-		Use:   "run FILE [-i key=value]…",
+		Use:   "run FILE [-i key=value]… [-o DIR]",
 		Short: "Run a lattice without a daemon and print its result",
 		Args:  exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,9 +31,13 @@ func newRun(c *cli) *cobra.Command {
 					return err
 				}
 			}
-			return c.runOnce(cmd.Context(), args[0], inputs, log)
+			if info, err := os.Stat(out); err == nil && !info.IsDir() {
+				return usagef("-o %s: it is not a folder", out)
+			}
+			return c.runOnce(cmd.Context(), args[0], inputs, out, log)
 		},
 	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "keep the output files in this folder, as ELECTRON/NAME")
 	cmd.Flags().StringArrayVarP(&inputs, "input", "i", nil, "an input: key=value, key:=JSON or key=@FILE (repeatable)")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what happens")
 	return cmd
@@ -40,7 +45,7 @@ func newRun(c *cli) *cobra.Command {
 
 // runOnce is a daemon for one dispatch, on a state directory that is removed
 // afterwards.
-func (c *cli) runOnce(ctx context.Context, file string, inputs []string, log zerolog.Logger) (err error) {
+func (c *cli) runOnce(ctx context.Context, file string, inputs []string, out string, log zerolog.Logger) (err error) {
 	// What is wrong with the file or the inputs is said before anything is made.
 	p, err := c.readLattice(ctx, file, nil)
 	if err != nil {
@@ -86,7 +91,7 @@ func (c *cli) runOnce(ctx context.Context, file string, inputs []string, log zer
 		return err
 	}
 	c.warn(a.Value.Warnings)
-	return c.finishRun(ctx, api, a.Value.ID)
+	return c.finishRun(ctx, api, a.Value.ID, out)
 }
 
 // doorsDir is where the sockets of a run may be: their paths have to be short.
@@ -101,8 +106,9 @@ func doorsDir() string {
 // cancelLimit is how long an interrupted run waits for its processes to end.
 const cancelLimit = 30 * time.Second
 
-// finishRun waits for the end; interrupted, it leaves nothing running.
-func (c *cli) finishRun(ctx context.Context, api *client.Client, id string) error {
+// finishRun waits for the end and keeps the output files; interrupted, it leaves
+// nothing running.
+func (c *cli) finishRun(ctx context.Context, api *client.Client, id, out string) error {
 	a, err := api.Wait(ctx, id)
 	if ctx.Err() != nil {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelLimit)
@@ -123,6 +129,9 @@ func (c *cli) finishRun(ctx context.Context, api *client.Client, id string) erro
 	} else {
 		c.gone = true // what the directories hold is about to be removed
 		err = c.ended(ctx, api, a.Value)
+	}
+	if err == nil {
+		err = c.keepOutputs(ctx, api, id, out)
 	}
 	if err == nil && a.Value.Status != "completed" {
 		return errFailed

@@ -60,7 +60,7 @@ func (c *cli) show(ctx context.Context, api *client.Client, d client.Dispatch) e
 	for _, k := range sortedKeys(d.Labels) {
 		add("label", k+"="+d.Labels[k])
 	}
-	add("inputs", pairs(d.Inputs, shownWidth))
+	add("inputs", pairs(d.Inputs, shownWidth, nil))
 	if d.Status == "completed" {
 		add("result", short(d.Result, shownWidth))
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -181,7 +183,7 @@ func newTriggerFirings(c *cli) *cobra.Command {
 			for _, f := range a.Value.Items {
 				rows = append(rows, []string{
 					at(f.At), f.Decision, dash(text(f.Reason)), strconv.Itoa(len(f.EventIds)),
-					dash(numbers[f.ID]), pairs(f.Inputs, listWidth),
+					dash(numbers[f.ID]), pairs(f.Inputs, listWidth, nil),
 				})
 			}
 			if err := c.table([]string{"AT", "DECISION", "REASON", "EVENTS", "DISPATCHES", "INPUTS"}, rows); err != nil {
@@ -199,13 +201,15 @@ func numbersOf(ctx context.Context, api *client.Client, fs []client.Firing) (map
 	for _, f := range fs {
 		for _, id := range f.DispatchIds {
 			a, err := api.Dispatch(ctx, id, 0)
-			if err != nil {
+			var no *client.Refused
+			said := strconv.FormatInt(a.Value.Number, 10)
+			switch {
+			case errors.As(err, &no) && no.Code == "not_found":
+				said = "(removed)"
+			case err != nil:
 				return nil, err
 			}
-			if numbers[f.ID] != "" {
-				numbers[f.ID] += " "
-			}
-			numbers[f.ID] += strconv.FormatInt(a.Value.Number, 10)
+			numbers[f.ID] = strings.TrimSpace(numbers[f.ID] + " " + said)
 		}
 	}
 	return numbers, nil
