@@ -12,16 +12,21 @@ const (
 	againCeiling = 30 * time.Second // of the wait before something outside is asked again
 )
 
-// retryDelay says how long the n-th retry (1, 2, …) waits: full jitter, that is
-// anything between nothing and base doubled n-1 times. r is uniform in [0, 1).
+// retryDelay says how long the n-th retry (1, 2, …) waits: base doubled n-1 times,
+// with jitter. r is uniform in [0, 1).
 func retryDelay(base time.Duration, n int, r float64) time.Duration {
-	return time.Duration(r * float64(doubled(base, n, retryCeiling)))
+	return jittered(doubled(base, n, retryCeiling), r)
 }
 
 // againDelay says how long to wait after n (1, 2, …) vain tries to reach something
-// outside: half of it fixed, so that a broken thing isn't hammered.
+// outside.
 func againDelay(n int, r float64) time.Duration {
-	d := doubled(againFirst, n, againCeiling)
+	return jittered(doubled(againFirst, n, againCeiling), r)
+}
+
+// jittered is between half of d and d: what was asked for is about waited, and what
+// failed together does not come back together.
+func jittered(d time.Duration, r float64) time.Duration {
 	return d/2 + time.Duration(r*float64(d/2))
 }
 

@@ -15,9 +15,9 @@ func TestRetryDelay_doubles_up_to_an_hour(t *testing.T) {
 		want time.Duration
 	}{
 		{10 * time.Second, 1, 1, 10 * time.Second},
-		{10 * time.Second, 1, 0.5, 5 * time.Second},
+		{10 * time.Second, 1, 0.5, 7500 * time.Millisecond},
 		{10 * time.Second, 3, 1, 40 * time.Second},
-		{10 * time.Second, 3, 0, 0},
+		{10 * time.Second, 3, 0, 20 * time.Second},
 		{10 * time.Second, 30, 1, time.Hour},
 		{10 * time.Second, 1000, 1, time.Hour},
 		{3 * time.Hour, 5, 1, 3 * time.Hour},

@@ -87,7 +87,7 @@ type Output struct {
 // Retries says how often and when a failed attempt is tried again.
 type Retries struct {
 	Max     int           // further attempts after a failure
-	Backoff time.Duration // before the first; doubles, with full jitter
+	Backoff time.Duration // before the first; doubles; half of it is jitter
 	Lost    int           // further attempts after a lost one, default 1
 }
 

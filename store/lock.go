@@ -26,6 +26,10 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("the state directory %s is in use by %s; stop that one first, or choose another --state-dir", e.Dir, who)
 }
 
+// lockPatience is how long a lock is tried: a process that was killed keeps it for a
+// moment more, through a child that has not come to its exec yet.
+const lockPatience = time.Second
+
 // lockDir takes the exclusive lock of a state directory and writes into it who we are.
 // The lock ends with the file, so with the process.
 func lockDir(dir string, now time.Time) (*os.File, error) {
@@ -33,7 +37,7 @@ func lockDir(dir string, now time.Time) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = tryFor(lockPatience, func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		holder, _ := io.ReadAll(io.LimitReader(f, 1024))
 		f.Close()
@@ -48,6 +52,15 @@ func lockDir(dir string, now time.Time) (*os.File, error) {
 		_, _ = f.WriteAt([]byte(who), 0) // it only helps the reader of an error
 	}
 	return f, nil
+}
+
+// tryFor repeats take while somebody else has it.
+func tryFor(patience time.Duration, take func() error) error {
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if err := take(); !errors.Is(err, unix.EWOULDBLOCK) || time.Since(began) > patience {
+			return err
+		}
+	}
 }
 
 // ownName is the program and its sub-command, without arguments that may be private.
