@@ -162,9 +162,14 @@ type wait struct {
 // waits are ordered by due; an outdated one is noticed when it comes up.
 type waits []wait
 
-func (q waits) Len() int           { return len(q) }
-func (q waits) Less(i, j int) bool { return q[i].due < q[j].due }
-func (q waits) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q waits) Len() int { return len(q) }
+func (q waits) Less(i, j int) bool {
+	if q[i].due != q[j].due {
+		return q[i].due < q[j].due
+	}
+	return q[i].name < q[j].name
+}
+func (q waits) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
 // Push is for package heap.
 func (q *waits) Push(x any) { *q = append(*q, x.(wait)) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -156,6 +157,7 @@ func (w *watch) list(ctx context.Context, d *folder) (evidence, empty bool, err 
 	for {
 		w.alarm.Reset(patience)
 		names, err := d.file.Readdirnames(maxChanges)
+		slices.Sort(names) // the order of a directory is random; instruments number their files
 		for _, name := range names {
 			empty = false
 			f := w.files[name]

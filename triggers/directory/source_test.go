@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -48,6 +49,18 @@ func TestDirectory(t *testing.T) {
 		w.write("old.dat", "1")
 		w.add(`,"settle":"100ms","existing":"fire","event_names":["created","ready"]`)
 		w.expect("created old.dat, ready old.dat")
+	})
+
+	t.Run("what_one_look_finds_comes_in_the_order_of_names", func(t *testing.T) {
+		w := newWorld(t)
+		want := make([]string, 60)
+		for i := range want {
+			name := fmt.Sprintf("scan-%02d.dat", i)
+			w.write(name, "1")
+			want[i] = name
+		}
+		w.add(`,"settle":"50ms","existing":"fire"`)
+		w.expect("ready " + strings.Join(want, ", ready "))
 	})
 
 	t.Run("a_slow_writer_fires_once_when_ready", func(t *testing.T) {
