@@ -152,6 +152,7 @@ func (s *Server) DeleteDispatch(ctx context.Context, r DeleteDispatchRequestObje
 	if err := s.o.Store.DeleteDispatch(ctx, d.ID); err != nil {
 		return nil, err
 	}
+	s.changed(ctx, "dispatch removed", keyDispatch, d.ID)
 	return DeleteDispatch204Response{}, nil
 }
 
@@ -188,6 +189,7 @@ func (s *Server) CancelDispatch(ctx context.Context, r CancelDispatchRequestObje
 		if d, err = s.o.Dispatcher.Cancel(ctx, d.ID); err != nil {
 			return nil, err
 		}
+		s.changed(ctx, "dispatch asked to cancel", keyDispatch, d.ID)
 	}
 	out, err := s.shown(ctx, d.ID)
 	return CancelDispatch200JSONResponse(out), err

@@ -21,8 +21,11 @@ import (
 // The keys of log lines, the same in every room.
 const (
 	keyComponent = "component"
+	keyDispatch  = "dispatch"
+	keyLattice   = "lattice"
+	keyTrigger   = "trigger"
 	keyStatus    = "status"
-	keyDur       = "dur"
+	keyDur       = "dur" // milliseconds
 	keyRoute     = "route"
 	keyPrincipal = "principal"
 )
@@ -161,6 +164,13 @@ func (s *Server) fail(err error, c echo.Context) {
 	}
 	c.Response().WriteHeader(e.Status)
 	_ = json.NewEncoder(c.Response()).Encode(e.problem())
+}
+
+// changed logs what somebody has changed where no room below has a line for it, or
+// doesn't know who it was. Requests as such are debug lines.
+func (s *Server) changed(ctx context.Context, what, key, name string) {
+	who, _ := principalOf(ctx) // it was known before
+	s.log.Info().Str(key, name).Str(keyPrincipal, who.Name).Msg(what)
 }
 
 // recoverPanic turns a panic of one request into its failure.

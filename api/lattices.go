@@ -64,7 +64,9 @@ func (s *Server) StoreLattice(ctx context.Context, r StoreLatticeRequestObject) 
 		return call.saved(), nil
 	case err != nil:
 		return nil, err
-	case isNew:
+	}
+	s.changed(ctx, "lattice stored", keyLattice, l.Name)
+	if isNew {
 		return StoreLattice201JSONResponse(newLattice(l, who.Name, now)), nil
 	}
 	return StoreLattice200JSONResponse(renamed(known, l, who.Name, now)), nil

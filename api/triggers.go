@@ -33,6 +33,7 @@ func (s *Server) CreateTrigger(ctx context.Context, r CreateTriggerRequestObject
 		return nil, err
 	}
 	out := s.triggerOf(t, warnings)
+	s.changed(ctx, "trigger added", keyTrigger, t.Name)
 	s.amend(ctx, call, http.StatusCreated, out) // the baseline came after the insert
 	return shownTrigger{201, out}, nil
 }
@@ -92,9 +93,14 @@ func (s *Server) PatchTrigger(ctx context.Context, r PatchTriggerRequestObject) 
 
 // DeleteTrigger implements StrictServerInterface.
 func (s *Server) DeleteTrigger(ctx context.Context, r DeleteTriggerRequestObject) (DeleteTriggerResponseObject, error) {
-	if err := s.o.Triggers.Remove(ctx, r.Trigger); err != nil {
+	t, err := s.o.Store.Trigger(ctx, r.Trigger)
+	if err != nil {
 		return nil, err
 	}
+	if err := s.o.Triggers.Remove(ctx, t.ID); err != nil {
+		return nil, err
+	}
+	s.changed(ctx, "trigger removed", keyTrigger, t.Name)
 	return DeleteTrigger204Response{}, nil
 }
 
@@ -162,6 +168,7 @@ func (s *Server) FireTrigger(ctx context.Context, r FireTriggerRequestObject) (F
 	if err != nil {
 		return nil, err
 	}
+	s.changed(ctx, "trigger fired by hand", keyTrigger, t.Name)
 	return FireTrigger201JSONResponse(firingOf(f)), nil
 }
 

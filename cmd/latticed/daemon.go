@@ -56,7 +56,7 @@ type room struct {
 const (
 	keyComponent = "component"
 	keyErr       = "err"
-	keyDur       = "dur"
+	keyDur       = "dur" // milliseconds
 )
 
 // stopLimit is how long one room may take to stop before it is left behind.
@@ -119,7 +119,9 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 		Parallel: l.Parallel, Ended: d.ended, Log: log,
 	})
 	kinds := triggers.Kinds{"directory": directory.Kind(), "time": timer.Kind}
-	d.triggers = triggers.NewManager(d.store, kinds, triggers.Options{Wake: d.dispatcher.Wake, RunAs: runAs, Log: log})
+	d.triggers = triggers.NewManager(d.store, kinds, triggers.Options{
+		Wake: d.dispatcher.Wake, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
+	})
 	d.api = api.New(api.Options{
 		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs,
 		RunAs: runAs, Version: version, Log: log,

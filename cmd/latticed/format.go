@@ -67,47 +67,64 @@ func cut(s string, width int) string {
 	case len(r) <= width:
 		return s
 	case r[0] == '/':
-		return "…" + string(r[len(r)-width+1:])
+		end := string(r[len(r)-width+1:])
+		if name := strings.IndexByte(end, '/'); name >= 0 {
+			end = end[name:]
+		}
+		return "…" + end
 	}
 	return string(r[:width-1]) + "…"
 }
 
-const pairWidth = 24 // of a value, where not all have room
+const pairWidth = 24 // of each value, where not all have room
 
-// pairs shows an object as key=value, those that are said to come first before the
-// others.
-func pairs(raw json.RawMessage, width int, first func(key string, v json.RawMessage) bool) string {
+// pairs shows an object as key=value, what is said to matter before the rest. Where
+// there is no room for all, the rest is left out, and long values are cut.
+func pairs(raw json.RawMessage, width int, matters func(key string, v json.RawMessage) bool) string {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(raw, &m) != nil || len(m) == 0 {
 		return "-"
 	}
-	keys := sortedKeys(m)
-	if first != nil {
-		later := func(k string) int {
-			if first(k, m[k]) {
-				return 0
-			}
-			return 1
+	var keys, rest []string
+	for _, k := range sortedKeys(m) {
+		if matters == nil || matters(k, m[k]) {
+			keys = append(keys, k)
+		} else {
+			rest = append(rest, k)
 		}
-		slices.SortStableFunc(keys, func(a, b string) int { return later(a) - later(b) })
 	}
-	parts := func(most int) string {
-		said := make([]string, len(keys))
-		for i, k := range keys {
-			v := string(m[k])
-			var s string
-			if json.Unmarshal(m[k], &s) == nil {
-				v = s
-			}
-			said[i] = k + "=" + cut(v, most)
+	all := append(slices.Clone(keys), rest...)
+	said := valued(m, all, width)
+	if len([]rune(said)) <= width {
+		return said
+	}
+	more := ""
+	if len(keys) > 0 && len(rest) > 0 {
+		all, more = keys, " …"
+		said = valued(m, all, width) + more
+	}
+	if len([]rune(said)) > width {
+		most := pairWidth
+		if len(all) == 1 {
+			most = max(most, width-len(all[0]+"="+more))
 		}
-		return strings.Join(said, " ")
+		said = valued(m, all, most) + more
 	}
-	all := parts(width)
-	if len([]rune(all)) > width && len(keys) > 1 {
-		all = parts(pairWidth)
+	return cut(said, width)
+}
+
+// valued writes key=value, each value up to a width.
+func valued(m map[string]json.RawMessage, keys []string, most int) string {
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		v := string(m[k])
+		var s string
+		if json.Unmarshal(m[k], &s) == nil {
+			v = s
+		}
+		parts[i] = k + "=" + cut(v, most)
 	}
-	return cut(all, width)
+	return strings.Join(parts, " ")
 }
 
 // state shows a status with what holds it.

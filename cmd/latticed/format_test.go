@@ -46,8 +46,11 @@ func TestFormat_of_values(t *testing.T) {
 		{`{"b": "text", "a": 1, "c": [1, 2]}`, 60, nil, "a=1 b=text c=[1, 2]"},
 		{`{"b": "text", "a": 1, "c": [1, 2]}`, 60, given("c", "b"), "b=text c=[1, 2] a=1"},
 		{`{"long": "` + strings.Repeat("ä", 100) + `"}`, 10, nil, "long=ääää…"},
-		{`{"a": 1, "path": "/data/microscope/2026/scan0001.tif", "text": "` + strings.Repeat("t", 40) + `"}`, 60, given("path"), "path=…scope/2026/scan0001.tif a=1 text=" + strings.Repeat("t", 20) + "…"},
-		{`{"path": "/data/microscope/2026/scan0001.tif"}`, 25, nil, "path=…oscope/2026/scan00…"},
+		{`{"a": 1, "path": "/data/microscope/2026/scan0001.tif", "text": "` + strings.Repeat("t", 40) + `"}`, 60, given("path"), "path=/data/microscope/2026/scan0001.tif …"},
+		{`{"a": 1, "path": "/data/microscope/2026/scan0001.tif", "text": "` + strings.Repeat("t", 40) + `"}`, 60, given("path", "text"), "path=…/2026/scan0001.tif text=" + strings.Repeat("t", 23) + "… …"},
+		{`{"a": 1, "path": "/data/microscope/2026/scan0001.tif", "text": "` + strings.Repeat("t", 40) + `"}`, 60, nil, "a=1 path=…/2026/scan0001.tif text=" + strings.Repeat("t", 23) + "…"},
+		{`{"path": "/data/microscope/2026/scan0001.tif"}`, 32, nil, "path=…/2026/scan0001.tif"},
+		{`{"path": "/data/microscope/2026/` + strings.Repeat("x", 40) + `"}`, 32, nil, "path=…" + strings.Repeat("x", 26)},
 		{`{}`, 10, nil, "-"},
 		{`null`, 10, nil, "-"},
 	} {

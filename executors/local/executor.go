@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -42,6 +43,11 @@ func New(o Options) (*Executor, error) {
 	}
 	if err := o.defaults(); err != nil {
 		return nil, err
+	}
+	if o.RuntimeDir != "" { // runners don't make it: they might do so after it was removed
+		if err := os.MkdirAll(o.RuntimeDir, 0o700); err != nil {
+			return nil, fmt.Errorf("folder of the runner's socket: %w", err)
+		}
 	}
 	boot, err := runner.BootID()
 	if err != nil {

@@ -26,8 +26,12 @@ func (o *Options) listen() (*net.UnixListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("folder of the socket: %w", err)
+	// A runtime directory that was named is made by who named it. When it is gone, so
+	// are they: a runner that comes too late must not leave another one behind.
+	if o.RuntimeDir == "" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, fmt.Errorf("folder of the socket: %w", err)
+		}
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("stale socket: %w", err)
