@@ -80,6 +80,7 @@ func Bash(script string) executors.Task {
 	return executors.Task{
 		Attempt: newID(), Dispatch: newID(), Number: 1, Electron: "it",
 		Body: graph.Body{Kind: "bash", Bash: script}, Grace: 300 * time.Millisecond,
+		Timeout: 2 * time.Minute, // ends it after a test that was killed
 	}
 }
 

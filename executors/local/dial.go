@@ -38,7 +38,7 @@ func (e *Executor) link(ctx context.Context) (*link, error) {
 	began, spawned := time.Now(), time.Time{}
 	for {
 		l, err := e.dialLocked(ctx, e.o.Runner.Protocol)
-		if err == nil || !nobodyThere(err) && ctx.Err() == nil {
+		if err == nil || !nobodyThere(err) && !errors.Is(err, context.DeadlineExceeded) {
 			return l, err
 		}
 		if e.o.Socket == "" && ctx.Err() == nil && time.Since(spawned) > respawn {

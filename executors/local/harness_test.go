@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/executors/executortest"
 	"github.com/latticed/latticed/executors/local/runner"
 	"github.com/latticed/latticed/graph"
 )
@@ -84,29 +84,24 @@ func (p *place) stopRunners() {
 	}
 }
 
-// endLeftOvers ends attempts that a failed test has left, known by where they run.
+// endLeftOvers ends attempts that a failed test has left.
 func (p *place) endLeftOvers() {
-	links, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil {
-		p.t.Fatal(err)
+	left, err := executortest.Processes(p.dir)
+	if err != nil || len(left) > 0 {
+		p.t.Errorf("processes are left: %v, %v", left, err)
 	}
-	for _, l := range links {
-		if at, err := os.Readlink(l); err != nil || !strings.HasPrefix(at, p.dir+"/work/") {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(l)))
-		if err != nil {
-			continue
-		}
-		p.t.Errorf("process %d is left in the working directory", pid)
-		_ = unix.Kill(pid, unix.SIGKILL)
+	if err := executortest.End(p.dir); err != nil {
+		p.t.Error(err)
 	}
 }
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
+// longEnough ends attempts whose test was killed.
+const longEnough = 2 * time.Minute
+
 func task(kind string, arg ...string) executors.Task {
-	t := executors.Task{Attempt: newID(), Dispatch: newID(), Number: 7, Electron: "e", Grace: 200 * time.Millisecond}
+	t := executors.Task{Attempt: newID(), Dispatch: newID(), Number: 7, Electron: "e", Grace: 200 * time.Millisecond, Timeout: longEnough}
 	t.Body.Kind = kind
 	switch kind {
 	case kindRun:

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/latticed/latticed/executors"
 	"github.com/latticed/latticed/executors/local/runner"
 )
@@ -30,26 +28,6 @@ type link struct {
 	mu      sync.Mutex
 	calls   map[string][]*call    // by attempt
 	answers map[int64]chan answer // by request
-}
-
-// call is a Run that waits for its attempt.
-type call struct {
-	mail chan answer // what comes while it is full pushes out the oldest
-}
-
-func (c *call) post(a answer) {
-	for {
-		select {
-		case c.mail <- a:
-			return
-		default:
-		}
-		select {
-		case old := <-c.mail:
-			runner.CloseAll(old.fds)
-		default:
-		}
-	}
 }
 
 type answer struct {
@@ -91,33 +69,6 @@ func (l *link) read() {
 			runner.CloseAll(fds)
 		}
 	}
-}
-
-// toCalls gives an answer to every Run of an attempt, each with descriptors of its own.
-func (l *link) toCalls(attempt string, a answer) {
-	l.mu.Lock()
-	calls := l.calls[attempt]
-	for i, c := range calls {
-		own := answer{m: a.m, fds: a.fds}
-		if i < len(calls)-1 {
-			own.fds = duplicate(a.fds)
-		}
-		c.post(own)
-	}
-	l.mu.Unlock()
-	if len(calls) == 0 {
-		runner.CloseAll(a.fds)
-	}
-}
-
-func duplicate(fds []int) []int {
-	out := make([]int, 0, len(fds))
-	for _, fd := range fds {
-		if d, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-			out = append(out, d)
-		}
-	}
-	return out
 }
 
 func (l *link) toRequest(n int64, a answer) {
@@ -163,38 +114,6 @@ func (l *link) giveUp(n int64, c chan answer) {
 	case a := <-c:
 		runner.CloseAll(a.fds)
 	default:
-	}
-}
-
-func (l *link) join(attempt string) *call {
-	c := &call{mail: make(chan answer, 8)}
-	l.mu.Lock()
-	l.calls[attempt] = append(l.calls[attempt], c)
-	l.mu.Unlock()
-	return c
-}
-
-func (l *link) part(attempt string, c *call) {
-	l.mu.Lock()
-	rest := l.calls[attempt][:0:0]
-	for _, o := range l.calls[attempt] {
-		if o != c {
-			rest = append(rest, o)
-		}
-	}
-	if len(rest) == 0 {
-		delete(l.calls, attempt)
-	} else {
-		l.calls[attempt] = rest
-	}
-	l.mu.Unlock()
-	for { // nobody puts anything in any more
-		select {
-		case a := <-c.mail:
-			runner.CloseAll(a.fds)
-		default:
-			return
-		}
 	}
 }
 

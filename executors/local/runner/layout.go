@@ -138,17 +138,16 @@ const logFlags = unix.O_RDWR | unix.O_APPEND | unix.O_NOFOLLOW | unix.O_CLOEXEC
 
 // reopenLog opens a log that is there, -1 when it can't be had. What an attempt has put
 // in its place (a link to its data, a fifo) must not be cut or waited for.
-func reopenLog(path string) int {
+func reopenLog(path string) (fd int, st unix.Stat_t) {
 	fd, err := unix.Open(path, logFlags, 0)
 	if err != nil {
-		return -1
+		return -1, st
 	}
-	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 {
 		_ = unix.Close(fd)
-		return -1
+		return -1, st
 	}
-	return fd
+	return fd, st
 }
 
 // startRefusal tells what an error before the start means.

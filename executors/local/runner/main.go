@@ -91,7 +91,7 @@ func (r *runner) run(ctx context.Context) error {
 		return fmt.Errorf("socket of the runner: %w", err)
 	}
 	r.rooms.clean()
-	defer r.rooms.close()
+	defer r.rooms.clean()
 	r.resume(fold(recs))
 	r.adopt()
 	for range workers { // they end with the process: one may wait for children that live on

@@ -66,7 +66,7 @@ func (r *runner) restore(p *past) *attempt {
 		}
 	}
 	for i := range a.logs {
-		a.logs[i] = reopenLog(a.logPath(i))
+		a.logs[i], _ = reopenLog(a.logPath(i))
 	}
 	return a
 }

@@ -25,22 +25,22 @@ type rooms struct {
 	uid    int
 
 	mu   sync.Mutex
-	free []room
+	free []string
 	next int
 }
 
-type room struct {
-	dir  string
-	logs [2]int // open for appending
-}
-
-const roomPrefix = ".spare-"
+const (
+	roomPrefix = ".spare-"
+	largeLog   = 64 << 10
+)
 
 func newRooms(work string, protocol, limit int) *rooms {
 	return &rooms{work: work, prefix: roomPrefix + strconv.Itoa(protocol) + "-", limit: limit, uid: os.Getuid()}
 }
 
-// enter gives an attempt a room at dir; false when there is none.
+// enter gives an attempt a room at dir, its logs open; false when there is none. The
+// logs are looked at here and not when they are left: a process that was being made at
+// that time had them as well until it executed its program.
 func (q *rooms) enter(dir string) (logs [2]int, ok bool) {
 	q.mu.Lock()
 	n := len(q.free)
@@ -48,14 +48,20 @@ func (q *rooms) enter(dir string) (logs [2]int, ok bool) {
 		q.mu.Unlock()
 		return logs, false
 	}
-	r := q.free[n-1]
+	spare := q.free[n-1]
 	q.free = q.free[:n-1]
 	q.mu.Unlock()
-	if unix.Rename(r.dir, dir) != nil {
-		q.demolish(r)
-		return logs, false
+	logs = [2]int{q.blankLog(spare + "/" + stdoutName), q.blankLog(spare + "/" + stderrName)}
+	if logs[0] >= 0 && logs[1] >= 0 && unix.Rename(spare, dir) == nil {
+		return logs, true
 	}
-	return r.logs, true
+	for _, fd := range logs {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+	removeDir(spare)
+	return logs, false
 }
 
 // leave removes the directory of an attempt, or keeps it for another one. The runner has
@@ -64,63 +70,57 @@ func (q *rooms) leave(dir string) {
 	q.mu.Lock()
 	full := len(q.free) >= q.limit
 	q.next++
-	r := room{dir: filepath.Join(q.work, q.prefix+strconv.Itoa(q.next))}
+	spare := filepath.Join(q.work, q.prefix+strconv.Itoa(q.next))
 	q.mu.Unlock()
 	// Renamed first: from here on nobody opens anything by the name they know.
-	if full || unix.Rename(dir, r.dir) != nil {
+	if full || unix.Rename(dir, spare) != nil {
 		removeDir(dir)
 		return
 	}
-	if !q.tidy(&r) {
-		removeDir(r.dir)
+	if !q.tidy(spare) {
+		removeDir(spare)
 		return
 	}
 	q.mu.Lock()
-	q.free = append(q.free, r)
+	q.free = append(q.free, spare)
 	q.mu.Unlock()
 }
 
-// tidy makes a room as it was when it was new; false when that isn't possible.
-func (q *rooms) tidy(r *room) bool {
+// tidy makes a room as it was when it was new but for what the logs hold; false when that
+// isn't possible.
+func (q *rooms) tidy(dir string) bool {
 	var st unix.Stat_t
-	if unix.Lstat(r.dir, &st) != nil || st.Mode != unix.S_IFDIR|0o755 || int(st.Uid) != q.uid || !plainAttributes(r.dir) {
+	if unix.Lstat(dir, &st) != nil || st.Mode != unix.S_IFDIR|0o755 || int(st.Uid) != q.uid || !plainAttributes(dir) {
 		return false
 	}
-	names, err := list(r.dir)
+	names, err := list(dir)
 	if err != nil {
 		return false
 	}
+	logs := 0
 	for _, n := range names {
-		path := filepath.Join(r.dir, n)
-		if n == stdoutName || n == stderrName || unix.Unlink(path) == nil {
-			continue
-		}
-		if removeTree(path) != nil {
-			return false
-		}
-	}
-	for i, n := range [2]string{stdoutName, stderrName} {
-		if r.logs[i] = q.blankLog(filepath.Join(r.dir, n)); r.logs[i] < 0 {
-			if i > 0 {
-				_ = unix.Close(r.logs[0])
+		path := filepath.Join(dir, n)
+		switch {
+		case n == stdoutName || n == stderrName:
+			if unix.Lstat(path, &st) != nil || st.Size > largeLog {
+				return false // its space is wanted back now
 			}
+			logs++
+		case unix.Unlink(path) != nil && removeTree(path) != nil:
 			return false
 		}
 	}
-	return true
+	return logs == 2
 }
 
 // blankLog opens a log anew and empties it; -1 when it can't serve another attempt.
 func (q *rooms) blankLog(path string) int {
-	fd := reopenLog(path)
+	fd, st := reopenLog(path)
 	if fd < 0 {
 		return -1
 	}
-	var st unix.Stat_t
-	ok := unix.Fstat(fd, &st) == nil && st.Mode&0o7777 == 0o644 && int(st.Uid) == q.uid &&
-		plainAttributes("/proc/self/fd/"+strconv.Itoa(fd)) && alone(fd) &&
-		(st.Size == 0 && st.Blocks == 0 || unix.Ftruncate(fd, 0) == nil)
-	if !ok {
+	blank := st.Size == 0 && st.Blocks == 0
+	if st.Mode&0o7777 != 0o644 || int(st.Uid) != q.uid || !alone(fd) || !blank && unix.Ftruncate(fd, 0) != nil {
 		_ = unix.Close(fd)
 		return -1
 	}
@@ -137,8 +137,8 @@ func alone(fd int) bool {
 	return err == nil
 }
 
-// plainAttributes tells whether a file has no attributes beside those of the system's
-// security modules: an access list of its directory is handed on to whatever is made in it.
+// plainAttributes tells whether a directory has no attributes beside those of the system's
+// security modules: its access list would be handed on to whatever is made in it.
 func plainAttributes(path string) bool {
 	var buf [512]byte
 	n, err := unix.Listxattr(path, buf[:])
@@ -177,26 +177,11 @@ func list(dir string) ([]string, error) {
 	}
 }
 
-func (q *rooms) demolish(r room) {
-	for _, fd := range r.logs {
-		_ = unix.Close(fd)
-	}
-	removeDir(r.dir)
-}
-
-// close removes the spare rooms, those of an earlier runner of the same protocol included.
-func (q *rooms) close() {
+// clean removes the spare rooms, those of an earlier runner of the same protocol included.
+func (q *rooms) clean() {
 	q.mu.Lock()
-	free := q.free
 	q.free = nil
 	q.mu.Unlock()
-	for _, r := range free {
-		q.demolish(r)
-	}
-	q.clean()
-}
-
-func (q *rooms) clean() {
 	names, err := list(q.work)
 	if err != nil {
 		return // the directory itself is looked at elsewhere

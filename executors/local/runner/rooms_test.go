@@ -69,7 +69,7 @@ func TestRooms_are_used_again_only_if_nothing_can_show(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := newRooms(t.TempDir(), 1, 4)
-			defer q.close()
+			defer q.clean()
 			dir := used(t, q, "first")
 			if err := c.do(t, dir); err != nil {
 				t.Fatal(err)
@@ -83,7 +83,7 @@ func TestRooms_are_used_again_only_if_nothing_can_show(t *testing.T) {
 				t.Fatalf("used again: %v", ok)
 			}
 			if !ok {
-				if names, _ := filepath.Glob(q.work + "/.spare*"); len(names) > 0 {
+				if names, _ := filepath.Glob(q.work + "/.spare*"); names != nil {
 					t.Errorf("left: %v", names)
 				}
 				return
@@ -111,7 +111,7 @@ func TestRooms_are_used_again_only_if_nothing_can_show(t *testing.T) {
 // the old log and to no other.
 func TestRooms_a_log_that_was_handed_on_is_not_used_again(t *testing.T) {
 	q := newRooms(t.TempDir(), 1, 4)
-	defer q.close()
+	defer q.clean()
 	a := newAttempt("a", filepath.Join(q.work, "a"))
 	if err := makeRoom(a); err != nil {
 		t.Fatal(err)
