@@ -115,7 +115,7 @@ type Attempt struct {
 // Usage is what an attempt took, its children included.
 type Usage struct {
 	CPU    float64 `json:"cpu_s"`         // seconds
-	MaxRSS int64   `json:"max_rss_bytes"` // of the largest process
+	MaxRSS int64   `json:"max_rss_bytes"` // of the largest process; locally no less than the runner's own, some 20 MB
 	Wall   float64 `json:"wall_s"`        // seconds
 }
 
