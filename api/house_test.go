@@ -141,6 +141,7 @@ func (h *house) do(what string, more ...string) answer {
 		h.t.Fatalf("%s: %v", what, err)
 	}
 	a := answer{h.t, resp.StatusCode, resp.Header, body}
+	coverage.refused(a.status, a.body)
 	h.checkSpec(resp.Request, a)
 	return a
 }

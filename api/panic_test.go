@@ -19,13 +19,20 @@ func bare(log *lockedBuffer) *Server {
 	return New(Options{Log: zerolog.New(log)})
 }
 
+// ask asks a server without a connection.
+func ask(s *Server, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	coverage.refused(w.Code, w.Body.Bytes())
+	return w
+}
+
 func TestPanic_ends_one_request_only(t *testing.T) {
 	log := &lockedBuffer{}
 	s := bare(log)
 	s.echo.GET("/boom", func(echo.Context) error { panic("boom") })
 	for range 2 {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/boom", nil))
+		w := ask(s, "/boom")
 		if w.Code != 500 || !strings.Contains(w.Body.String(), `"code":"internal"`) || strings.Contains(w.Body.String(), "boom") {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
@@ -39,8 +46,7 @@ func TestUnknown_errors_say_nothing_outside_and_everything_in_the_log(t *testing
 	log := &lockedBuffer{}
 	s := bare(log)
 	s.echo.GET("/odd", func(echo.Context) error { return errors.New("secret detail") })
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/odd", nil))
+	w := ask(s, "/odd")
 	if w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -51,20 +57,17 @@ func TestUnknown_errors_say_nothing_outside_and_everything_in_the_log(t *testing
 
 func TestHealth_says_what_is_wrong(t *testing.T) {
 	s := New(Options{Alive: func(context.Context) error { return errors.New("the loop does not turn") }})
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	w := ask(s, "/healthz")
 	if w.Code != 503 || !strings.Contains(w.Body.String(), `"detail":"the loop does not turn"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	s.o.Dispatcher, s.o.Triggers = dispatcher.New(nil, nil, dispatcher.Options{}), triggers.NewManager(nil, nil, triggers.Options{}) // nobody runs them
-	w = httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	w = ask(s, "/readyz")
 	if w.Code != 503 || !strings.Contains(w.Body.String(), `"code":"starting"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	s.stop()
-	w = httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	w = ask(s, "/readyz")
 	if w.Code != 503 || !strings.Contains(w.Body.String(), `"code":"stopping"`) || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -72,8 +75,7 @@ func TestHealth_says_what_is_wrong(t *testing.T) {
 
 func TestPrincipal_is_asked_of_the_connection_only(t *testing.T) {
 	s := bare(&lockedBuffer{})
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/whoami", nil))
+	w := ask(s, "/v1/whoami")
 	if w.Code != 401 || !strings.Contains(w.Body.String(), `"code":"unauthenticated"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

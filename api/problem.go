@@ -87,6 +87,7 @@ func sentinels() []struct {
 		{store.ErrCursor, http.StatusUnprocessableEntity, "invalid_cursor"},
 		{store.ErrDiskFull, http.StatusInsufficientStorage, "disk_full"},
 		{store.ErrBusy, http.StatusServiceUnavailable, "database_locked"},
+		{triggers.ErrStopped, http.StatusServiceUnavailable, codeStopping},
 		{store.ErrClosed, http.StatusServiceUnavailable, codeStopping},
 		{errStopping, http.StatusServiceUnavailable, codeStopping},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, "deadline"},
@@ -98,7 +99,6 @@ func judge(err error) *Error {
 	var own *Error
 	var doc *graph.Invalid
 	var conflict *triggers.ConflictError
-	var hash *store.HashError
 	var missing *store.MissingAssetError
 	var size *http.MaxBytesError
 	var route *echo.HTTPError
@@ -109,8 +109,6 @@ func judge(err error) *Error {
 		return invalid(fieldErrors(doc)...)
 	case errors.As(err, &conflict):
 		return &Error{Status: http.StatusConflict, Code: conflict.Code, Detail: conflict.Message}
-	case errors.As(err, &hash):
-		return &Error{Status: http.StatusUnprocessableEntity, Code: "hash_mismatch", Detail: hash.Error()}
 	case errors.As(err, &missing):
 		return invalid(fieldError("include."+missing.Path, "missing_asset", "there is no asset %s; POST its bytes to /v1/assets first", missing.SHA256))
 	case errors.As(err, &size):

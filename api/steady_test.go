@@ -80,7 +80,9 @@ func TestSteady_a_body_that_does_not_come_is_no_failure_of_ours(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
-			if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 408 || !strings.Contains(string(body), `"code":"body_timeout"`) {
+			body, _ := io.ReadAll(resp.Body)
+			coverage.refused(resp.StatusCode, body)
+			if resp.StatusCode != 408 || !strings.Contains(string(body), `"code":"body_timeout"`) {
 				t.Errorf("%s %s", resp.Status, body)
 			}
 		})
@@ -94,7 +96,9 @@ func TestSteady_a_body_that_does_not_come_is_no_failure_of_ours(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
-			if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 400 || !strings.Contains(string(body), `"code":"body_broken"`) {
+			body, _ := io.ReadAll(resp.Body)
+			coverage.refused(resp.StatusCode, body)
+			if resp.StatusCode != 400 || !strings.Contains(string(body), `"code":"body_broken"`) {
 				t.Errorf("%s %s", resp.Status, body)
 			}
 		})

@@ -4,6 +4,7 @@
 package docs_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/latticed/latticed/docs/console"
+	"github.com/latticed/latticed/executors/executortest"
 )
 
 // What the pages show instead of the test's directory and user.
@@ -29,7 +31,20 @@ const (
 
 var update = flag.Bool("update", false, "write what the commands print into the pages")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// root is where the directories of this run begin: what the pages start names it.
+var root = fmt.Sprintf("/tmp/docs%06d", rand.IntN(1e6))
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(nothingLeft)) }
+
+// nothingLeft fails when a page has started processes that outlive its test.
+func nothingLeft(code int) {
+	dirs, err := filepath.Glob(root + "*")
+	if err != nil || len(dirs) > 0 {
+		fmt.Fprintln(os.Stderr, "the tests have left directories behind:", dirs, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
 
 func TestEveryExampleOfThePagesWorks(t *testing.T) {
 	bin := build(t)
@@ -72,11 +87,15 @@ func build(t *testing.T) string {
 func session(t *testing.T, bin string) *console.Session {
 	t.Helper()
 	// As long as the directory that the pages show, since tables are cut and aligned.
-	dir := fmt.Sprintf("/tmp/docs%010d", rand.IntN(1e9))
+	dir := fmt.Sprintf("%s%04d", root, rand.IntN(1e4))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(func() { // after the session: its daemon leaves its runner and electrons alone
+		if err := errors.Join(executortest.End(dir), os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../examples")); err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/executors/local/runner"
 	"github.com/latticed/latticed/graph"
 )
 
@@ -73,6 +78,73 @@ func TestTriggerFlags_are_refused_when_they_make_no_sense(t *testing.T) {
 	} {
 		if _, err := specOf(t, strings.Fields(args)...); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", args, err, want)
+		}
+	}
+}
+
+// fieldsWithFlags are the fields that flags of trigger add can set.
+func fieldsWithFlags() map[string]bool {
+	known := map[string]bool{ // by flags and arguments of their own
+		"name": true, "kind": true, "dispatch_id": true, "lattice": true, "inputs": true, "labels": true,
+		"recursive": true, "catch_up": true, // can have one value only
+	}
+	for _, fd := range triggerFields() {
+		known[fd.name] = true
+	}
+	return known
+}
+
+func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
+	dir := shortDir(t)
+	var cfg Config
+	cfg.Paths.StateDir, cfg.Paths.Socket = filepath.Join(dir, "state"), filepath.Join(dir, "s")
+	d := &daemon{log: zerolog.Nop(), failed: make(chan error, 8)}
+	defer func() {
+		if err := d.stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := errors.Join(d.open(t.Context(), cfg, zerolog.Nop(), runner.Options{}), d.begin(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	api := client.New(cfg.Paths.Socket)
+	defer api.Close()
+	if _, err := api.StoreLattice(t.Context(), []byte(`{"lattice": "x", "electrons": {"e": {"run": ["true"]}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, spec := range []string{
+		`{"name": "a", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `"}`,
+		`{"name": "b", "kind": "time", "lattice": "x", "time_gap": 3600}`,
+	} {
+		a, err := api.CreateTrigger(t.Context(), []byte(spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err = api.Trigger(t.Context(), a.Value.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		var all struct{ Effective []setting }
+		if err := json.Unmarshal(a.Raw, &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all.Effective {
+			name, _, _ := strings.Cut(s.Field, ".") // batch.size is within batch
+			seen[name] = true
+		}
+	}
+	for _, name := range []string{"when", "dedupe_key", "batch_size"} { // have no value unless they are set
+		seen[name] = true
+	}
+	known := fieldsWithFlags()
+	for name := range seen {
+		if !known[name] {
+			t.Errorf("no flag sets %s", name)
+		}
+	}
+	for _, fd := range triggerFields() {
+		if !seen[fd.name] {
+			t.Errorf("--%s sets what no trigger has", fd.flag())
 		}
 	}
 }
