@@ -39,6 +39,8 @@ func newActor(t *testing.T) *actor {
 	return &actor{dir: t.TempDir(), lines: map[string]chan string{}}
 }
 
+func (a *actor) Kind() string { return "actor" }
+
 func (a *actor) Check(context.Context) error { return a.sick }
 
 // tell makes a holding electron write a line; it waits until the electron is there.

@@ -21,11 +21,18 @@ func (s *Server) Whoami(ctx context.Context, _ WhoamiRequestObject) (WhoamiRespo
 	}, nil
 }
 
+// kinded is an executor that says of what kind it is; several may be of one.
+type kinded interface{ Kind() string }
+
 // ListExecutors implements StrictServerInterface.
 func (s *Server) ListExecutors(context.Context, ListExecutorsRequestObject) (ListExecutorsResponseObject, error) {
 	page := ListExecutors200JSONResponse{Items: []Executor{}}
 	for _, name := range slices.Sorted(maps.Keys(s.o.Executors)) {
-		page.Items = append(page.Items, Executor{Name: name, Kind: "local"})
+		kind := name // of one that is alone of its kind
+		if k, ok := s.o.Executors[name].(kinded); ok {
+			kind = k.Kind()
+		}
+		page.Items = append(page.Items, Executor{Name: name, Kind: kind})
 	}
 	return page, nil
 }

@@ -80,8 +80,8 @@ func TestMetrics_count_requests_by_route(t *testing.T) {
 
 func TestExecutors_are_listed_and_checked(t *testing.T) {
 	h := newHouse(t)
-	if n := h.do("GET /v1/executors").want(200).text("items.0.name"); n != "local" {
-		t.Errorf("%q", n)
+	if a := h.do("GET /v1/executors").want(200); a.text("items.0.name") != "local" || a.text("items.0.kind") != "actor" {
+		t.Errorf("%s", a.body)
 	}
 	if ok := h.do("POST /v1/executors/local/check").want(200).field("ok"); ok != true {
 		t.Errorf("%v", ok)

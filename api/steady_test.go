@@ -82,7 +82,7 @@ func TestSteady_a_body_that_does_not_come_is_no_failure_of_ours(t *testing.T) {
 			defer resp.Body.Close()
 			body, _ := io.ReadAll(resp.Body)
 			coverage.refused(resp.StatusCode, body)
-			if resp.StatusCode != 408 || !strings.Contains(string(body), `"code":"body_timeout"`) {
+			if resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), `"code":"body_timeout"`) {
 				t.Errorf("%s %s", resp.Status, body)
 			}
 		})
@@ -98,7 +98,7 @@ func TestSteady_a_body_that_does_not_come_is_no_failure_of_ours(t *testing.T) {
 			defer resp.Body.Close()
 			body, _ := io.ReadAll(resp.Body)
 			coverage.refused(resp.StatusCode, body)
-			if resp.StatusCode != 400 || !strings.Contains(string(body), `"code":"body_broken"`) {
+			if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"code":"body_broken"`) {
 				t.Errorf("%s %s", resp.Status, body)
 			}
 		})
@@ -120,7 +120,7 @@ func TestSteady_a_slow_upload_is_taken(t *testing.T) {
 		}
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil || resp.StatusCode != 201 {
+	if err != nil || resp.StatusCode != http.StatusCreated {
 		t.Fatalf("%v %v", resp, err)
 	}
 	resp.Body.Close()

@@ -56,6 +56,9 @@ func New(o Options) (*Executor, error) {
 	return &Executor{o: o, boot: boot, env: extraEnv(o.Env, o.PassEnv), links: map[int]*link{}}, nil
 }
 
+// Kind is what lists of executors show.
+func (e *Executor) Kind() string { return "local" }
+
 // Close hangs up. Attempts go on.
 func (e *Executor) Close() error {
 	e.mu.Lock()
