@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/latticed/latticed/store"
@@ -186,17 +187,27 @@ func recordedFiring(revision int, rec store.Recorded) Firing {
 	return firingOf(f)
 }
 
+// history is what the store finds the events and firings of a trigger by: its id, or
+// the words of the request when it was removed, since its history stays.
+func (s *Server) history(ctx context.Context, idOrName string) (string, error) {
+	t, err := s.o.Store.Trigger(ctx, idOrName)
+	if errors.Is(err, store.ErrNotFound) {
+		return idOrName, nil
+	}
+	return t.ID, err
+}
+
 // ListEvents implements StrictServerInterface.
 func (s *Server) ListEvents(ctx context.Context, r ListEventsRequestObject) (ListEventsResponseObject, error) {
 	states, err := words("state", r.Params.State, triggers.EventPending, triggers.EventHeld, triggers.EventFired, triggers.EventSkipped, triggers.EventRejected, triggers.EventDead)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.o.Store.Trigger(ctx, r.Trigger)
+	trigger, err := s.history(ctx, r.Trigger)
 	if err != nil {
 		return nil, err
 	}
-	es, next, err := s.o.Store.Events(ctx, t.ID, states, limitOf(r.Params.Limit), r.Params.After)
+	es, next, err := s.o.Store.Events(ctx, trigger, states, limitOf(r.Params.Limit), r.Params.After)
 	if err != nil {
 		return nil, err
 	}
@@ -209,11 +220,11 @@ func (s *Server) ListEvents(ctx context.Context, r ListEventsRequestObject) (Lis
 
 // ListFirings implements StrictServerInterface.
 func (s *Server) ListFirings(ctx context.Context, r ListFiringsRequestObject) (ListFiringsResponseObject, error) {
-	t, err := s.o.Store.Trigger(ctx, r.Trigger)
+	trigger, err := s.history(ctx, r.Trigger)
 	if err != nil {
 		return nil, err
 	}
-	fs, next, err := s.o.Store.Firings(ctx, t.ID, nil, limitOf(r.Params.Limit), r.Params.After)
+	fs, next, err := s.o.Store.Firings(ctx, trigger, nil, limitOf(r.Params.Limit), r.Params.After)
 	if err != nil {
 		return nil, err
 	}

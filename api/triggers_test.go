@@ -48,6 +48,13 @@ func TestTrigger_from_registration_to_removal(t *testing.T) {
 	}
 	h.do("DELETE /v1/triggers/in").want(204)
 	h.do("GET /v1/triggers/in").want(404)
+	for _, trigger := range []string{"in", a.text("id")} { // its history stays
+		if got := h.do("GET /v1/triggers/" + trigger + "/firings?limit=1").want(200).text("items.0.id"); got != f.text("items.0.id") {
+			t.Errorf("firing %q of %s", got, trigger)
+		}
+		h.do("GET /v1/triggers/" + trigger + "/events").want(200)
+	}
+	h.do("GET /v1/triggers/never/events").want(404)
 }
 
 func TestTrigger_pause_resume_and_fire(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"golang.org/x/term"
@@ -63,9 +64,22 @@ func sockets() []string {
 	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
 		places = append(places, filepath.Join(d, socketName))
 	} else if uid := os.Getuid(); uid != 0 {
-		places = append(places, filepath.Join(os.TempDir(), "latticed-"+strconv.Itoa(uid), socketName))
+		if dir := filepath.Join(os.TempDir(), "latticed-"+strconv.Itoa(uid)); !foreign(dir, uid) {
+			places = append(places, filepath.Join(dir, socketName))
+		}
 	}
 	return places
+}
+
+// foreign tells whether somebody else made a folder, where anybody may make one: the
+// daemon in it would not be ours.
+func foreign(dir string, uid int) bool {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || !info.IsDir() || int(st.Uid) != uid
 }
 
 // tried lists where a daemon was looked for.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +42,28 @@ func TestRemedy(t *testing.T) {
 	} {
 		if got := c.remedy(&client.Unreachable{Socket: "/s", Err: w.err}); !strings.Contains(got, w.want) {
 			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestSockets_are_not_looked_for_in_a_folder_of_somebody_else(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		dir  string
+		uid  int
+		want bool
+	}{
+		"ours":         {dir, os.Getuid(), false},
+		"of_another":   {dir, os.Getuid() + 1, true},
+		"led_astray":   {link, os.Getuid(), true},
+		"not_made_yet": {filepath.Join(dir, "none"), os.Getuid(), false},
+	} {
+		if got := foreign(c.dir, c.uid); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
