@@ -23,7 +23,7 @@ func newEvents(c *cli) *cobra.Command {
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !follow {
-				return usagef("events only follows for now: add -f")
+				return usagef("events shows what happens from now on: add -f")
 			}
 			if _, err := strconv.ParseUint(since, 10, 63); err != nil && since != "" {
 				return usagef("--since %s: must be a sequence number", since)

@@ -73,7 +73,7 @@ func TestWrong_usage_is_explained(t *testing.T) {
 		{"run ok.yaml -i f:=\"nothing\"", 2, "-i f: there is no " + dir + "/nothing"},
 		{"run ok.yaml -o ok.yaml", 2, "-o ok.yaml: it is not a folder"},
 		{"events -f --since yesterday", 2, "--since yesterday: must be a sequence number"},
-		{"events", 2, "events only follows for now: add -f"},
+		{"events", 2, "events shows what happens from now on: add -f"},
 		{"serve --log-level loud", 2, "--log-level loud: must be debug, info, warn or error"},
 		{"serve --config nothing.toml", 2, "read the configuration: open nothing.toml: no such file or directory"},
 		{"serve --parallel -1", 2, "executors.local.parallel must not be negative, is -1"},
