@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -219,10 +220,24 @@ func (v *victim) processes(match func(pid int, cmdline []string, cwd string) boo
 	return pids
 }
 
+// runners leaves out their children: between fork and exec an electron looks like its
+// runner, and a moment later it would be the electron that is killed.
 func (v *victim) runners() []int {
-	return v.processes(func(_ int, line []string, _ string) bool {
+	found := v.processes(func(_ int, line []string, _ string) bool {
 		return len(line) > 1 && line[0] == v.binary && line[1] == "runner" && strings.Contains(strings.Join(line, " "), v.dir)
 	})
+	return slices.DeleteFunc(slices.Clone(found), func(pid int) bool { return slices.Contains(found, parent(pid)) })
+}
+
+// parent is the parent of a process, 0 when it has ended.
+func parent(pid int) int {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	n, _ := strconv.Atoi(fields[1])
+	return n
 }
 
 // leftovers are processes of electrons.
