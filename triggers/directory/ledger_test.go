@@ -46,8 +46,7 @@ func TestLedgerTrouble(t *testing.T) {
 	t.Run("a_full_disk_shows_and_loses_nothing", func(t *testing.T) {
 		state := t.TempDir()
 		if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=8m", "small", state).Run(); err != nil {
-			t.Logf("mounting is not possible here (%v): the ledger in memory has to do", err)
-			return
+			noMount(t, err)
 		}
 		t.Cleanup(func() {
 			if err := exec.Command("umount", "-l", state).Run(); err != nil {
