@@ -90,12 +90,12 @@ func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest,
 			return nil, Rest{}, err
 		}
 	}
-	verdicts, rest := Decide(g, pending, Now{time.Now(), k.inFlight})
+	verdicts, rest := Decide(g, pending, Now{Time: time.Now(), InFlight: k.inFlight})
 	if rest.Full && k.ended.Load() > 0 {
 		if err := k.recount(ctx); err != nil {
 			return nil, Rest{}, err
 		}
-		verdicts, rest = Decide(g, pending, Now{time.Now(), k.inFlight})
+		verdicts, rest = Decide(g, pending, Now{Time: time.Now(), InFlight: k.inFlight})
 	}
 	return verdicts, rest, nil
 }

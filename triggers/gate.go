@@ -15,20 +15,30 @@ const (
 	Allow Overlap = "allow" // fire regardless
 	Skip  Overlap = "skip"  // the event is skipped
 	Queue Overlap = "queue" // the event is held until a dispatch has ended
+	// QueueLatest holds the latest only; those that waited before it are skipped.
+	QueueLatest Overlap = "queue_latest"
+	// Replace asks what runs to end, and holds the latest event until it has ended.
+	Replace Overlap = "replace"
 )
 
 // Reasons of events and firings.
 const (
-	ReasonPaused    = "paused"          // held: the trigger is paused
-	ReasonBatch     = "batch"           // held: the batch is not full
-	ReasonOverlap   = "overlap"         // held or skipped: enough dispatches run
-	ReasonBacklog   = "backlog"         // held: older events are decided first
-	ReasonCondition = "condition"       // skipped: `when` was false
-	ReasonWindow    = "window"          // skipped: it was noticed too late
-	ReasonDuplicate = "duplicate"       // skipped: fired before with this dedupe_key
-	ReasonResumed   = "backlog_skipped" // skipped: resumed with backlog=skip
-	ReasonManual    = "manual"          // fired by hand
-	ReasonEvent     = "event"           // fired by a source
+	ReasonPaused     = "paused"          // held, or skipped: the trigger is paused
+	ReasonBatch      = "batch"           // held: the batch is not full
+	ReasonOverlap    = "overlap"         // held or skipped: enough dispatches run
+	ReasonBacklog    = "backlog"         // held: older events are decided first
+	ReasonRate       = "rate"            // held: as many have fired as the rate allows
+	ReasonReplacing  = "replacing"       // held: what it replaces has not ended yet
+	ReasonLoop       = "loop"            // held: the trigger seems to feed itself
+	ReasonIncomplete = "incomplete"      // held: the deadline came before all the files
+	ReasonSuperseded = "superseded"      // skipped: a later event came while it waited
+	ReasonCap        = "cap"             // skipped: more were missed than are caught up with
+	ReasonCondition  = "condition"       // skipped: `when` was false
+	ReasonWindow     = "window"          // skipped: it was noticed too late
+	ReasonDuplicate  = "duplicate"       // skipped: fired before with this dedupe_key
+	ReasonResumed    = "backlog_skipped" // skipped: resumed with backlog=skip
+	ReasonManual     = "manual"          // fired by hand
+	ReasonEvent      = "event"           // fired by a source
 )
 
 // Gate is the rule that decides about events.
@@ -38,10 +48,17 @@ type Gate struct {
 	Wait    time.Duration // a smaller batch goes after this long
 	Overlap Overlap
 	Max     int // dispatches in flight, unless Overlap is allow
+	Rate    Rate
 
 	// Render makes the dispatches for a batch. An error rejects the batch; its text
 	// is the reason. It is called only for batches that may fire.
 	Render func(batch []Pending) ([]graph.Dispatch, error)
+}
+
+// Rate allows so many firings in any stretch of so long; the zero value allows all.
+type Rate struct {
+	N   int
+	Per time.Duration
 }
 
 // Pending is an undecided event with what its expressions say about it.
@@ -57,6 +74,7 @@ type Pending struct {
 type Check struct {
 	Reject string // they don't fit the event: the reason
 	Skip   string // it is not to fire: the reason
+	Hold   string // it is not to fire yet: the reason
 	Key    string // the dedupe key, empty without
 	Seen   bool   // an event with this key has fired
 }
@@ -65,6 +83,8 @@ type Check struct {
 type Now struct {
 	Time     time.Time
 	InFlight int
+	Ending   int         // of those in flight, how many were asked to end
+	Fired    []time.Time // the latest firings, oldest first, as many as Gate.Rate needs
 }
 
 // Verdict is a decision about some of the pending events, by position.

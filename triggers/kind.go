@@ -25,13 +25,20 @@ type Made struct {
 	Overlap     Overlap
 	MaxInFlight int64
 
-	// Late tells whether an event was stored too long after it happened to fire; it is
-	// skipped then. nil: none is.
-	Late func(fields map[string]any, stored time.Time) bool
+	// Judge is what the kind itself says about an event; nil: nothing.
+	Judge func(fields map[string]any, stored time.Time) Judgement
 	// Merge makes one payload of that of an event that a pause holds and of the next
 	// one, where only the latest counts. nil: each counts.
 	Merge func(held, next json.RawMessage) (json.RawMessage, error)
+	// SkipPaused says that what happens during a pause is skipped, not held.
+	SkipPaused bool
+	// AfterRuns asks for the source to be woken when a dispatch of the trigger ends.
+	AfterRuns bool
 }
+
+// Judgement is what a kind says about an event beyond the rules of the trigger: skip
+// it, or hold it until it is amended or fired by hand, each for a reason; or nothing.
+type Judgement struct{ Skip, Hold string }
 
 // Kinds are the kinds of triggers by name, registered by hand where the program is
 // put together.

@@ -27,12 +27,22 @@ type Decision struct {
 	// DedupeKeys are kept with the events of a fired decision, in the order of
 	// EventIDs; nil when the trigger has no dedupe_key.
 	DedupeKeys []string
+	// Cancel asks this many of the trigger's dispatches in flight to end: the oldest
+	// that were not asked yet. Such a decision has no events and makes no firing.
+	Cancel int
+}
+
+// Fired is what decisions have done.
+type Fired struct {
+	Dispatches []graph.Dispatch // inserted, with their numbers
+	Cancelled  []string         // ids of the dispatches that were asked to end
 }
 
 // Counts is what the gate needs to know beside the window of events.
 type Counts struct {
 	Pending  int64 // pending and held events in all
 	InFlight int   // non-terminal dispatches of the trigger, all revisions
+	Ending   int   // those of them that were asked to end
 }
 
 // Ledger is where triggers live. Every method that changes something is one
@@ -61,14 +71,18 @@ type Ledger interface {
 	// that hold no lock between them.
 	Entities(ctx context.Context, id string, f func(Change) error) error
 
+	// Entity returns one entity of the inventory, false when there is none.
+	Entity(ctx context.Context, id string, key []byte) (Change, bool, error)
+
 	// Record saves a batch and, in the same transaction, decisions that name events
-	// of the batch (only those) by id. An event with a known key is dropped; so is,
-	// whole, a decision that names a dropped event: its other events stay pending.
-	// It returns the events that were new, with their Seq.
+	// of the batch (only those) by id. An event with a known key is dropped, but if it
+	// Amends and that one is undecided, that one takes over its payload and becomes
+	// pending; so is, whole, a decision that names a dropped event: its other events
+	// stay pending. It returns the events that were new, with their Seq.
 	Record(ctx context.Context, id string, revision int, b Batch, ds []Decision) ([]Event, error)
 	// Fire applies decisions. A decision is dropped when one of its events is final
-	// already. It returns the dispatches inserted, with their numbers.
-	Fire(ctx context.Context, id string, revision int, ds []Decision) ([]graph.Dispatch, error)
+	// already.
+	Fire(ctx context.Context, id string, revision int, ds []Decision) (Fired, error)
 	// Window returns up to limit pending and held events with Seq > after, oldest first.
 	Window(ctx context.Context, id string, after int64, limit int) ([]Event, error)
 	// Counts returns the numbers of now.
@@ -76,6 +90,21 @@ type Ledger interface {
 	// Fired returns those of the dedupe keys that were kept with fired events of the
 	// trigger, over all its revisions.
 	Fired(ctx context.Context, id string, keys []string) ([]string, error)
+
+	// Recent returns when the newest firings that made a dispatch were made: up to
+	// limit of those at or after since, oldest first.
+	Recent(ctx context.Context, id string, since time.Time, limit int) ([]time.Time, error)
+	// Runs tells how the dispatches of a trigger stand.
+	Runs(ctx context.Context, id string) (Runs, error)
+
+	// Event returns one event of a trigger by its id, or ErrNotFound.
+	Event(ctx context.Context, id, event string) (Event, error)
+	// Known returns those of the keys that events of the trigger have.
+	Known(ctx context.Context, id string, keys []string) ([]string, error)
+	// Past returns events in the given final states with Seq > after, oldest first.
+	Past(ctx context.Context, id string, states []EventState, after int64, limit int) ([]Event, error)
+	// About returns the events of a trigger whose payload has this path, newest first.
+	About(ctx context.Context, id, path string, limit int) ([]Event, error)
 
 	// Dispatch and Lattice read a target. graph.Lattice is compiled and cached.
 	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)

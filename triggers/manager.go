@@ -17,6 +17,13 @@ type Options struct {
 	Log   zerolog.Logger
 	RunAs string // the Unix user dispatches run as
 
+	// Cancelled is called after dispatches were asked to end; it must not block. nil:
+	// nobody cares.
+	Cancelled func(ids []string)
+	// Alarm is called when a trigger has become failing and when it works again; it
+	// must not block. nil: nobody cares.
+	Alarm func(Alarm)
+
 	// Baseline is how long Add and Patch wait for what is watched to answer, and then
 	// for the baseline; default 5 s each.
 	Baseline time.Duration

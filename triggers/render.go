@@ -40,8 +40,10 @@ func (p *plan) check(e *Event) (Check, map[string]any) {
 	if err != nil {
 		return Check{Reject: (&rejection{rejectPayload, err.Error()}).Error()}, nil
 	}
-	if p.made.Late != nil && p.made.Late(fields, e.At) {
-		return Check{Skip: ReasonWindow}, fields
+	if p.made.Judge != nil {
+		if j := p.made.Judge(fields, e.At); j.Skip != "" {
+			return Check{Skip: j.Skip}, fields
+		}
 	}
 	if p.when == nil && p.dedupe == nil {
 		return Check{}, fields

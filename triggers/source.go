@@ -35,12 +35,23 @@ func (e *UntilError) Error() string { return "nothing to do before " + e.At.Form
 type From struct {
 	Cursor   json.RawMessage                                       // nil at first
 	Entities func(ctx context.Context, f func(Change) error) error // the stored inventory, in order of Key
-	Health   func(State, string)                                   // reports active, degraded or failing with a reason; cheap when nothing changed
+	// Entity is one entity of the stored inventory; false when there is none.
+	Entity func(ctx context.Context, key []byte) (Change, bool, error)
+	// Runs tells how the dispatches of the trigger stand; see Made.AfterRuns.
+	Runs   func(ctx context.Context) (Runs, error)
+	Health func(State, string) // reports active, degraded or failing with a reason; cheap when nothing changed
 
 	// Wake ends the waiting of a source that has returned Until; called during Run,
 	// it makes that be followed by another. It never blocks, any goroutine may call
 	// it at any time, and it is the same in all runs.
 	Wake func()
+}
+
+// Runs is how the dispatches of a trigger stand.
+type Runs struct {
+	Undecided int64     // events that may still become dispatches
+	InFlight  int       // dispatches that have not ended
+	LastEnd   time.Time // when the last one ended; zero: none has
 }
 
 // Emit saves a batch; nil means that it is durable. After an error nothing of the

@@ -113,6 +113,8 @@ func (k *keeper) watch(ctx context.Context) error {
 	from := From{
 		Cursor:   cursor,
 		Entities: func(ctx context.Context, f func(Change) error) error { return k.m.ledger.Entities(ctx, k.id, f) },
+		Entity:   func(ctx context.Context, key []byte) (Change, bool, error) { return k.m.ledger.Entity(ctx, k.id, key) },
+		Runs:     func(ctx context.Context) (Runs, error) { return k.m.ledger.Runs(ctx, k.id) },
 		Health:   k.report,
 		Wake:     k.hint,
 	}

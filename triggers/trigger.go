@@ -74,6 +74,14 @@ type Event struct {
 	Reason    string
 	FiringID  string
 	Seq       int64 // order of storing; FIFO follows it
+
+	// Amends says that an undecided event with this key takes over this payload, and
+	// is looked at again. It is set by sources and not stored.
+	Amends bool
+	// Generation counts how many dispatches of this trigger, one after the other, led
+	// to this event: its file seems to have been made by one that an event of the
+	// generation before has fired. It is the manager's.
+	Generation int
 }
 
 // Firing is a final decision about events.

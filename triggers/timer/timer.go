@@ -67,7 +67,12 @@ func Kind(f *triggers.Fields) triggers.Made {
 	return triggers.Made{
 		Source: s, Overlap: triggers.Skip, MaxInFlight: 1,
 		Event: graph.Env{"time": graph.String, "missed": graph.Integer, "kind": graph.String},
-		Late:  func(fields map[string]any, stored time.Time) bool { return late(fields, stored, window) },
+		Judge: func(fields map[string]any, stored time.Time) triggers.Judgement {
+			if late(fields, stored, window) {
+				return triggers.Judgement{Skip: triggers.ReasonWindow}
+			}
+			return triggers.Judgement{}
+		},
 		Merge: merge,
 	}
 }
