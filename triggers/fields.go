@@ -233,6 +233,14 @@ func (f *Fields) sub(field string) *Fields {
 	return &Fields{prefix: f.prefix + field + ".", raw: f.Object(field), out: f.out}
 }
 
+// Nested reads a nested object strictly: fields that read does not ask for are refused.
+// An absent one is read too, as if it were empty.
+func (f *Fields) Nested(field string, read func(*Fields)) {
+	in := f.sub(field)
+	read(in)
+	in.rest()
+}
+
 // rest refuses every field that nobody asked for.
 func (f *Fields) rest() {
 	for _, field := range slices.Sorted(maps.Keys(f.raw)) {
