@@ -27,3 +27,8 @@ type Backfilled struct {
 	Known   int `json:"known"`   // of them, events already
 	Emitted int `json:"emitted"` // new events
 }
+
+// Backfill makes events of what is there already.
+func (m *Manager) Backfill(ctx context.Context, idOrName string, r Range, confirm int, dry bool, by Principal) (Backfilled, error) {
+	return Backfilled{}, errUnwritten
+}

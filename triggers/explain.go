@@ -48,3 +48,11 @@ type Adviser interface {
 	// Advice reads what was learned from a stored cursor. It does no I/O.
 	Advice(cursor []byte) []graph.Warning
 }
+
+// Explain says how a path stands with the triggers that cover it, or with one.
+func (m *Manager) Explain(ctx context.Context, path, trigger string) ([]Explanation, error) {
+	return nil, errUnwritten
+}
+
+// Advice says what a trigger's source proposes from what it has seen.
+func (m *Manager) Advice(ctx context.Context, t Trigger) []graph.Warning { return nil }

@@ -76,3 +76,18 @@ type Probed struct {
 	Counts   PreviewCounts
 	Warnings []graph.Warning
 }
+
+// Preview is a dry run of Add, or of Put when the name exists.
+func (m *Manager) Preview(ctx context.Context, spec []byte) (Preview, error) {
+	return Preview{}, errUnwritten
+}
+
+// PreviewPatch is a dry run of Patch.
+func (m *Manager) PreviewPatch(ctx context.Context, idOrName string, patch []byte) (Preview, error) {
+	return Preview{}, errUnwritten
+}
+
+// Test says what a trigger would do now.
+func (m *Manager) Test(ctx context.Context, idOrName string) (Preview, error) {
+	return Preview{}, errUnwritten
+}
