@@ -10,7 +10,10 @@ import (
 )
 
 // liveRef is what the writer remembers of a running dispatch.
-type liveRef struct{ number, trigger int64 }
+type liveRef struct {
+	number, trigger int64
+	asked           bool // to end
+}
 
 // Advance records a step. When one of its changes does not leave the state it names,
 // nothing is changed and graph.ErrStale comes back.
@@ -52,7 +55,7 @@ func (t *tx) advance(st *graph.Step) error {
 		return nil
 	}
 	t.ended(st.Dispatch)
-	t.countInFlight(d.trigger, -1)
+	t.countEnd(d.trigger, d.asked, t.at(st.Finish.At))
 	t.after(func() { delete(t.w.live, st.Dispatch) })
 	return nil
 }
@@ -66,7 +69,8 @@ func (t *tx) liveDispatch(st *graph.Step) (liveRef, error) {
 		return d, nil
 	}
 	var d liveRef
-	err := t.row("SELECT number, trigger FROM dispatches WHERE id = ? AND status = ?", []any{st.Dispatch, string(status)}, &d.number, &d.trigger)
+	err := t.row("SELECT number, trigger, cancel_requested_at IS NOT NULL FROM dispatches WHERE id = ? AND status = ?",
+		[]any{st.Dispatch, string(status)}, &d.number, &d.trigger, &d.asked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, graph.ErrStale
 	}

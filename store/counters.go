@@ -17,6 +17,8 @@ type counters struct {
 type triggerCount struct {
 	pending  int64 // events pending or held
 	inFlight int   // non-terminal dispatches
+	ending   int   // those of them that were asked to end
+	lastEnd  int64 // µs: when a dispatch ended last since the store was opened
 }
 
 // counterStep is what a unit adds.
@@ -26,12 +28,12 @@ type counterStep struct {
 }
 
 func (c *counters) load(ctx context.Context, db *gorm.DB) error {
-	var events, dispatches []struct{ Trigger, N int64 }
+	var events, dispatches []struct{ Trigger, N, Ending int64 }
 	db = db.WithContext(ctx)
 	if err := db.Raw("SELECT trigger, count(*) AS n FROM events WHERE firing IS NULL GROUP BY trigger").Scan(&events).Error; err != nil {
 		return err
 	}
-	err := db.Raw(`SELECT trigger, count(*) AS n FROM dispatches
+	err := db.Raw(`SELECT trigger, count(*) AS n, count(cancel_requested_at) AS ending FROM dispatches
 		WHERE trigger IS NOT NULL AND (status = 'new' OR status = 'pending' OR status = 'running') GROUP BY trigger`).Scan(&dispatches).Error
 	if err != nil {
 		return err
@@ -41,7 +43,7 @@ func (c *counters) load(ctx context.Context, db *gorm.DB) error {
 		c.m[e.Trigger] = triggerCount{pending: e.N}
 	}
 	for _, d := range dispatches {
-		c.m[d.Trigger] = triggerCount{pending: c.m[d.Trigger].pending, inFlight: int(d.N)}
+		c.m[d.Trigger] = triggerCount{pending: c.m[d.Trigger].pending, inFlight: int(d.N), ending: int(d.Ending)}
 	}
 	return nil
 }
@@ -56,6 +58,8 @@ func (c *counters) apply(steps []counterStep) {
 		n := c.m[s.trigger]
 		n.pending += s.pending
 		n.inFlight += s.inFlight
+		n.ending += s.ending
+		n.lastEnd = max(n.lastEnd, s.lastEnd)
 		if n == (triggerCount{}) {
 			delete(c.m, s.trigger)
 			continue
@@ -77,9 +81,28 @@ func (t *tx) countPending(trigger, n int64) {
 	}
 }
 
-// countInFlight notes that dispatches of a trigger began (or, negative, ended).
-func (t *tx) countInFlight(trigger int64, n int) {
-	if trigger != 0 && n != 0 {
-		t.u.delta = append(t.u.delta, counterStep{trigger, triggerCount{inFlight: n}})
+// countBegin notes that a dispatch of a trigger was inserted.
+func (t *tx) countBegin(trigger int64) {
+	if trigger != 0 {
+		t.u.delta = append(t.u.delta, counterStep{trigger, triggerCount{inFlight: 1}})
 	}
+}
+
+// countEnding notes that a dispatch of a trigger was asked to end.
+func (t *tx) countEnding(trigger int64) {
+	if trigger != 0 {
+		t.u.delta = append(t.u.delta, counterStep{trigger, triggerCount{ending: 1}})
+	}
+}
+
+// countEnd notes that a dispatch of a trigger ended; asked says that it was asked to.
+func (t *tx) countEnd(trigger int64, asked bool, at int64) {
+	if trigger == 0 {
+		return
+	}
+	c := triggerCount{inFlight: -1, lastEnd: at}
+	if asked {
+		c.ending = -1
+	}
+	t.u.delta = append(t.u.delta, counterStep{trigger, c})
 }

@@ -116,9 +116,7 @@ func TestKill(t *testing.T) {
 	l := withLattice(t, s, "x", 1)
 	target := dispatchOf(l)
 	target.Status = graph.New
-	if _, err := s.CreateTrigger(t.Context(), triggerOn(insert(t, s, target), "a")); err != nil {
-		t.Fatal(err)
-	}
+	tr := must(s.CreateTrigger(t.Context(), triggerOn(insert(t, s, target), "a")))(t)
 	acked := map[string][]string{}
 	for range 5 {
 		if err := s.Close(); err != nil {
@@ -158,7 +156,7 @@ func TestKill(t *testing.T) {
 	}
 	for _, line := range acked["event"] {
 		id := strings.Fields(line)[1]
-		if e := must(s.Event(t.Context(), id))(t); e.State != triggers.EventFired {
+		if e := must(s.Event(t.Context(), tr.ID, id))(t); e.State != triggers.EventFired {
 			t.Errorf("event %s is %s", id, e.State)
 		}
 	}

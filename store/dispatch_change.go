@@ -19,32 +19,6 @@ func (s *Store) StartDispatch(ctx context.Context, id string) (graph.Dispatch, e
 	})
 }
 
-// reasonCancelled says that somebody asked.
-const reasonCancelled = "cancelled"
-
-// RequestCancel ends a new or pending dispatch as cancelled at once, and marks a
-// running one; a terminal or already marked one is returned as it is.
-func (s *Store) RequestCancel(ctx context.Context, id string) (graph.Dispatch, error) {
-	return s.changeDispatch(ctx, "cancel", id, func(t *tx, number int64) error {
-		var status string
-		var trigger, asked sql.NullInt64
-		err := t.row("SELECT status, trigger, cancel_requested_at FROM dispatches WHERE number = ?", []any{number}, &status, &trigger, &asked)
-		if err != nil {
-			return err
-		}
-		switch st := graph.Status(status); {
-		case st == graph.New || st == graph.Pending:
-			t.countInFlight(trigger.Int64, -1)
-			return t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
-				cancel_requested_at = ?, ended_at = ?, seq = ? WHERE number = ? AND status = ?`,
-				reasonCancelled, t.now, t.now, t.seq(), number, status)
-		case st == graph.Running && !asked.Valid:
-			return t.guarded("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running'", t.now, t.seq(), number)
-		}
-		return nil
-	})
-}
-
 // PatchDispatch changes what people may change.
 func (s *Store) PatchDispatch(ctx context.Context, id string, p DispatchPatch) (graph.Dispatch, error) {
 	return s.changeDispatch(ctx, "patch", id, func(t *tx, number int64) error {

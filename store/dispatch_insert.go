@@ -105,7 +105,7 @@ func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
 	if err := t.insertLabels(d.Number, t.now, d.Labels); err != nil {
 		return err
 	}
-	t.countInFlight(trigger.n, 1)
+	t.countBegin(trigger.n)
 	t.touched(d.ID)
 	return nil
 }

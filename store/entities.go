@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 
 	"github.com/latticed/latticed/triggers"
 )
@@ -35,17 +37,18 @@ func (s *Store) Entities(ctx context.Context, id string, f func(triggers.Change)
 	}
 }
 
-// Entity returns one entity of the inventory.
-func (s *Store) Entity(ctx context.Context, id string, k []byte) (triggers.Change, error) {
-	var rows []entityRow
-	err := s.read.WithContext(ctx).Where("trigger = (SELECT n FROM triggers WHERE id = ?) AND key = ?", id, key(k)).Limit(1).Find(&rows).Error
-	if err == nil && len(rows) == 0 {
-		err = notFound("entity", string(k))
+// Entity returns one entity of the inventory, false when there is none.
+func (s *Store) Entity(ctx context.Context, id string, k []byte) (triggers.Change, bool, error) {
+	c := triggers.Change{}
+	var data string
+	err := s.quick(ctx, func(q querier) error {
+		return q.row("SELECT key, version, data FROM entities WHERE trigger = ("+triggerNumber+") AND key = ?", []any{id, key(k)}, &c.Key, &c.Version, &data)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, false, nil
 	}
-	if err != nil {
-		return triggers.Change{}, err
-	}
-	return fromEntityRow(&rows[0]), nil
+	c.Data = fromRawText(data)
+	return c, err == nil, err
 }
 
 func fromEntityRow(r *entityRow) triggers.Change {

@@ -3,8 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -24,7 +22,7 @@ const selectEvents = `SELECT e.*, t.id AS trigger_id, f.id AS firing_id FROM eve
 func fromEventView(v *eventView) triggers.Event {
 	return triggers.Event{
 		ID: v.Row.ID, TriggerID: v.TriggerID, Key: v.Row.Key, Kind: v.Row.Kind, At: fromMicros(v.Row.At), Payload: fromRawText(v.Row.Payload),
-		State: triggers.EventState(v.Row.State), Reason: v.Row.Reason, FiringID: v.FiringID, Seq: v.Row.N,
+		State: triggers.EventState(v.Row.State), Reason: v.Row.Reason, FiringID: v.FiringID, Seq: v.Row.N, Generation: v.Row.Generation,
 	}
 }
 
@@ -40,11 +38,11 @@ func (r *reader) events(where string, args ...any) ([]triggers.Event, error) {
 	return es, nil
 }
 
-// Event returns one by id.
-func (s *Store) Event(ctx context.Context, id string) (triggers.Event, error) {
-	es, err := (&reader{s.read.WithContext(ctx)}).events("WHERE e.id = ?", id)
+// Event returns one event of a trigger by its id, or ErrNotFound.
+func (s *Store) Event(ctx context.Context, id, event string) (triggers.Event, error) {
+	es, err := (&reader{s.read.WithContext(ctx)}).events("WHERE e.id = ? AND t.id = ?", event, id)
 	if err == nil && len(es) == 0 {
-		err = notFound("event", id)
+		err = notFound("event", event)
 	}
 	if err != nil {
 		return triggers.Event{}, err
@@ -126,69 +124,6 @@ func historyIndex(table, column string, st triggers.EventState) (index, where st
 		decided = " AND firing IS NOT NULL"
 	}
 	return table + "_not_fired", decided + " AND " + column + " <> 'fired' AND " + column + " = ?", []any{string(st)}
-}
-
-const (
-	triggerNumber   = "SELECT n FROM triggers WHERE id = ?"
-	undecidedEvents = `SELECT n, id, key, kind, at, state, reason, payload FROM events
-		WHERE trigger = (` + triggerNumber + `) AND firing IS NULL AND n > ? ORDER BY n LIMIT ?`
-	firedKeys = "SELECT DISTINCT dedupe FROM events WHERE trigger = (" + triggerNumber + ") AND dedupe IN "
-)
-
-// Window returns up to limit pending and held events with Seq > after, oldest first.
-func (s *Store) Window(ctx context.Context, id string, after int64, limit int) ([]triggers.Event, error) {
-	var es []triggers.Event
-	err := s.quick(ctx, func(q querier) error {
-		return q.rows(undecidedEvents, []any{id, after, limit}, func(r rowScanner) error {
-			e := triggers.Event{TriggerID: id}
-			var at int64
-			var payload string
-			err := r.Scan(&e.Seq, &e.ID, &e.Key, &e.Kind, &at, &e.State, &e.Reason, &payload)
-			e.At, e.Payload = fromMicros(at), fromRawText(payload)
-			es = append(es, e)
-			return err
-		})
-	})
-	return es, err
-}
-
-// Counts returns the numbers of now.
-func (s *Store) Counts(ctx context.Context, id string) (triggers.Counts, error) {
-	var n int64
-	err := s.quick(ctx, func(q querier) error { return q.row(triggerNumber, []any{id}, &n) })
-	if errors.Is(err, sql.ErrNoRows) {
-		err = notFound("trigger", id)
-	}
-	if err != nil {
-		return triggers.Counts{}, err
-	}
-	c := s.counters.of(n)
-	return triggers.Counts{Pending: c.pending, InFlight: c.inFlight}, nil
-}
-
-// Fired returns those of the dedupe keys that were kept with fired events of the
-// trigger, over all its revisions.
-func (s *Store) Fired(ctx context.Context, id string, keys []string) ([]string, error) {
-	var found []string
-	err := s.quick(ctx, func(q querier) error {
-		for part := range slices.Chunk(keys, rowsPerStatement) {
-			args := []any{id}
-			for _, key := range part {
-				args = append(args, key)
-			}
-			err := q.rows(firedKeys+values(1, len(part)), args, func(r rowScanner) error {
-				var key string
-				err := r.Scan(&key)
-				found = append(found, key)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return found, err
 }
 
 // EventsByKeyPrefix returns events of a trigger (id or name) whose key begins with

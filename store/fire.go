@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/latticed/latticed/graph"
@@ -10,18 +11,19 @@ import (
 )
 
 // Fire applies decisions. A decision is dropped when one of its events is final
-// already. It returns the dispatches inserted, with their numbers.
-func (s *Store) Fire(ctx context.Context, id string, revision int, ds []triggers.Decision) ([]graph.Dispatch, error) {
-	var out []graph.Dispatch
+// already. It returns the dispatches inserted, with their numbers, and those asked to
+// end.
+func (s *Store) Fire(ctx context.Context, id string, revision int, ds []triggers.Decision) (triggers.Fired, error) {
+	var out triggers.Fired
 	err := s.change(ctx, func(t *tx) error {
 		var err error
 		if out, err = t.fire(id, revision, ds); err != nil {
 			return err
 		}
-		return t.effect(out)
+		return t.effect(out.Dispatches)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("fire trigger %s: %w", id, err)
+		return triggers.Fired{}, fmt.Errorf("fire trigger %s: %w", id, err)
 	}
 	return out, nil
 }
@@ -35,6 +37,7 @@ type firings struct {
 
 	fired      int
 	dispatches []graph.Dispatch
+	cancelled  []string
 }
 
 // eventState is an event between its loading and its saving.
@@ -45,24 +48,25 @@ type eventState struct {
 	event  *triggers.Event
 }
 
-func (t *tx) fire(id string, revision int, ds []triggers.Decision) ([]graph.Dispatch, error) {
+func (t *tx) fire(id string, revision int, ds []triggers.Decision) (triggers.Fired, error) {
 	ref, err := t.trigger(id, revision)
 	if err != nil {
-		return nil, err
+		return triggers.Fired{}, err
 	}
 	f := firings{t: t, trigger: ref, revision: revision, events: map[string]*eventState{}}
 	if err := f.load(ds); err != nil {
-		return nil, err
+		return triggers.Fired{}, err
 	}
 	for i := range ds {
 		if err := f.decide(ds[i], false); err != nil {
-			return nil, err
+			return triggers.Fired{}, err
 		}
 	}
+	out := triggers.Fired{Dispatches: f.dispatches, Cancelled: f.cancelled}
 	if f.fired > 0 {
-		return f.dispatches, t.noteEvents(ref.n, false, true, nil)
+		return out, t.noteEvents(ref.n, false, true, nil)
 	}
-	return f.dispatches, nil
+	return out, nil
 }
 
 // eventsByID finds events by their ids. The plus keeps SQLite from walking along all
@@ -103,6 +107,12 @@ func (f *firings) load(ds []triggers.Decision) error {
 func (f *firings) decide(d triggers.Decision, fresh bool) error {
 	if err := checkDecision(&d); err != nil {
 		return err
+	}
+	if d.Cancel > 0 {
+		if fresh {
+			return errors.New("a decision that cancels dispatches cannot be recorded with a batch")
+		}
+		return f.cancel(d.Cancel)
 	}
 	events := make([]*eventState, len(d.EventIDs))
 	for i, id := range d.EventIDs {
@@ -153,6 +163,10 @@ func (f *firings) decide(d triggers.Decision, fresh bool) error {
 func checkDecision(d *triggers.Decision) error {
 	fired := d.State == triggers.EventFired
 	switch {
+	case d.Cancel < 0, d.Cancel > 0 && (d.State != "" || d.FiringID != "" || len(d.EventIDs)+len(d.Dispatches) > 0):
+		return fmt.Errorf("a decision that asks %d dispatches to end decides nothing else", d.Cancel)
+	case d.Cancel > 0:
+		return nil
 	case fired != (len(d.Dispatches) > 0):
 		return fmt.Errorf("a decision %s with %d dispatches makes no sense", d.State, len(d.Dispatches))
 	case d.DedupeKeys != nil && len(d.DedupeKeys) != len(d.EventIDs):

@@ -241,7 +241,7 @@ func TestRecord(t *testing.T) {
 		if c := must(s.Cursor(t.Context(), tr.ID))(t); string(c) != `{"at":1}` {
 			t.Errorf("cursor %s", c)
 		}
-		if diff := cmp.Diff(es[0], must(s.Event(t.Context(), e.ID))(t)); diff != "" {
+		if diff := cmp.Diff(es[0], must(s.Event(t.Context(), tr.ID, e.ID))(t)); diff != "" {
 			t.Error(diff)
 		}
 		record(t, s, tr, triggers.Batch{Entities: []triggers.Change{
@@ -263,10 +263,10 @@ func TestRecord(t *testing.T) {
 		if !got.NextAt.Equal(next) || got.LastEventAt.IsZero() || !got.LastFiringAt.IsZero() || got.Pending != 1 || !got.OldestAt.Equal(es[0].At) {
 			t.Errorf("%+v", got)
 		}
-		if _, err := s.Entity(t.Context(), tr.ID, []byte("c")); !errors.Is(err, ErrNotFound) {
+		if _, found, err := s.Entity(t.Context(), tr.ID, []byte("c")); found || err != nil {
 			t.Errorf("deleted entity: %v", err)
 		}
-		if c := must(s.Entity(t.Context(), tr.ID, []byte("b")))(t); c.Version != "10" || c.Data != nil {
+		if c, found, err := s.Entity(t.Context(), tr.ID, []byte("b")); !found || err != nil || c.Version != "10" || c.Data != nil {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -360,7 +360,7 @@ func TestFire(t *testing.T) {
 		ds := must(s.Fire(t.Context(), tr.ID, 1, []triggers.Decision{
 			{FiringID: "f1", EventIDs: eventIDs(es[:2]), State: triggers.EventFired, Reason: "event", Dispatches: []graph.Dispatch{dispatchOf(l), dispatchOf(l)}, DedupeKeys: []string{"k1", "k2"}},
 			{EventIDs: eventIDs(es[2:]), State: triggers.EventRejected, Reason: "expression: no such key"},
-		}))(t)
+		}))(t).Dispatches
 		if s.Stats().Commits != before+1 {
 			t.Error("not one commit")
 		}
@@ -391,10 +391,10 @@ func TestFire(t *testing.T) {
 		tr, l := withTrigger(t, s, "a")
 		es := record(t, s, tr, batch(event(t, "1"), event(t, "2")))
 		both := []triggers.Decision{{EventIDs: eventIDs(es), State: triggers.EventFired, Dispatches: []graph.Dispatch{dispatchOf(l)}}}
-		if ds := must(s.Fire(t.Context(), tr.ID, 1, slices.Concat(fired(es[0], dispatchOf(l)), both)))(t); len(ds) != 1 {
+		if ds := must(s.Fire(t.Context(), tr.ID, 1, slices.Concat(fired(es[0], dispatchOf(l)), both)))(t).Dispatches; len(ds) != 1 {
 			t.Errorf("%d dispatches", len(ds))
 		}
-		if ds := must(s.Fire(t.Context(), tr.ID, 1, both))(t); len(ds) != 0 {
+		if ds := must(s.Fire(t.Context(), tr.ID, 1, both))(t).Dispatches; len(ds) != 0 {
 			t.Errorf("%d dispatches", len(ds))
 		}
 		if w := must(s.Window(t.Context(), tr.ID, 0, 10))(t); len(w) != 1 || w[0].ID != es[1].ID {

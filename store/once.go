@@ -122,6 +122,14 @@ func (t *tx) effect(v any) error {
 	if err != nil || !ok {
 		return err
 	}
+	if err := t.keepAnswer(o.Once, a); err != nil {
+		return err
+	}
+	t.after(func() { o.saved.Store(true) })
+	return nil
+}
+
+func (t *tx) keepAnswer(o *Once, a Answer) error {
 	header, err := jsonText(a.Header, len(a.Header) == 0)
 	if err != nil {
 		return err
@@ -129,9 +137,12 @@ func (t *tx) effect(v any) error {
 	sum := sha256.Sum256(o.Body)
 	_, err = t.exec("INSERT INTO idempotency_keys (principal, route, key, body_hash, status, header, body, created_at) VALUES (?,?,?,?,?,?,?,?)",
 		o.Principal, o.Route, o.Key, sum[:], a.Status, header, a.Body, t.now)
-	if err != nil {
-		return err
-	}
-	t.after(func() { o.saved.Store(true) })
-	return nil
+	return err
+}
+
+// Keep saves the answer to a request whose effect took no transaction, or several: one
+// that could be repeated, and did no harm, as long as nobody had its answer. When it
+// was answered meanwhile that is a *ReplayedError.
+func (s *Store) Keep(ctx context.Context, o Once, a Answer) error {
+	return s.change(WithOnce(ctx, &o), func(t *tx) error { return t.keepAnswer(&o, a) })
 }

@@ -12,8 +12,10 @@ import (
 )
 
 // Record saves a batch and, in the same transaction, decisions that name events of
-// the batch by id. An event with a known key is dropped; so is, whole, a decision that
-// names a dropped event. It returns the events that were new, with their Seq.
+// the batch by id. An event with a known key is dropped, but if it Amends and that one
+// is undecided, that one takes over its payload and becomes pending; so is, whole, a
+// decision that names a dropped event. It returns the events that were new, with their
+// Seq.
 func (s *Store) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) ([]triggers.Event, error) {
 	var out Recorded
 	err := s.change(ctx, func(t *tx) error {
@@ -47,7 +49,7 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 			return Recorded{}, err
 		}
 	}
-	fresh, err := t.newEvents(n, id, b.Events)
+	fresh, amended, err := t.newEvents(n, id, b.Events)
 	if err != nil {
 		return Recorded{}, err
 	}
@@ -73,7 +75,7 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 		}
 	}
 	t.countPending(n, undecided)
-	if happened := len(fresh) > 0 || b.Amended != nil; happened || !b.Next.IsZero() {
+	if happened := len(fresh) > 0 || amended || b.Amended != nil; happened || !b.Next.IsZero() {
 		if err := t.noteEvents(n, happened, f.fired > 0, micros(b.Next)); err != nil {
 			return Recorded{}, err
 		}
@@ -147,13 +149,55 @@ func key(k []byte) []byte {
 	return k
 }
 
-// newEvents returns the events whose key is not known, each key once.
-func (t *tx) newEvents(trigger int64, id string, es []triggers.Event) ([]triggers.Event, error) {
+// newEvents returns the events whose key is not known, each key once, and amends those
+// that are.
+func (t *tx) newEvents(trigger int64, id string, es []triggers.Event) (fresh []triggers.Event, amended bool, err error) {
 	if len(es) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
+	known, err := t.knownKeys(trigger, es)
+	if err != nil {
+		return nil, false, err
+	}
+	fresh = make([]triggers.Event, 0, len(es))
+	at := map[string]int{} // in fresh, by key
+	for _, e := range es {
+		i, here := at[e.Key]
+		switch {
+		case here && e.Amends:
+			fresh[i].Payload = e.Payload
+			continue
+		case known[e.Key] && e.Amends:
+			did, err := t.amend(trigger, &e)
+			if err != nil {
+				return nil, false, err
+			}
+			amended = amended || did
+			continue
+		case here, known[e.Key]:
+			continue
+		}
+		at[e.Key] = len(fresh)
+		e.TriggerID, e.State, e.Reason, e.FiringID, e.Amends = id, triggers.EventPending, "", "", false
+		if e.At.IsZero() {
+			e.At = t.time()
+		}
+		fresh = append(fresh, e)
+	}
+	return fresh, amended, nil
+}
+
+// amend gives an undecided event another payload, to be judged anew.
+func (t *tx) amend(trigger int64, e *triggers.Event) (bool, error) {
+	n, err := t.exec("UPDATE events SET payload = ?, path = ?, state = 'pending', reason = '', seq = ? WHERE trigger = ? AND key = ? AND firing IS NULL",
+		rawText(e.Payload), pathOf(e.Payload), t.seq(), trigger, e.Key)
+	return n > 0, err
+}
+
+// knownKeys tells which of the events have the key of a stored one.
+func (t *tx) knownKeys(trigger int64, es []triggers.Event) (map[string]bool, error) {
 	const keysPerStatement = 32
-	known := make(map[string]bool, len(es))
+	known := map[string]bool{}
 	for from := 0; from < len(es); from += keysPerStatement {
 		part := es[from:min(from+keysPerStatement, len(es))]
 		args := append(make([]any, 0, keysPerStatement+1), trigger)
@@ -170,33 +214,21 @@ func (t *tx) newEvents(trigger int64, id string, es []triggers.Event) ([]trigger
 			return nil, err
 		}
 	}
-	fresh := make([]triggers.Event, 0, len(es))
-	for _, e := range es {
-		if known[e.Key] {
-			continue
-		}
-		known[e.Key] = true
-		e.TriggerID, e.State, e.Reason, e.FiringID = id, triggers.EventPending, "", ""
-		if e.At.IsZero() {
-			e.At = t.time()
-		}
-		fresh = append(fresh, e)
-	}
-	return fresh, nil
+	return known, nil
 }
 
-const eventColumns = "n, id, trigger, key, kind, at, state, reason, firing, path, payload, dedupe, seq"
+const eventColumns = "n, id, trigger, key, kind, at, state, reason, firing, path, payload, dedupe, seq, generation"
 
 func (t *tx) insertEvents(trigger int64, rows []eventState) error {
 	for from := 0; from < len(rows); from += rowsPerStatement {
 		part := rows[from:min(from+rowsPerStatement, len(rows))]
-		args := make([]any, 0, 13*len(part))
+		args := make([]any, 0, 14*len(part))
 		for i := range part {
 			e := part[i].event
 			args = append(args, part[i].n, e.ID, trigger, e.Key, e.Kind, e.At.UnixMicro(), string(e.State), e.Reason,
-				null(part[i].firing), pathOf(e.Payload), rawText(e.Payload), text(part[i].dedupe), part[i].seq)
+				null(part[i].firing), pathOf(e.Payload), rawText(e.Payload), text(part[i].dedupe), part[i].seq, e.Generation)
 		}
-		if _, err := t.exec("INSERT INTO events ("+eventColumns+") VALUES "+values(len(part), 13), args...); err != nil {
+		if _, err := t.exec("INSERT INTO events ("+eventColumns+") VALUES "+values(len(part), 14), args...); err != nil {
 			return err
 		}
 	}

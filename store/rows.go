@@ -189,6 +189,8 @@ type eventRow struct {
 	Payload string
 	Dedupe  string
 	Seq     int64
+
+	Generation int
 }
 
 type firingRow struct {

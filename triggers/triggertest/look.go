@@ -1,6 +1,8 @@
 package triggertest
 
 import (
+	"time"
+
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
 )
@@ -21,15 +23,33 @@ func (l *Ledger) AddDispatch(d graph.Dispatch) graph.Dispatch {
 	return d
 }
 
+// BeginDispatches makes up to n dispatches of a trigger running, oldest first, and
+// returns how many there were. Those that have not begun end as soon as they are asked.
+func (l *Ledger) BeginDispatches(trigger string, n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	begun := 0
+	for i := range l.dispatches {
+		if d := &l.dispatches[i]; begun < n && d.TriggerID == trigger && !d.Status.Terminal() && d.Status != graph.Running {
+			d.Status, d.StartedAt = graph.Running, time.Now()
+			begun++
+		}
+	}
+	return begun
+}
+
 // EndDispatches completes up to n non-terminal dispatches of a trigger, oldest first,
-// and returns how many there were.
+// and returns how many there were; those that were asked to end are cancelled.
 func (l *Ledger) EndDispatches(trigger string, n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ended := 0
 	for i := range l.dispatches {
 		if d := &l.dispatches[i]; ended < n && d.TriggerID == trigger && !d.Status.Terminal() {
-			d.Status = graph.Completed
+			d.Status, d.EndedAt = graph.Completed, time.Now()
+			if !d.CancelRequestedAt.IsZero() {
+				d.Status = graph.Cancelled
+			}
 			ended++
 		}
 	}

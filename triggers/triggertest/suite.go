@@ -111,6 +111,11 @@ func (r *run) emit(ctx context.Context, b triggers.Batch) error {
 		if !r.keys[e.Key] {
 			r.keys[e.Key] = true
 			r.events = append(r.events, e)
+			continue
+		}
+		i := slices.IndexFunc(r.events, func(o triggers.Event) bool { return o.Key == e.Key })
+		if e.Amends {
+			r.events[i].Payload = e.Payload
 		}
 	}
 	return nil
@@ -199,14 +204,23 @@ func (r *run) from() triggers.From {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	entities := slices.SortedFunc(maps.Values(r.entities), func(a, b triggers.Change) int { return slices.Compare(a.Key, b.Key) })
-	return triggers.From{Cursor: r.cursor, Health: r.report, Wake: r.ring, Entities: func(_ context.Context, f func(triggers.Change) error) error {
-		for _, c := range entities {
-			if err := f(c); err != nil {
-				return err
+	stored := maps.Clone(r.entities)
+	return triggers.From{
+		Cursor: r.cursor, Health: r.report, Wake: r.ring,
+		Entities: func(_ context.Context, f func(triggers.Change) error) error {
+			for _, c := range entities {
+				if err := f(c); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	}}
+			return nil
+		},
+		Entity: func(_ context.Context, key []byte) (triggers.Change, bool, error) {
+			c, ok := stored[string(key)]
+			return c, ok, nil
+		},
+		Runs: func(context.Context) (triggers.Runs, error) { return triggers.Runs{}, nil },
+	}
 }
 
 // until waits for a condition; what is read in it is guarded.

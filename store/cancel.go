@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/latticed/latticed/graph"
+)
+
+// reasonCancelled says that somebody asked.
+const reasonCancelled = "cancelled"
+
+// RequestCancel ends a new or pending dispatch as cancelled at once, and marks a
+// running one; a terminal or already marked one is returned as it is.
+func (s *Store) RequestCancel(ctx context.Context, id string) (graph.Dispatch, error) {
+	return s.changeDispatch(ctx, "cancel", id, func(t *tx, number int64) error {
+		c := cancelling{number: number}
+		var asked sql.NullInt64
+		err := t.row("SELECT id, status, trigger, cancel_requested_at FROM dispatches WHERE number = ?", []any{number}, &c.id, &c.status, &c.trigger, &asked)
+		if err != nil || asked.Valid {
+			return err
+		}
+		_, err = t.requestCancel(c)
+		return err
+	})
+}
+
+// cancelling is a dispatch that somebody asks to end and nobody has asked before.
+type cancelling struct {
+	number, trigger int64
+	id              string
+	status          graph.Status
+}
+
+// requestCancel ends what has not begun, marks what runs and leaves alone what is
+// over. It tells whether the dispatch is over by that.
+func (t *tx) requestCancel(c cancelling) (ended bool, err error) {
+	switch c.status {
+	case graph.New, graph.Pending:
+		t.countEnd(c.trigger, false, t.now)
+		return true, t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
+			cancel_requested_at = ?, ended_at = ?, seq = ? WHERE number = ? AND status = ?`,
+			reasonCancelled, t.now, t.now, t.seq(), c.number, string(c.status))
+	case graph.Running:
+		t.countEnding(c.trigger)
+		delete(t.w.live, c.id) // it is read again, with the mark
+		return false, t.guarded("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running'", t.now, t.seq(), c.number)
+	default:
+		return false, nil
+	}
+}
+
+// oldestInFlight finds dispatches of a trigger that nobody has asked to end.
+const oldestInFlight = `SELECT number, id, status FROM dispatches INDEXED BY dispatches_in_flight
+	WHERE trigger = ? AND (status = 'new' OR status = 'pending' OR status = 'running') AND cancel_requested_at IS NULL ORDER BY number LIMIT ?`
+
+// cancel asks the oldest dispatches of the trigger to end.
+func (f *firings) cancel(n int) error {
+	var all []cancelling
+	err := f.t.rows(oldestInFlight, []any{f.trigger.n, n}, func(r rowScanner) error {
+		c := cancelling{trigger: f.trigger.n}
+		err := r.Scan(&c.number, &c.id, &c.status)
+		all = append(all, c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		ended, err := f.t.requestCancel(c)
+		if err != nil {
+			return err
+		}
+		if f.t.touched(c.id); ended {
+			f.t.ended(c.id)
+		}
+		f.cancelled = append(f.cancelled, c.id)
+	}
+	return nil
+}

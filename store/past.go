@@ -1,0 +1,67 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+// Known returns those of the keys that events of the trigger have.
+func (s *Store) Known(ctx context.Context, id string, keys []string) ([]string, error) {
+	var known []string
+	err := s.quick(ctx, func(q querier) error {
+		for part := range slices.Chunk(keys, keysPerQuery) {
+			args := append(make([]any, 0, len(part)+1), id)
+			for _, key := range part {
+				args = append(args, key)
+			}
+			err := q.rows(knownKeys(len(part)), args, func(r rowScanner) error {
+				known = append(known, "")
+				return r.Scan(&known[len(known)-1])
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return known, err
+}
+
+const keysPerQuery = 512
+
+func knownKeys(n int) string {
+	return "SELECT key FROM events WHERE trigger = (" + triggerNumber + ") AND key IN " + values(1, n)
+}
+
+// Past returns events in the given final states with Seq > after, oldest first.
+func (s *Store) Past(ctx context.Context, id string, states []triggers.EventState, after int64, limit int) ([]triggers.Event, error) {
+	var es []triggers.Event
+	err := s.snapshot(ctx, func(r *reader) error {
+		var all []int64
+		for _, st := range states {
+			index, where, args := historyIndex("events", "state", st)
+			var ns []int64
+			err := r.db.Raw("SELECT n FROM events INDEXED BY "+index+" WHERE trigger = ("+triggerNumber+") AND n > ?"+where+" ORDER BY n LIMIT ?",
+				slices.Concat([]any{id, after}, args, []any{limit})...).Scan(&ns).Error
+			if err != nil {
+				return err
+			}
+			all = append(all, ns...)
+		}
+		slices.SortFunc(all, cmp.Compare[int64])
+		all = slices.Compact(all)
+		var err error
+		es, err = r.events("WHERE e.n IN ? ORDER BY e.n", all[:min(limit, len(all))])
+		return err
+	})
+	return es, err
+}
+
+// About returns the events of a trigger whose payload has this path, newest first.
+func (s *Store) About(ctx context.Context, id, path string, limit int) ([]triggers.Event, error) {
+	r := &reader{s.read.WithContext(ctx)}
+	return r.events("WHERE e.path = ? AND t.id = ? ORDER BY e.n DESC LIMIT ?", []byte(path), id, limit)
+}
