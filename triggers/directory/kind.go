@@ -43,6 +43,7 @@ type config struct {
 	fire     bool          // existing: fire
 	mode     string
 	interval time.Duration // of looks at everything; 0: the default
+	units    assembly
 }
 
 // Kind returns the kind "directory". All its sources share one set of descriptors.
@@ -72,6 +73,7 @@ func (h *hub) make(f *triggers.Fields) triggers.Made {
 	if f.Bool("recursive", false) {
 		f.Refuse("recursive", graph.CodeBadValue, "must be false: this version watches one folder, not the folders in it")
 	}
+	c.units = readUnits(f, &c)
 	made := triggers.Made{
 		Source: &source{hub: h, config: c}, Event: eventEnv(),
 		Overlap: triggers.Queue, BatchAlias: "batch_size",
