@@ -84,7 +84,7 @@ func TestFire(t *testing.T) {
 				ID: "0190aaaa-0000-7000-8000-000000000000", LatticeID: lattice.ID, Status: graph.New, Inputs: json.RawMessage(`{"n":7,"path":"old"}`),
 			})
 			tr, warnings, err := w.manager.Add(t.Context(), []byte(`{"name":"t","kind":"feed","dispatch_id":"1","inputs":{"path":"${{ event.path }}"}}`), triggers.Principal{Name: "ada"})
-			if err != nil || len(warnings) != 0 {
+			if err != nil || len(warnings) != 1 || warnings[0].Code != "no_path_format" {
 				t.Fatal(err, warnings)
 			}
 			if tr.DispatchID != parent.ID {
@@ -134,7 +134,7 @@ func TestFire(t *testing.T) {
 
 	t.Run("what_does_not_fit_is_rejected_with_the_message", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
-			tr := w.add(`"inputs": {"n": "${{ event.path }}"}`)
+			tr := w.add(`"inputs": {"n": "${{ event.n > 0 ? event.path : event.n }}"}`)
 			w.happen(1)
 			f := w.ledger.Firings(tr.ID)[0]
 			if f.Decision != triggers.EventRejected || !strings.HasPrefix(f.Reason, "inputs: ") || !strings.Contains(f.Reason, "inputs.n") {

@@ -120,7 +120,7 @@ func (p *plan) checkInputs(f *Fields) {
 	for i, in := range p.lattice.Inputs {
 		known[i] = in.Name
 	}
-	good := true
+	good, allFixed := true, len(p.fixed) == len(p.spec.inputs)
 	for _, name := range p.names {
 		if !slices.Contains(known, name) {
 			good = false
@@ -130,12 +130,17 @@ func (p *plan) checkInputs(f *Fields) {
 	for _, in := range p.lattice.Inputs {
 		_, mapped := p.spec.inputs[in.Name]
 		_, inherited := p.inputs[in.Name]
+		if t := p.spec.inputs[in.Name]; t != nil && !allFixed && !fits(t.Type(), in.Type) {
+			good = false
+			f.Refuse("inputs."+in.Name, graph.CodeInput, "lattice %s takes %s here, and this is always %s: it would reject every event",
+				p.lattice.Name, typeWord(graph.Type(in.Type)), typeWord(t.Type()))
+		}
 		if in.Required && !mapped && !inherited {
 			good = false
 			f.Refuse("inputs."+in.Name, graph.CodeMissingInput, "lattice %s needs the input %s: map it from the event, or give a value", p.lattice.Name, in.Name)
 		}
 	}
-	if !good || len(p.fixed) < len(p.spec.inputs) {
+	if !good || !allFixed {
 		return
 	}
 	// Nothing depends on an event, so what doesn't fit now never will.
@@ -147,18 +152,6 @@ func (p *plan) checkInputs(f *Fields) {
 	if _, err := p.lattice.Bind(inputs); err != nil {
 		noteAt(f, "", err, "")
 	}
-}
-
-// warnings are said beside a registration that works.
-func (p *plan) warnings() []graph.Warning {
-	if len(p.spec.inputs) > 0 {
-		return nil
-	}
-	message := "there is no input mapping: every dispatch gets the defaults of lattice " + p.lattice.Name + "; map inputs from `event` to use what happened"
-	if p.parent != nil {
-		message = fmt.Sprintf("there is no input mapping: every dispatch gets the inputs of dispatch %d; map inputs from `event` to use what happened", p.parent.Number)
-	}
-	return []graph.Warning{{Code: "no_input_mapping", Message: message}}
 }
 
 // effective lists every setting with its origin, the inputs of the target included.

@@ -154,7 +154,7 @@ func TestPatch(t *testing.T) {
 			for p, want := range map[string]string{
 				`{"kind": "time"}`:      "the kind of a trigger can't be changed",
 				`{"lattice": "nope"}`:   "there is no lattice",
-				`{"overlap": "perhap"}`: "overlap: must be one of allow, skip, queue",
+				`{"overlap": "perhap"}`: "overlap: must be one of allow, skip, queue, queue_latest, replace",
 				`{"name": null}`:        "name: is missing",
 				`[]`:                    "must be a JSON object",
 			} {

@@ -17,6 +17,8 @@ const (
 	maxSpec     = 1 << 20
 	maxBatch    = 10_000
 	maxInFlight = 100_000
+	maxRate     = 10_000
+	maxRatePer  = 366 * 24 * time.Hour
 
 	defaultInFlight  = 16
 	defaultBatchWait = 10 * time.Minute
@@ -35,7 +37,8 @@ type spec struct {
 	name, kind        string
 	dispatch, lattice string // as written; one of them
 	made              Made
-	gate              Gate // without Paused and Render
+	gate              Gate          // without Paused and Render
+	expect            time.Duration // longer without an event is a silence; 0: it may be
 	expressions
 	settings []Setting
 }
@@ -45,6 +48,7 @@ type expressions struct {
 	inputs  map[string]*graph.Template
 	names   []string       // of inputs, sorted
 	fixed   map[string]any // inputs without an expression, by name
+	paths   []string       // inputs that are a path of the event
 	labels  map[string]*graph.Template
 	when    *graph.Template
 	dedupe  *graph.Template
@@ -105,7 +109,7 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 
 // commonNames are suggested for misspelt fields of every kind.
 func (f *Fields) commonNames() []string {
-	return []string{"name", "kind", "dispatch_id", "lattice", "inputs", "when", "dedupe_key", "batch", "overlap", "max_in_flight", "labels"}
+	return []string{"name", "kind", "dispatch_id", "lattice", "inputs", "when", "dedupe_key", "batch", "overlap", "max_in_flight", "rate", "expect_every", "labels"}
 }
 
 func (s *spec) target(f *Fields) {
@@ -144,12 +148,13 @@ func (s *spec) rules(f *Fields) {
 	if limit == 0 {
 		limit = defaultInFlight
 	}
-	overlap = Overlap(f.OneOf("overlap", string(overlap), string(Allow), string(Skip), string(Queue)))
+	overlap = Overlap(f.OneOf("overlap", string(overlap), string(Allow), string(Skip), string(Queue), string(QueueLatest), string(Replace)))
 	if overlap == Allow && f.Has("max_in_flight") {
 		f.Refuse("max_in_flight", graph.CodeBadValue, "means nothing with overlap allow; choose skip or queue")
 	}
 	limit = f.Int("max_in_flight", limit, 1, maxInFlight)
-	s.gate = Gate{Size: int(size), Wait: wait, Overlap: overlap, Max: int(limit)}
+	s.gate = Gate{Size: int(size), Wait: wait, Overlap: overlap, Max: int(limit), Rate: f.rate("rate")}
+	s.expect = f.expectation("expect_every")
 }
 
 // compile checks every expression against what it can see.
@@ -180,6 +185,9 @@ func (s *spec) compile(f *Fields) {
 		s.inputs[name] = t
 		if fixed, constant := t.Constant(); constant {
 			s.fixed[name] = fixed
+		}
+		if text, _ := v.(string); s.made.Event["path"] != nil && wholePath.MatchString(text) {
+			s.paths = append(s.paths, name)
 		}
 		s.names = append(s.names, name)
 		f.Set(path, v, FromTrigger)
