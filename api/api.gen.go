@@ -44,6 +44,42 @@ type Attempt struct {
 // AttemptStatus defines model for AttemptStatus.
 type AttemptStatus = string
 
+// Backfill defines model for Backfill.
+type Backfill struct {
+	// Path a file or folder in what is watched
+	Path string `json:"path,omitempty"`
+
+	// Since changed, or due, at or after this instant
+	Since string `json:"since,omitempty"`
+
+	// Until before this instant
+	Until string `json:"until,omitempty"`
+
+	// Confirm more than 1000 want their number here
+	Confirm int `json:"confirm,omitempty"`
+
+	// DryRun only count
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// Backfilled defines model for Backfilled.
+type Backfilled struct {
+	Found int `json:"found"`
+
+	// Known of them, events already
+	Known int `json:"known"`
+
+	// Emitted new events; with dry_run: that there would be
+	Emitted int `json:"emitted"`
+}
+
+// CatchUp defines model for CatchUp.
+type CatchUp struct {
+	Missed   int64       `json:"missed"`
+	WouldRun int64       `json:"would_run"`
+	Since    NullInstant `json:"since"`
+}
+
 // Counts defines model for Counts.
 type Counts struct {
 	Pending   int `json:"pending"`
@@ -180,6 +216,71 @@ type ExecutorPage struct {
 	Next  *string    `json:"next"`
 }
 
+// ExplainedDispatch defines model for ExplainedDispatch.
+type ExplainedDispatch struct {
+	ID      string         `json:"id"`
+	Number  int64          `json:"number"`
+	Status  DispatchStatus `json:"status"`
+	Reason  *string        `json:"reason"`
+	Waiting *Waiting       `json:"waiting"`
+	Error   *RunError      `json:"error"`
+
+	// CreatedAt RFC 3339, UTC, microseconds
+	CreatedAt Instant     `json:"created_at"`
+	EndedAt   NullInstant `json:"ended_at"`
+}
+
+// ExplainedEvent defines model for ExplainedEvent.
+type ExplainedEvent struct {
+	ID   string `json:"id"`
+	Key  string `json:"key"`
+	Kind string `json:"kind"`
+
+	// At RFC 3339, UTC, microseconds
+	At         Instant              `json:"at"`
+	Payload    Values               `json:"payload"`
+	State      string               `json:"state"`
+	Reason     *string              `json:"reason"`
+	Firing     *ExplainedFiring     `json:"firing"`
+	Dispatches []*ExplainedDispatch `json:"dispatches"`
+}
+
+// ExplainedFiring defines model for ExplainedFiring.
+type ExplainedFiring struct {
+	ID       string  `json:"id"`
+	Revision int     `json:"revision"`
+	Decision string  `json:"decision"`
+	Reason   *string `json:"reason"`
+
+	// At RFC 3339, UTC, microseconds
+	At Instant `json:"at"`
+
+	// Events how many it decided about
+	Events int `json:"events"`
+}
+
+// Explanation defines model for Explanation.
+type Explanation struct {
+	Trigger  *TriggerRef        `json:"trigger"`
+	Finding  *Finding           `json:"finding"`
+	Dispatch *ExplainedDispatch `json:"dispatch"`
+
+	// Events newest first, a few
+	Events []ExplainedEvent `json:"events"`
+
+	// Text all of it in words, for people
+	Text string `json:"text"`
+}
+
+// ExplanationPage defines model for ExplanationPage.
+type ExplanationPage struct {
+	Items []Explanation `json:"items"`
+	Next  *string       `json:"next"`
+
+	// Hint when no trigger covers the path
+	Hint *string `json:"hint"`
+}
+
 // FieldError defines model for FieldError.
 type FieldError struct {
 	Path    string `json:"path"`
@@ -189,9 +290,26 @@ type FieldError struct {
 	Message string `json:"message"`
 }
 
+// Finding defines model for Finding.
+type Finding struct {
+	State string `json:"state"`
+
+	// Detail the rule that applies, or is not met yet
+	Detail string `json:"detail"`
+
+	// Unit the folder or set it is part of
+	Unit       *string     `json:"unit"`
+	FirstSeen  NullInstant `json:"first_seen"`
+	LastChange NullInstant `json:"last_change"`
+	Until      NullInstant `json:"until"`
+}
+
 // Fire defines model for Fire.
 type Fire struct {
 	Payload Values `json:"payload,omitempty"`
+
+	// Event instead: the id of one of the trigger's events
+	Event string `json:"event,omitempty"`
 }
 
 // Firing defines model for Firing.
@@ -220,6 +338,12 @@ type FiringPage struct {
 // Health defines model for Health.
 type Health struct {
 	Status string `json:"status"`
+}
+
+// Ignored defines model for Ignored.
+type Ignored struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
 }
 
 // Instant RFC 3339, UTC, microseconds
@@ -292,6 +416,27 @@ type NewRedispatch struct {
 // NullInstant defines model for NullInstant.
 type NullInstant = Micros
 
+// Preview defines model for Preview.
+type Preview struct {
+	// Next the next instants
+	Next    []Instant `json:"next"`
+	CatchUp *CatchUp  `json:"catch_up"`
+
+	// WouldFire the first of them
+	WouldFire []WouldFire   `json:"would_fire"`
+	Settling  []Settling    `json:"settling"`
+	Ignored   []Ignored     `json:"ignored"`
+	Counts    PreviewCounts `json:"counts"`
+	Warnings  Warnings      `json:"warnings"`
+}
+
+// PreviewCounts defines model for PreviewCounts.
+type PreviewCounts struct {
+	WouldFire int `json:"would_fire"`
+	Settling  int `json:"settling"`
+	Ignored   int `json:"ignored"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	Type   string       `json:"type"`
@@ -300,6 +445,9 @@ type Problem struct {
 	Detail string       `json:"detail"`
 	Code   string       `json:"code"`
 	Errors []FieldError `json:"errors,omitempty"`
+
+	// Found with confirm_required: the number to confirm
+	Found int `json:"found,omitempty"`
 }
 
 // Resume defines model for Resume.
@@ -308,12 +456,36 @@ type Resume struct {
 	Backlog string `json:"backlog,omitempty"`
 }
 
+// Retried defines model for Retried.
+type Retried struct {
+	Retried int `json:"retried"`
+}
+
+// Retry defines model for Retry.
+type Retry struct {
+	// Events ids; otherwise all in the states
+	Events []string `json:"events,omitempty"`
+
+	// States of rejected, dead, skipped; rejected and dead if not given
+	States []string `json:"states,omitempty"`
+
+	// Confirm more than 1000 want their number here
+	Confirm int `json:"confirm,omitempty"`
+}
+
 // RunError defines model for RunError.
 type RunError struct {
 	Code     string `json:"code"`
 	Message  string `json:"message"`
 	Electron string `json:"electron,omitempty"`
 	Attempt  string `json:"attempt,omitempty"`
+}
+
+// Settling defines model for Settling.
+type Settling struct {
+	Key   string      `json:"key"`
+	Until NullInstant `json:"until"`
+	Why   string      `json:"why"`
 }
 
 // Trigger The fields below and those it was registered with.
@@ -345,10 +517,22 @@ type Trigger struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// TriggerOrPreview defines model for TriggerOrPreview.
+type TriggerOrPreview = json.RawMessage
+
 // TriggerPage defines model for TriggerPage.
 type TriggerPage struct {
 	Items []Trigger `json:"items"`
 	Next  *string   `json:"next"`
+}
+
+// TriggerRef defines model for TriggerRef.
+type TriggerRef struct {
+	ID     string  `json:"id"`
+	Name   string  `json:"name"`
+	Kind   string  `json:"kind"`
+	State  string  `json:"state"`
+	Reason *string `json:"reason"`
 }
 
 // TriggerSpec name, kind, a target (dispatch_id or lattice), inputs, when, dedupe_key, batch, overlap, max_in_flight, rate, labels and the
@@ -401,6 +585,14 @@ type Whoami struct {
 	Version string `json:"version"`
 }
 
+// WouldFire defines model for WouldFire.
+type WouldFire struct {
+	Key string `json:"key"`
+
+	// Inputs any JSON value
+	Inputs Value `json:"inputs"`
+}
+
 // After defines model for After.
 type After = string
 
@@ -409,6 +601,9 @@ type AttemptQuery = string
 
 // DispatchID defines model for DispatchID.
 type DispatchID = string
+
+// DryRun defines model for DryRun.
+type DryRun = bool
 
 // ElectronName defines model for ElectronName.
 type ElectronName = string
@@ -537,6 +732,24 @@ type StreamEventsParams struct {
 	LastEventID string `json:"Last-Event-ID,omitempty"`
 }
 
+// ExplainParams defines parameters for Explain.
+type ExplainParams struct {
+	// Path an absolute path
+	Path string `form:"path,omitempty" json:"path,omitempty"`
+
+	// Dispatch id or number
+	Dispatch string `form:"dispatch,omitempty" json:"dispatch,omitempty"`
+
+	// Trigger with path: only this one, id or name
+	Trigger string `form:"trigger,omitempty" json:"trigger,omitempty"`
+
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // ListLatticesParams defines parameters for ListLattices.
 type ListLatticesParams struct {
 	// Limit how many
@@ -560,6 +773,10 @@ type GetIncludeParams struct {
 
 // ListTriggersParams defines parameters for ListTriggers.
 type ListTriggersParams struct {
+	// State one or more, repeated or with commas
+	State []string `form:"state,omitempty" json:"state,omitempty"`
+	Kind  string   `form:"kind,omitempty" json:"kind,omitempty"`
+
 	// Limit how many
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -569,20 +786,47 @@ type ListTriggersParams struct {
 
 // CreateTriggerParams defines parameters for CreateTrigger.
 type CreateTriggerParams struct {
+	// DryRun 1: only say what it would do
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetTriggerParams defines parameters for GetTrigger.
 type GetTriggerParams struct {
-	// Effective 1: also every setting with where it comes from
+	// Effective 1: also every setting with where it comes from, and advice
 	Effective bool `form:"effective,omitempty" json:"effective,omitempty"`
+}
+
+// PatchTriggerParams defines parameters for PatchTrigger.
+type PatchTriggerParams struct {
+	// DryRun 1: only say what it would do
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
+// PutTriggerParams defines parameters for PutTrigger.
+type PutTriggerParams struct {
+	// DryRun 1: only say what it would do
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// BackfillTriggerParams defines parameters for BackfillTrigger.
+type BackfillTriggerParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// State one or more, repeated or with commas
 	State []string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Path only what is about this path
+	Path string `form:"path,omitempty" json:"path,omitempty"`
 
 	// Limit how many
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -599,11 +843,20 @@ type FireTriggerParams struct {
 
 // ListFiringsParams defines parameters for ListFirings.
 type ListFiringsParams struct {
+	// Decision one or more, repeated or with commas
+	Decision []string `form:"decision,omitempty" json:"decision,omitempty"`
+
 	// Limit how many
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// After the next of an earlier page
 	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// RetryEventsParams defines parameters for RetryEvents.
+type RetryEventsParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateDispatchJSONRequestBody defines body for CreateDispatch for application/json ContentType.
@@ -630,11 +883,20 @@ type PatchTriggerJSONRequestBody = TriggerSpec
 // PatchTriggerApplicationMergePatchPlusJSONRequestBody defines body for PatchTrigger for application/merge-patch+json ContentType.
 type PatchTriggerApplicationMergePatchPlusJSONRequestBody = TriggerSpec
 
+// PutTriggerJSONRequestBody defines body for PutTrigger for application/json ContentType.
+type PutTriggerJSONRequestBody = TriggerSpec
+
+// BackfillTriggerJSONRequestBody defines body for BackfillTrigger for application/json ContentType.
+type BackfillTriggerJSONRequestBody = Backfill
+
 // FireTriggerJSONRequestBody defines body for FireTrigger for application/json ContentType.
 type FireTriggerJSONRequestBody = Fire
 
 // ResumeTriggerJSONRequestBody defines body for ResumeTrigger for application/json ContentType.
 type ResumeTriggerJSONRequestBody = Resume
+
+// RetryEventsJSONRequestBody defines body for RetryEvents for application/json ContentType.
+type RetryEventsJSONRequestBody = Retry
 
 // Getter for additional properties for Trigger. Returns the specified
 // element and whether it was found
@@ -993,6 +1255,9 @@ type ServerInterface interface {
 	// CheckExecutor Tells whether an executor would work now.
 	// (POST /v1/executors/{executor}/check)
 	CheckExecutor(ctx echo.Context, executor string) error
+	// Explain Why a file did or did not run, for each trigger that watches it; or what made a dispatch.
+	// (GET /v1/explain)
+	Explain(ctx echo.Context, params ExplainParams) error
 	// ListLattices Lists the names and what they point at.
 	// (GET /v1/lattices)
 	ListLattices(ctx echo.Context, params ListLatticesParams) error
@@ -1019,11 +1284,17 @@ type ServerInterface interface {
 	GetTrigger(ctx echo.Context, trigger TriggerID, params GetTriggerParams) error
 	// PatchTrigger Edits a trigger (RFC 7396); the edit is a new revision.
 	// (PATCH /v1/triggers/{trigger})
-	PatchTrigger(ctx echo.Context, trigger TriggerID) error
+	PatchTrigger(ctx echo.Context, trigger TriggerID, params PatchTriggerParams) error
+	// PutTrigger Makes the trigger of this name be as the body says; what was there is replaced by a new revision.
+	// (PUT /v1/triggers/{trigger})
+	PutTrigger(ctx echo.Context, trigger TriggerID, params PutTriggerParams) error
+	// BackfillTrigger Makes events of what is there already; what is an event already makes none.
+	// (POST /v1/triggers/{trigger}/backfill)
+	BackfillTrigger(ctx echo.Context, trigger TriggerID, params BackfillTriggerParams) error
 	// ListEvents What the trigger saw, newest first.
 	// (GET /v1/triggers/{trigger}/events)
 	ListEvents(ctx echo.Context, trigger TriggerID, params ListEventsParams) error
-	// FireTrigger Makes an event by hand and fires it at once.
+	// FireTrigger Makes an event by hand, or takes one that was seen, and fires it at once.
 	// (POST /v1/triggers/{trigger}/fire)
 	FireTrigger(ctx echo.Context, trigger TriggerID, params FireTriggerParams) error
 	// ListFirings What was decided about the events, newest first.
@@ -1035,6 +1306,12 @@ type ServerInterface interface {
 	// ResumeTrigger Ends a pause; backlog says what becomes of the events held meanwhile.
 	// (POST /v1/triggers/{trigger}/resume)
 	ResumeTrigger(ctx echo.Context, trigger TriggerID) error
+	// RetryEvents Lets events that ended without a dispatch come again; each once.
+	// (POST /v1/triggers/{trigger}/retry)
+	RetryEvents(ctx echo.Context, trigger TriggerID, params RetryEventsParams) error
+	// TestTrigger Says what the trigger would do now; nothing of it is stored.
+	// (POST /v1/triggers/{trigger}/test)
+	TestTrigger(ctx echo.Context, trigger TriggerID) error
 	// Whoami Who the daemon thinks you are, and as whom electrons run.
 	// (GET /v1/whoami)
 	Whoami(ctx echo.Context) error
@@ -1627,6 +1904,52 @@ func (w *ServerInterfaceWrapper) CheckExecutor(ctx echo.Context) error {
 	return err
 }
 
+// Explain converts echo context to params.
+func (w *ServerInterfaceWrapper) Explain(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainParams
+	// ------------- Optional query parameter "path" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "path", ctx.QueryParams(), &params.Path, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter path: %s", err))
+	}
+
+	// ------------- Optional query parameter "dispatch" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dispatch", ctx.QueryParams(), &params.Dispatch, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dispatch: %s", err))
+	}
+
+	// ------------- Optional query parameter "trigger" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "trigger", ctx.QueryParams(), &params.Trigger, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trigger: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Explain(ctx, params)
+	return err
+}
+
 // ListLattices converts echo context to params.
 func (w *ServerInterfaceWrapper) ListLattices(ctx echo.Context) error {
 	var err error
@@ -1728,6 +2051,20 @@ func (w *ServerInterfaceWrapper) ListTriggers(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListTriggersParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -1753,6 +2090,12 @@ func (w *ServerInterfaceWrapper) CreateTrigger(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params CreateTriggerParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "Idempotency-Key" -------------
@@ -1828,8 +2171,95 @@ func (w *ServerInterfaceWrapper) PatchTrigger(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trigger: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchTriggerParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PatchTrigger(ctx, trigger)
+	err = w.Handler.PatchTrigger(ctx, trigger, params)
+	return err
+}
+
+// PutTrigger converts echo context to params.
+func (w *ServerInterfaceWrapper) PutTrigger(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "trigger" -------------
+	var trigger TriggerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trigger", ctx.Param("trigger"), &trigger, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trigger: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutTriggerParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutTrigger(ctx, trigger, params)
+	return err
+}
+
+// BackfillTrigger converts echo context to params.
+func (w *ServerInterfaceWrapper) BackfillTrigger(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "trigger" -------------
+	var trigger TriggerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trigger", ctx.Param("trigger"), &trigger, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trigger: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BackfillTriggerParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BackfillTrigger(ctx, trigger, params)
 	return err
 }
 
@@ -1851,6 +2281,13 @@ func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "path" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "path", ctx.QueryParams(), &params.Path, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter path: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------
@@ -1921,6 +2358,13 @@ func (w *ServerInterfaceWrapper) ListFirings(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListFiringsParams
+	// ------------- Optional query parameter "decision" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "decision", ctx.QueryParams(), &params.Decision, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter decision: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -1969,6 +2413,58 @@ func (w *ServerInterfaceWrapper) ResumeTrigger(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ResumeTrigger(ctx, trigger)
+	return err
+}
+
+// RetryEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) RetryEvents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "trigger" -------------
+	var trigger TriggerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trigger", ctx.Param("trigger"), &trigger, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trigger: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryEventsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetryEvents(ctx, trigger, params)
+	return err
+}
+
+// TestTrigger converts echo context to params.
+func (w *ServerInterfaceWrapper) TestTrigger(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "trigger" -------------
+	var trigger TriggerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trigger", ctx.Param("trigger"), &trigger, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trigger: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestTrigger(ctx, trigger)
 	return err
 }
 
@@ -2052,11 +2548,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/triggers/:trigger", wrapper.DeleteTrigger, options.OperationMiddlewares["DeleteTrigger"]...)
 	router.GET(options.BaseURL+"/v1/triggers/:trigger", wrapper.GetTrigger, options.OperationMiddlewares["GetTrigger"]...)
 	router.PATCH(options.BaseURL+"/v1/triggers/:trigger", wrapper.PatchTrigger, options.OperationMiddlewares["PatchTrigger"]...)
+	router.PUT(options.BaseURL+"/v1/triggers/:trigger", wrapper.PutTrigger, options.OperationMiddlewares["PutTrigger"]...)
 	router.POST(options.BaseURL+"/v1/triggers/:trigger/pause", wrapper.PauseTrigger, options.OperationMiddlewares["PauseTrigger"]...)
 	router.POST(options.BaseURL+"/v1/triggers/:trigger/resume", wrapper.ResumeTrigger, options.OperationMiddlewares["ResumeTrigger"]...)
 	router.POST(options.BaseURL+"/v1/triggers/:trigger/fire", wrapper.FireTrigger, options.OperationMiddlewares["FireTrigger"]...)
+	router.POST(options.BaseURL+"/v1/triggers/:trigger/test", wrapper.TestTrigger, options.OperationMiddlewares["TestTrigger"]...)
+	router.POST(options.BaseURL+"/v1/triggers/:trigger/retry", wrapper.RetryEvents, options.OperationMiddlewares["RetryEvents"]...)
+	router.POST(options.BaseURL+"/v1/triggers/:trigger/backfill", wrapper.BackfillTrigger, options.OperationMiddlewares["BackfillTrigger"]...)
 	router.GET(options.BaseURL+"/v1/triggers/:trigger/events", wrapper.ListEvents, options.OperationMiddlewares["ListEvents"]...)
 	router.GET(options.BaseURL+"/v1/triggers/:trigger/firings", wrapper.ListFirings, options.OperationMiddlewares["ListFirings"]...)
+	router.GET(options.BaseURL+"/v1/explain", wrapper.Explain, options.OperationMiddlewares["Explain"]...)
 	router.GET(options.BaseURL+"/v1/whoami", wrapper.Whoami, options.OperationMiddlewares["Whoami"]...)
 	router.GET(options.BaseURL+"/v1/executors", wrapper.ListExecutors, options.OperationMiddlewares["ListExecutors"]...)
 	router.POST(options.BaseURL+"/v1/executors/:executor/check", wrapper.CheckExecutor, options.OperationMiddlewares["CheckExecutor"]...)
@@ -2972,6 +3473,45 @@ func (response CheckExecutordefaultApplicationProblemPlusJSONResponse) VisitChec
 	return err
 }
 
+type ExplainRequestObject struct {
+	Params ExplainParams
+}
+
+type ExplainResponseObject interface {
+	VisitExplainResponse(w http.ResponseWriter) error
+}
+
+type Explain200JSONResponse ExplanationPage
+
+func (response Explain200JSONResponse) VisitExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExplaindefaultApplicationProblemPlusJSONResponse) VisitExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListLatticesRequestObject struct {
 	Params ListLatticesParams
 }
@@ -3199,6 +3739,20 @@ type CreateTriggerResponseObject interface {
 	VisitCreateTriggerResponse(w http.ResponseWriter) error
 }
 
+type CreateTrigger200JSONResponse Preview
+
+func (response CreateTrigger200JSONResponse) VisitCreateTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTrigger201JSONResponse Trigger
 
 func (response CreateTrigger201JSONResponse) VisitCreateTriggerResponse(w http.ResponseWriter) error {
@@ -3305,6 +3859,7 @@ func (response GetTriggerdefaultApplicationProblemPlusJSONResponse) VisitGetTrig
 
 type PatchTriggerRequestObject struct {
 	Trigger                           TriggerID `json:"trigger"`
+	Params                            PatchTriggerParams
 	JSONBody                          *PatchTriggerJSONRequestBody
 	ApplicationMergePatchPlusJSONBody *PatchTriggerApplicationMergePatchPlusJSONRequestBody
 }
@@ -3313,7 +3868,15 @@ type PatchTriggerResponseObject interface {
 	VisitPatchTriggerResponse(w http.ResponseWriter) error
 }
 
-type PatchTrigger200JSONResponse Trigger
+type PatchTrigger200JSONResponse TriggerOrPreview
+
+func (t PatchTrigger200JSONResponse) MarshalJSON() ([]byte, error) {
+	return TriggerOrPreview(t).MarshalJSON()
+}
+
+func (t *PatchTrigger200JSONResponse) UnmarshalJSON(b []byte) error {
+	return (*TriggerOrPreview)(t).UnmarshalJSON(b)
+}
 
 func (response PatchTrigger200JSONResponse) VisitPatchTriggerResponse(w http.ResponseWriter) error {
 
@@ -3333,6 +3896,110 @@ type PatchTriggerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PatchTriggerdefaultApplicationProblemPlusJSONResponse) VisitPatchTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutTriggerRequestObject struct {
+	Trigger TriggerID `json:"trigger"`
+	Params  PutTriggerParams
+	Body    *PutTriggerJSONRequestBody
+}
+
+type PutTriggerResponseObject interface {
+	VisitPutTriggerResponse(w http.ResponseWriter) error
+}
+
+type PutTrigger200JSONResponse TriggerOrPreview
+
+func (t PutTrigger200JSONResponse) MarshalJSON() ([]byte, error) {
+	return TriggerOrPreview(t).MarshalJSON()
+}
+
+func (t *PutTrigger200JSONResponse) UnmarshalJSON(b []byte) error {
+	return (*TriggerOrPreview)(t).UnmarshalJSON(b)
+}
+
+func (response PutTrigger200JSONResponse) VisitPutTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutTrigger201JSONResponse Trigger
+
+func (response PutTrigger201JSONResponse) VisitPutTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutTriggerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PutTriggerdefaultApplicationProblemPlusJSONResponse) VisitPutTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BackfillTriggerRequestObject struct {
+	Trigger TriggerID `json:"trigger"`
+	Params  BackfillTriggerParams
+	Body    *BackfillTriggerJSONRequestBody
+}
+
+type BackfillTriggerResponseObject interface {
+	VisitBackfillTriggerResponse(w http.ResponseWriter) error
+}
+
+type BackfillTrigger200JSONResponse Backfilled
+
+func (response BackfillTrigger200JSONResponse) VisitBackfillTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BackfillTriggerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BackfillTriggerdefaultApplicationProblemPlusJSONResponse) VisitBackfillTriggerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3544,6 +4211,86 @@ func (response ResumeTriggerdefaultApplicationProblemPlusJSONResponse) VisitResu
 	return err
 }
 
+type RetryEventsRequestObject struct {
+	Trigger TriggerID `json:"trigger"`
+	Params  RetryEventsParams
+	Body    *RetryEventsJSONRequestBody
+}
+
+type RetryEventsResponseObject interface {
+	VisitRetryEventsResponse(w http.ResponseWriter) error
+}
+
+type RetryEvents200JSONResponse Retried
+
+func (response RetryEvents200JSONResponse) VisitRetryEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryEventsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RetryEventsdefaultApplicationProblemPlusJSONResponse) VisitRetryEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestTriggerRequestObject struct {
+	Trigger TriggerID `json:"trigger"`
+}
+
+type TestTriggerResponseObject interface {
+	VisitTestTriggerResponse(w http.ResponseWriter) error
+}
+
+type TestTrigger200JSONResponse Preview
+
+func (response TestTrigger200JSONResponse) VisitTestTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestTriggerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TestTriggerdefaultApplicationProblemPlusJSONResponse) VisitTestTriggerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type WhoamiRequestObject struct {
 }
 
@@ -3650,6 +4397,9 @@ type StrictServerInterface interface {
 	// CheckExecutor Tells whether an executor would work now.
 	// (POST /v1/executors/{executor}/check)
 	CheckExecutor(ctx context.Context, request CheckExecutorRequestObject) (CheckExecutorResponseObject, error)
+	// Explain Why a file did or did not run, for each trigger that watches it; or what made a dispatch.
+	// (GET /v1/explain)
+	Explain(ctx context.Context, request ExplainRequestObject) (ExplainResponseObject, error)
 	// ListLattices Lists the names and what they point at.
 	// (GET /v1/lattices)
 	ListLattices(ctx context.Context, request ListLatticesRequestObject) (ListLatticesResponseObject, error)
@@ -3677,10 +4427,16 @@ type StrictServerInterface interface {
 	// PatchTrigger Edits a trigger (RFC 7396); the edit is a new revision.
 	// (PATCH /v1/triggers/{trigger})
 	PatchTrigger(ctx context.Context, request PatchTriggerRequestObject) (PatchTriggerResponseObject, error)
+	// PutTrigger Makes the trigger of this name be as the body says; what was there is replaced by a new revision.
+	// (PUT /v1/triggers/{trigger})
+	PutTrigger(ctx context.Context, request PutTriggerRequestObject) (PutTriggerResponseObject, error)
+	// BackfillTrigger Makes events of what is there already; what is an event already makes none.
+	// (POST /v1/triggers/{trigger}/backfill)
+	BackfillTrigger(ctx context.Context, request BackfillTriggerRequestObject) (BackfillTriggerResponseObject, error)
 	// ListEvents What the trigger saw, newest first.
 	// (GET /v1/triggers/{trigger}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
-	// FireTrigger Makes an event by hand and fires it at once.
+	// FireTrigger Makes an event by hand, or takes one that was seen, and fires it at once.
 	// (POST /v1/triggers/{trigger}/fire)
 	FireTrigger(ctx context.Context, request FireTriggerRequestObject) (FireTriggerResponseObject, error)
 	// ListFirings What was decided about the events, newest first.
@@ -3692,6 +4448,12 @@ type StrictServerInterface interface {
 	// ResumeTrigger Ends a pause; backlog says what becomes of the events held meanwhile.
 	// (POST /v1/triggers/{trigger}/resume)
 	ResumeTrigger(ctx context.Context, request ResumeTriggerRequestObject) (ResumeTriggerResponseObject, error)
+	// RetryEvents Lets events that ended without a dispatch come again; each once.
+	// (POST /v1/triggers/{trigger}/retry)
+	RetryEvents(ctx context.Context, request RetryEventsRequestObject) (RetryEventsResponseObject, error)
+	// TestTrigger Says what the trigger would do now; nothing of it is stored.
+	// (POST /v1/triggers/{trigger}/test)
+	TestTrigger(ctx context.Context, request TestTriggerRequestObject) (TestTriggerResponseObject, error)
 	// Whoami Who the daemon thinks you are, and as whom electrons run.
 	// (GET /v1/whoami)
 	Whoami(ctx context.Context, request WhoamiRequestObject) (WhoamiResponseObject, error)
@@ -4359,6 +5121,31 @@ func (sh *strictHandler) CheckExecutor(ctx echo.Context, executor string) error 
 	return nil
 }
 
+// Explain operation middleware
+func (sh *strictHandler) Explain(ctx echo.Context, params ExplainParams) error {
+	var request ExplainRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Explain(ctx.Request().Context(), request.(ExplainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Explain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExplainResponseObject); ok {
+		return validResponse.VisitExplainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListLattices operation middleware
 func (sh *strictHandler) ListLattices(ctx echo.Context, params ListLatticesParams) error {
 	var request ListLatticesRequestObject
@@ -4613,10 +5400,11 @@ func (sh *strictHandler) GetTrigger(ctx echo.Context, trigger TriggerID, params 
 }
 
 // PatchTrigger operation middleware
-func (sh *strictHandler) PatchTrigger(ctx echo.Context, trigger TriggerID) error {
+func (sh *strictHandler) PatchTrigger(ctx echo.Context, trigger TriggerID, params PatchTriggerParams) error {
 	var request PatchTriggerRequestObject
 
 	request.Trigger = trigger
+	request.Params = params
 	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
 		var body PatchTriggerJSONRequestBody
 		var err error
@@ -4681,6 +5469,107 @@ func (sh *strictHandler) PatchTrigger(ctx echo.Context, trigger TriggerID) error
 		return err
 	} else if validResponse, ok := response.(PatchTriggerResponseObject); ok {
 		return validResponse.VisitPatchTriggerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutTrigger operation middleware
+func (sh *strictHandler) PutTrigger(ctx echo.Context, trigger TriggerID, params PutTriggerParams) error {
+	var request PutTriggerRequestObject
+
+	request.Trigger = trigger
+	request.Params = params
+
+	var body PutTriggerJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutTrigger(ctx.Request().Context(), request.(PutTriggerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutTrigger")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutTriggerResponseObject); ok {
+		return validResponse.VisitPutTriggerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BackfillTrigger operation middleware
+func (sh *strictHandler) BackfillTrigger(ctx echo.Context, trigger TriggerID, params BackfillTriggerParams) error {
+	var request BackfillTriggerRequestObject
+
+	request.Trigger = trigger
+	request.Params = params
+
+	var body BackfillTriggerJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BackfillTrigger(ctx.Request().Context(), request.(BackfillTriggerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BackfillTrigger")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BackfillTriggerResponseObject); ok {
+		return validResponse.VisitBackfillTriggerResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4861,6 +5750,83 @@ func (sh *strictHandler) ResumeTrigger(ctx echo.Context, trigger TriggerID) erro
 		return err
 	} else if validResponse, ok := response.(ResumeTriggerResponseObject); ok {
 		return validResponse.VisitResumeTriggerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetryEvents operation middleware
+func (sh *strictHandler) RetryEvents(ctx echo.Context, trigger TriggerID, params RetryEventsParams) error {
+	var request RetryEventsRequestObject
+
+	request.Trigger = trigger
+	request.Params = params
+
+	var body RetryEventsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryEvents(ctx.Request().Context(), request.(RetryEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetryEventsResponseObject); ok {
+		return validResponse.VisitRetryEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestTrigger operation middleware
+func (sh *strictHandler) TestTrigger(ctx echo.Context, trigger TriggerID) error {
+	var request TestTriggerRequestObject
+
+	request.Trigger = trigger
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestTrigger(ctx.Request().Context(), request.(TestTriggerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestTrigger")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestTriggerResponseObject); ok {
+		return validResponse.VisitTestTriggerResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -14,6 +14,7 @@ type call struct {
 	once   *store.Once   // nil: it doesn't
 	answer *store.Answer // the saved one
 	again  bool          // of an earlier request
+	kept   bool          // a transaction of this request has saved an answer
 }
 
 const maxKey = 255
@@ -46,6 +47,7 @@ func (s *Server) once(ctx context.Context, key string, render func(v any) (statu
 				return store.Answer{}, false, nil
 			}
 			a, err := answerOf(status, body)
+			c.kept = err == nil
 			return a, true, err
 		},
 	}
@@ -89,6 +91,31 @@ func (s *Server) amend(ctx context.Context, c *call, status int, body any) {
 	}
 }
 
+// conclude saves what is going to be answered by a request that may have made several
+// transactions, or none, so that no single one could save it. It tells whether another
+// request with the same key was answered first; that answer is the call's then. Should
+// we die before, the request is done again, which its route has to stand.
+func (s *Server) conclude(ctx context.Context, c *call, status int, body any) (replayed bool) {
+	switch {
+	case c.once == nil:
+		return false
+	case c.kept:
+		s.amend(ctx, c, status, body)
+		return false
+	}
+	a, err := answerOf(status, body)
+	if err == nil {
+		err = s.o.Store.Keep(context.WithoutCancel(ctx), *c.once, a)
+	}
+	if c.replayed(err) {
+		return true
+	}
+	if err != nil {
+		s.log.Warn().Err(err).Str(keyRoute, c.once.Route).Msg("the answer for an idempotency key could not be saved")
+	}
+	return false
+}
+
 // saved is an answer given before.
 type saved struct{ store.Answer }
 
@@ -118,3 +145,12 @@ func (a saved) VisitCreateTriggerResponse(w http.ResponseWriter) error { return 
 
 // VisitFireTriggerResponse implements FireTriggerResponseObject.
 func (a saved) VisitFireTriggerResponse(w http.ResponseWriter) error { return a.write(w) }
+
+// VisitPutTriggerResponse implements PutTriggerResponseObject.
+func (a saved) VisitPutTriggerResponse(w http.ResponseWriter) error { return a.write(w) }
+
+// VisitRetryEventsResponse implements RetryEventsResponseObject.
+func (a saved) VisitRetryEventsResponse(w http.ResponseWriter) error { return a.write(w) }
+
+// VisitBackfillTriggerResponse implements BackfillTriggerResponseObject.
+func (a saved) VisitBackfillTriggerResponse(w http.ResponseWriter) error { return a.write(w) }

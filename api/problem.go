@@ -36,6 +36,7 @@ type Error struct {
 	Code   string
 	Detail string
 	Errors []FieldError
+	Found  int // with confirm_required
 }
 
 func (e *Error) Error() string { return e.Detail }
@@ -108,7 +109,7 @@ func judge(err error) *Error {
 	case errors.As(err, &doc):
 		return invalid(fieldErrors(doc)...)
 	case errors.As(err, &conflict):
-		return &Error{Status: http.StatusConflict, Code: conflict.Code, Detail: conflict.Message}
+		return &Error{Status: http.StatusConflict, Code: conflict.Code, Detail: conflict.Message, Found: conflict.Found}
 	case errors.As(err, &missing):
 		return invalid(fieldError("include."+missing.Path, "missing_asset", "there is no asset %s; POST its bytes to /v1/assets first", missing.SHA256))
 	case errors.As(err, &size):
@@ -155,5 +156,6 @@ func (e *Error) problem() Problem {
 		Detail: e.Detail,
 		Code:   e.Code,
 		Errors: e.Errors,
+		Found:  e.Found,
 	}
 }

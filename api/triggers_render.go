@@ -33,6 +33,9 @@ func (t shownTrigger) VisitCreateTriggerResponse(w http.ResponseWriter) error { 
 // VisitGetTriggerResponse implements GetTriggerResponseObject.
 func (t shownTrigger) VisitGetTriggerResponse(w http.ResponseWriter) error { return t.write(w) }
 
+// VisitPutTriggerResponse implements PutTriggerResponseObject.
+func (t shownTrigger) VisitPutTriggerResponse(w http.ResponseWriter) error { return t.write(w) }
+
 // VisitPatchTriggerResponse implements PatchTriggerResponseObject.
 func (t shownTrigger) VisitPatchTriggerResponse(w http.ResponseWriter) error { return t.write(w) }
 

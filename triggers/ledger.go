@@ -113,6 +113,9 @@ type Ledger interface {
 }
 
 // ConflictError means that a name is taken or a state forbids the change.
-type ConflictError struct{ Code, Message string }
+type ConflictError struct {
+	Code, Message string
+	Found         int // with confirm_required: the number to confirm
+}
 
 func (e *ConflictError) Error() string { return e.Message }

@@ -53,7 +53,7 @@ func (c *Client) ResumeTrigger(ctx context.Context, name, backlog string) (Answe
 	return post[Trigger](ctx, c, triggerPath(name, "resume"), Resume{Backlog: backlog}, false)
 }
 
-// FireTrigger makes an event by hand and fires it.
+// FireTrigger makes an event by hand, or takes one of the trigger's, and fires it.
 func (c *Client) FireTrigger(ctx context.Context, name string, f Fire) (Answer[Firing], error) {
 	return post[Firing](ctx, c, triggerPath(name, "fire"), f, true)
 }

@@ -35,6 +35,42 @@ type Attempt struct {
 // AttemptStatus defines model for AttemptStatus.
 type AttemptStatus = string
 
+// Backfill defines model for Backfill.
+type Backfill struct {
+	// Path a file or folder in what is watched
+	Path string `json:"path,omitempty"`
+
+	// Since changed, or due, at or after this instant
+	Since string `json:"since,omitempty"`
+
+	// Until before this instant
+	Until string `json:"until,omitempty"`
+
+	// Confirm more than 1000 want their number here
+	Confirm int `json:"confirm,omitempty"`
+
+	// DryRun only count
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// Backfilled defines model for Backfilled.
+type Backfilled struct {
+	Found int `json:"found"`
+
+	// Known of them, events already
+	Known int `json:"known"`
+
+	// Emitted new events; with dry_run: that there would be
+	Emitted int `json:"emitted"`
+}
+
+// CatchUp defines model for CatchUp.
+type CatchUp struct {
+	Missed   int64       `json:"missed"`
+	WouldRun int64       `json:"would_run"`
+	Since    NullInstant `json:"since"`
+}
+
 // Counts defines model for Counts.
 type Counts struct {
 	Pending   int `json:"pending"`
@@ -171,6 +207,71 @@ type ExecutorPage struct {
 	Next  *string    `json:"next"`
 }
 
+// ExplainedDispatch defines model for ExplainedDispatch.
+type ExplainedDispatch struct {
+	ID      string         `json:"id"`
+	Number  int64          `json:"number"`
+	Status  DispatchStatus `json:"status"`
+	Reason  *string        `json:"reason"`
+	Waiting *Waiting       `json:"waiting"`
+	Error   *RunError      `json:"error"`
+
+	// CreatedAt RFC 3339, UTC, microseconds
+	CreatedAt Instant     `json:"created_at"`
+	EndedAt   NullInstant `json:"ended_at"`
+}
+
+// ExplainedEvent defines model for ExplainedEvent.
+type ExplainedEvent struct {
+	ID   string `json:"id"`
+	Key  string `json:"key"`
+	Kind string `json:"kind"`
+
+	// At RFC 3339, UTC, microseconds
+	At         Instant              `json:"at"`
+	Payload    Values               `json:"payload"`
+	State      string               `json:"state"`
+	Reason     *string              `json:"reason"`
+	Firing     *ExplainedFiring     `json:"firing"`
+	Dispatches []*ExplainedDispatch `json:"dispatches"`
+}
+
+// ExplainedFiring defines model for ExplainedFiring.
+type ExplainedFiring struct {
+	ID       string  `json:"id"`
+	Revision int     `json:"revision"`
+	Decision string  `json:"decision"`
+	Reason   *string `json:"reason"`
+
+	// At RFC 3339, UTC, microseconds
+	At Instant `json:"at"`
+
+	// Events how many it decided about
+	Events int `json:"events"`
+}
+
+// Explanation defines model for Explanation.
+type Explanation struct {
+	Trigger  *TriggerRef        `json:"trigger"`
+	Finding  *Finding           `json:"finding"`
+	Dispatch *ExplainedDispatch `json:"dispatch"`
+
+	// Events newest first, a few
+	Events []ExplainedEvent `json:"events"`
+
+	// Text all of it in words, for people
+	Text string `json:"text"`
+}
+
+// ExplanationPage defines model for ExplanationPage.
+type ExplanationPage struct {
+	Items []Explanation `json:"items"`
+	Next  *string       `json:"next"`
+
+	// Hint when no trigger covers the path
+	Hint *string `json:"hint"`
+}
+
 // FieldError defines model for FieldError.
 type FieldError struct {
 	Path    string `json:"path"`
@@ -180,9 +281,26 @@ type FieldError struct {
 	Message string `json:"message"`
 }
 
+// Finding defines model for Finding.
+type Finding struct {
+	State string `json:"state"`
+
+	// Detail the rule that applies, or is not met yet
+	Detail string `json:"detail"`
+
+	// Unit the folder or set it is part of
+	Unit       *string     `json:"unit"`
+	FirstSeen  NullInstant `json:"first_seen"`
+	LastChange NullInstant `json:"last_change"`
+	Until      NullInstant `json:"until"`
+}
+
 // Fire defines model for Fire.
 type Fire struct {
 	Payload Values `json:"payload,omitempty"`
+
+	// Event instead: the id of one of the trigger's events
+	Event string `json:"event,omitempty"`
 }
 
 // Firing defines model for Firing.
@@ -211,6 +329,12 @@ type FiringPage struct {
 // Health defines model for Health.
 type Health struct {
 	Status string `json:"status"`
+}
+
+// Ignored defines model for Ignored.
+type Ignored struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
 }
 
 // Instant RFC 3339, UTC, microseconds
@@ -283,6 +407,27 @@ type NewRedispatch struct {
 // NullInstant defines model for NullInstant.
 type NullInstant = Micros
 
+// Preview defines model for Preview.
+type Preview struct {
+	// Next the next instants
+	Next    []Instant `json:"next"`
+	CatchUp *CatchUp  `json:"catch_up"`
+
+	// WouldFire the first of them
+	WouldFire []WouldFire   `json:"would_fire"`
+	Settling  []Settling    `json:"settling"`
+	Ignored   []Ignored     `json:"ignored"`
+	Counts    PreviewCounts `json:"counts"`
+	Warnings  Warnings      `json:"warnings"`
+}
+
+// PreviewCounts defines model for PreviewCounts.
+type PreviewCounts struct {
+	WouldFire int `json:"would_fire"`
+	Settling  int `json:"settling"`
+	Ignored   int `json:"ignored"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	Type   string       `json:"type"`
@@ -291,6 +436,9 @@ type Problem struct {
 	Detail string       `json:"detail"`
 	Code   string       `json:"code"`
 	Errors []FieldError `json:"errors,omitempty"`
+
+	// Found with confirm_required: the number to confirm
+	Found int `json:"found,omitempty"`
 }
 
 // Resume defines model for Resume.
@@ -299,12 +447,36 @@ type Resume struct {
 	Backlog string `json:"backlog,omitempty"`
 }
 
+// Retried defines model for Retried.
+type Retried struct {
+	Retried int `json:"retried"`
+}
+
+// Retry defines model for Retry.
+type Retry struct {
+	// Events ids; otherwise all in the states
+	Events []string `json:"events,omitempty"`
+
+	// States of rejected, dead, skipped; rejected and dead if not given
+	States []string `json:"states,omitempty"`
+
+	// Confirm more than 1000 want their number here
+	Confirm int `json:"confirm,omitempty"`
+}
+
 // RunError defines model for RunError.
 type RunError struct {
 	Code     string `json:"code"`
 	Message  string `json:"message"`
 	Electron string `json:"electron,omitempty"`
 	Attempt  string `json:"attempt,omitempty"`
+}
+
+// Settling defines model for Settling.
+type Settling struct {
+	Key   string      `json:"key"`
+	Until NullInstant `json:"until"`
+	Why   string      `json:"why"`
 }
 
 // Trigger The fields below and those it was registered with.
@@ -336,10 +508,22 @@ type Trigger struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// TriggerOrPreview defines model for TriggerOrPreview.
+type TriggerOrPreview = json.RawMessage
+
 // TriggerPage defines model for TriggerPage.
 type TriggerPage struct {
 	Items []Trigger `json:"items"`
 	Next  *string   `json:"next"`
+}
+
+// TriggerRef defines model for TriggerRef.
+type TriggerRef struct {
+	ID     string  `json:"id"`
+	Name   string  `json:"name"`
+	Kind   string  `json:"kind"`
+	State  string  `json:"state"`
+	Reason *string `json:"reason"`
 }
 
 // TriggerSpec name, kind, a target (dispatch_id or lattice), inputs, when, dedupe_key, batch, overlap, max_in_flight, rate, labels and the
@@ -392,6 +576,14 @@ type Whoami struct {
 	Version string `json:"version"`
 }
 
+// WouldFire defines model for WouldFire.
+type WouldFire struct {
+	Key string `json:"key"`
+
+	// Inputs any JSON value
+	Inputs Value `json:"inputs"`
+}
+
 // After defines model for After.
 type After = string
 
@@ -400,6 +592,9 @@ type AttemptQuery = string
 
 // DispatchID defines model for DispatchID.
 type DispatchID = string
+
+// DryRun defines model for DryRun.
+type DryRun = bool
 
 // ElectronName defines model for ElectronName.
 type ElectronName = string
@@ -528,6 +723,24 @@ type StreamEventsParams struct {
 	LastEventID string `json:"Last-Event-ID,omitempty"`
 }
 
+// ExplainParams defines parameters for Explain.
+type ExplainParams struct {
+	// Path an absolute path
+	Path string `form:"path,omitempty" json:"path,omitempty"`
+
+	// Dispatch id or number
+	Dispatch string `form:"dispatch,omitempty" json:"dispatch,omitempty"`
+
+	// Trigger with path: only this one, id or name
+	Trigger string `form:"trigger,omitempty" json:"trigger,omitempty"`
+
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // ListLatticesParams defines parameters for ListLattices.
 type ListLatticesParams struct {
 	// Limit how many
@@ -551,6 +764,10 @@ type GetIncludeParams struct {
 
 // ListTriggersParams defines parameters for ListTriggers.
 type ListTriggersParams struct {
+	// State one or more, repeated or with commas
+	State []string `form:"state,omitempty" json:"state,omitempty"`
+	Kind  string   `form:"kind,omitempty" json:"kind,omitempty"`
+
 	// Limit how many
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -560,20 +777,47 @@ type ListTriggersParams struct {
 
 // CreateTriggerParams defines parameters for CreateTrigger.
 type CreateTriggerParams struct {
+	// DryRun 1: only say what it would do
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetTriggerParams defines parameters for GetTrigger.
 type GetTriggerParams struct {
-	// Effective 1: also every setting with where it comes from
+	// Effective 1: also every setting with where it comes from, and advice
 	Effective bool `form:"effective,omitempty" json:"effective,omitempty"`
+}
+
+// PatchTriggerParams defines parameters for PatchTrigger.
+type PatchTriggerParams struct {
+	// DryRun 1: only say what it would do
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
+// PutTriggerParams defines parameters for PutTrigger.
+type PutTriggerParams struct {
+	// DryRun 1: only say what it would do
+	DryRun DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// BackfillTriggerParams defines parameters for BackfillTrigger.
+type BackfillTriggerParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// State one or more, repeated or with commas
 	State []string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Path only what is about this path
+	Path string `form:"path,omitempty" json:"path,omitempty"`
 
 	// Limit how many
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -590,11 +834,20 @@ type FireTriggerParams struct {
 
 // ListFiringsParams defines parameters for ListFirings.
 type ListFiringsParams struct {
+	// Decision one or more, repeated or with commas
+	Decision []string `form:"decision,omitempty" json:"decision,omitempty"`
+
 	// Limit how many
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// After the next of an earlier page
 	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// RetryEventsParams defines parameters for RetryEvents.
+type RetryEventsParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateDispatchJSONRequestBody defines body for CreateDispatch for application/json ContentType.
@@ -621,11 +874,20 @@ type PatchTriggerJSONRequestBody = TriggerSpec
 // PatchTriggerApplicationMergePatchPlusJSONRequestBody defines body for PatchTrigger for application/merge-patch+json ContentType.
 type PatchTriggerApplicationMergePatchPlusJSONRequestBody = TriggerSpec
 
+// PutTriggerJSONRequestBody defines body for PutTrigger for application/json ContentType.
+type PutTriggerJSONRequestBody = TriggerSpec
+
+// BackfillTriggerJSONRequestBody defines body for BackfillTrigger for application/json ContentType.
+type BackfillTriggerJSONRequestBody = Backfill
+
 // FireTriggerJSONRequestBody defines body for FireTrigger for application/json ContentType.
 type FireTriggerJSONRequestBody = Fire
 
 // ResumeTriggerJSONRequestBody defines body for ResumeTrigger for application/json ContentType.
 type ResumeTriggerJSONRequestBody = Resume
+
+// RetryEventsJSONRequestBody defines body for RetryEvents for application/json ContentType.
+type RetryEventsJSONRequestBody = Retry
 
 // Getter for additional properties for Trigger. Returns the specified
 // element and whether it was found
