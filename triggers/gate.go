@@ -33,6 +33,7 @@ const (
 	ReasonIncomplete = "incomplete"      // held: the deadline came before all the files
 	ReasonSuperseded = "superseded"      // skipped: a later event came while it waited
 	ReasonCap        = "cap"             // skipped: more were missed than are caught up with
+	ReasonCatchUp    = "catch_up"        // skipped: it was missed, and nothing is caught up with
 	ReasonCondition  = "condition"       // skipped: `when` was false
 	ReasonWindow     = "window"          // skipped: it was noticed too late
 	ReasonDuplicate  = "duplicate"       // skipped: fired before with this dedupe_key

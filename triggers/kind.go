@@ -32,6 +32,9 @@ type Made struct {
 	Merge func(held, next json.RawMessage) (json.RawMessage, error)
 	// SkipPaused says that what happens during a pause is skipped, not held.
 	SkipPaused bool
+	// Fill is what was taken from this machine for fields that were not given. It is
+	// stored with the spec, so that it stays when the machine changes.
+	Fill map[string]any
 	// AfterRuns asks for the source to be woken when a dispatch of the trigger ends.
 	AfterRuns bool
 }

@@ -29,6 +29,9 @@ func newPlan(ctx context.Context, l Ledger, kinds Kinds, t *Trigger) (*plan, err
 	if err != nil {
 		return nil, err
 	}
+	if t.Spec, err = filled(t.Spec, s.made.Fill); err != nil {
+		return nil, err
+	}
 	p := &plan{spec: s}
 	if err := p.resolve(ctx, l, t); err != nil {
 		return nil, err
@@ -36,6 +39,25 @@ func newPlan(ctx context.Context, l Ledger, kinds Kinds, t *Trigger) (*plan, err
 	f := newFields(nil)
 	p.checkInputs(f)
 	return p, f.err()
+}
+
+// filled is a spec with what its kind took from this machine.
+func filled(raw json.RawMessage, fill map[string]any) (json.RawMessage, error) {
+	if len(fill) == 0 {
+		return raw, nil
+	}
+	object, err := decodeObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	for field, v := range fill {
+		object[field] = v
+	}
+	out, err := graph.Canonical(object)
+	if err != nil {
+		return nil, fmt.Errorf("write the spec: %w", err)
+	}
+	return out, nil
 }
 
 // invalidField is one problem as an error.
