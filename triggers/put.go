@@ -18,8 +18,38 @@ const (
 
 // Put makes the trigger of this name be as spec says, a whole JSON object: it is
 // created, or what it was is replaced by a new revision, or nothing happens when the
-// spec is the same. The spec may leave its name out. The kind of a trigger can't be
-// changed. Bad content is *graph.Invalid.
+// spec is the same. The spec may leave its name out, and null is the same as absent.
+// A lattice that is named as before stays pinned to what the name meant then. The kind
+// of a trigger can't be changed. Bad content is *graph.Invalid.
 func (m *Manager) Put(ctx context.Context, name string, spec []byte, by Principal) (Trigger, []graph.Warning, PutResult, error) {
-	return Trigger{}, nil, "", errUnwritten
+	if err := m.running(ctx); err != nil {
+		return Trigger{}, nil, "", err
+	}
+	m.edit.Lock()
+	d, err := m.draftPut(ctx, name, spec, by)
+	if err != nil {
+		m.edit.Unlock()
+		return Trigger{}, nil, "", err
+	}
+	warnings := d.plan.warnings()
+	if d.same {
+		m.edit.Unlock()
+		return m.Live(*d.old), warnings, Unchanged, nil
+	}
+	var k *keeper
+	if d.old == nil {
+		k, err = m.create(ctx, d)
+	} else {
+		k, err = m.revise(ctx, d)
+	}
+	m.edit.Unlock()
+	if err != nil {
+		return Trigger{}, nil, "", err
+	}
+	if d.old == nil {
+		t, err := m.settled(ctx, k)
+		return t, warnings, Created, err
+	}
+	t, warnings, err := m.revised(ctx, k, warnings, by)
+	return t, warnings, Revised, err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/latticed/latticed/graph"
 )
 
@@ -17,56 +16,28 @@ func (m *Manager) Add(ctx context.Context, spec []byte, by Principal) (Trigger, 
 	if err := m.running(ctx); err != nil {
 		return Trigger{}, nil, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Trigger{}, nil, fmt.Errorf("make a trigger id: %w", err)
-	}
-	t := Trigger{
-		ID: id.String(), Revision: 1, State: Preparing, Spec: spec,
-		Owner: by.Name, CreatedBy: by.Name, RunAs: m.opts.RunAs,
-	}
-	p, err := m.planned(ctx, &t)
+	d, err := m.draftNew(ctx, spec, by)
 	if err != nil {
 		return Trigger{}, nil, err
 	}
-	warnings := p.warnings()
-	k, err := m.create(ctx, t, p) // from here on the plan is the keeper's
+	warnings := d.plan.warnings() // from create on the plan is the keeper's
+	m.edit.Lock()
+	k, err := m.create(ctx, d)
+	m.edit.Unlock()
 	if err != nil {
 		return Trigger{}, nil, err
 	}
-	t, err = m.settled(ctx, k)
+	t, err := m.settled(ctx, k)
 	return t, warnings, err
 }
 
-// planned compiles a spec that somebody submits, and looks at what it watches.
-func (m *Manager) planned(ctx context.Context, t *Trigger) (*plan, error) {
-	p, err := newPlan(ctx, m.ledger, m.kinds, t)
+// create stores a draft of a new trigger and starts it. m.edit is held.
+func (m *Manager) create(ctx context.Context, d *draft) (*keeper, error) {
+	t, err := m.ledger.CreateTrigger(ctx, d.next)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("add trigger %s: %w", d.next.Name, err)
 	}
-	t.Name, t.Kind = p.name, p.kind
-	return p, m.check(ctx, p)
-}
-
-// check looks at what a trigger is to watch.
-func (m *Manager) check(ctx context.Context, p *plan) error {
-	c, ok := p.made.Source.(Checker)
-	if !ok {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, m.opts.Baseline)
-	defer cancel()
-	return c.Check(ctx)
-}
-
-func (m *Manager) create(ctx context.Context, t Trigger, p *plan) (*keeper, error) {
-	m.edit.Lock()
-	defer m.edit.Unlock()
-	t, err := m.ledger.CreateTrigger(ctx, t)
-	if err != nil {
-		return nil, fmt.Errorf("add trigger %s: %w", t.Name, err)
-	}
-	k := m.start(t, p)
+	k := m.start(t, d.plan)
 	if k == nil {
 		return nil, ErrStopped
 	}
@@ -97,96 +68,40 @@ func (m *Manager) Patch(ctx context.Context, idOrName string, patch []byte, by P
 		return Trigger{}, nil, err
 	}
 	m.edit.Lock()
-	k, warnings, err := m.revise(ctx, idOrName, patch)
+	d, err := m.draftPatch(ctx, idOrName, patch)
+	if err != nil {
+		m.edit.Unlock()
+		return Trigger{}, nil, err
+	}
+	warnings := d.plan.warnings()
+	k, err := m.revise(ctx, d)
 	m.edit.Unlock()
 	if err != nil {
 		return Trigger{}, nil, err
 	}
+	return m.revised(ctx, k, warnings, by)
+}
+
+// revise stores a draft as the next revision and runs it in place of the present one.
+// m.edit is held.
+func (m *Manager) revise(ctx context.Context, d *draft) (*keeper, error) {
+	next, err := m.ledger.ReviseTrigger(ctx, d.next)
+	if err != nil {
+		return nil, fmt.Errorf("revise trigger %s: %w", d.old.Name, err)
+	}
+	m.halt(next.ID)
+	k := m.start(next, d.plan)
+	if k == nil {
+		return nil, ErrStopped
+	}
+	return k, nil
+}
+
+// revised answers an edit.
+func (m *Manager) revised(ctx context.Context, k *keeper, ws []graph.Warning, by Principal) (Trigger, []graph.Warning, error) {
 	t, err := m.settled(ctx, k)
 	m.opts.Log.Info().Str(keyTrigger, t.Name).Int("revision", t.Revision).Str("by", by.Name).Msg("trigger revised")
-	return t, warnings, err
-}
-
-func (m *Manager) revise(ctx context.Context, idOrName string, patch []byte) (*keeper, []graph.Warning, error) {
-	changes, err := decodeObject(patch)
-	if err != nil {
-		return nil, nil, err
-	}
-	t, err := m.ledger.Trigger(ctx, idOrName)
-	if err != nil {
-		return nil, nil, err
-	}
-	old, err := decodeObject(t.Spec)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the spec of trigger %s: %w", t.Name, err)
-	}
-	if kind, there := changes["kind"]; there && kind != old["kind"] {
-		return nil, nil, invalidField("kind", graph.CodeBadValue, "the kind of a trigger can't be changed; remove it and add another")
-	}
-	next := t
-	if next.Spec, err = graph.Canonical(mergePatch(old, changes)); err != nil {
-		return nil, nil, fmt.Errorf("write the spec of trigger %s: %w", t.Name, err)
-	}
-	if touches(changes, "dispatch_id", "lattice") {
-		next.DispatchID, next.LatticeID, next.LatticeName = "", "", ""
-	}
-	p, err := newPlan(ctx, m.ledger, m.kinds, &next)
-	if err != nil {
-		return nil, nil, err
-	}
-	next.Name, next.Kind = p.name, p.kind
-	if !onlyRules(changes) {
-		if err := m.check(ctx, p); err != nil {
-			return nil, nil, err
-		}
-	}
-	if next, err = m.ledger.ReviseTrigger(ctx, next); err != nil {
-		return nil, nil, fmt.Errorf("revise trigger %s: %w", t.Name, err)
-	}
-	warnings := p.warnings()
-	m.halt(t.ID)
-	k := m.start(next, p)
-	if k == nil {
-		return nil, nil, ErrStopped
-	}
-	return k, warnings, nil
-}
-
-// onlyRules tells whether a change leaves alone what is watched.
-func onlyRules(changes map[string]any) bool {
-	for _, field := range (&Fields{}).commonNames() {
-		delete(changes, field)
-	}
-	return len(changes) == 0
-}
-
-func touches(changes map[string]any, fields ...string) bool {
-	for _, field := range fields {
-		if _, there := changes[field]; there {
-			return true
-		}
-	}
-	return false
-}
-
-// mergePatch applies RFC 7396 and leaves its arguments alone.
-func mergePatch(target, patch map[string]any) map[string]any {
-	merged := make(map[string]any, len(target)+len(patch))
-	for key, v := range target {
-		merged[key] = v
-	}
-	for key, v := range patch {
-		switch v := v.(type) {
-		case nil:
-			delete(merged, key)
-		case map[string]any:
-			inner, _ := merged[key].(map[string]any)
-			merged[key] = mergePatch(inner, v)
-		default:
-			merged[key] = v
-		}
-	}
-	return merged
+	return t, ws, err
 }
 
 // Remove ends a trigger. Its waiting events are skipped; its history stays.
