@@ -23,6 +23,9 @@ type Options struct {
 	// Alarm is called when a trigger has become failing and when it works again; it
 	// must not block. nil: nobody cares.
 	Alarm func(Alarm)
+	// AlarmAfter is how long a trigger has to be failing before Alarm is called; 0: at
+	// once.
+	AlarmAfter time.Duration
 
 	// Baseline is how long Add and Patch wait for what is watched to answer, and then
 	// for the baseline; default 5 s each.
@@ -47,6 +50,7 @@ type Manager struct {
 	tally  tally
 
 	started chan struct{}
+	asks    chan struct{} // one for each question that a source has not answered
 	beats   chan chan<- struct{}
 	ctx     context.Context // of Run; set before started is closed
 
@@ -71,7 +75,7 @@ func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 	if o.Stop == 0 {
 		o.Stop = 5 * time.Second
 	}
-	return &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
+	return &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), asks: make(chan struct{}, maxAsks), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
 }
 
 // Run runs all triggers until ctx ends. It returns an error only when the triggers

@@ -1,0 +1,81 @@
+package triggers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Limits of what is asked of a source beside its Run.
+const (
+	// askLimit is how long a source may take to answer a question.
+	askLimit = 20 * time.Second
+	// maxAsks bounds the questions that have no answer yet: those that hang on a file
+	// server that is gone are left behind, and each keeps its place.
+	maxAsks = 16
+)
+
+// errSilent means that what a source looks at has not answered in time.
+var errSilent = errors.New("no answer within " + askLimit.String() + "; is it on a file server that is gone?")
+
+// ask calls f, beside the goroutine of any source, and gives up after a while even if
+// f does not: it is left behind then. A panic of f is its error.
+func (m *Manager) ask(ctx context.Context, f func(ctx context.Context) error) error {
+	select {
+	case m.asks <- struct{}{}:
+	default:
+		return &ConflictError{Code: "busy", Message: "too many questions about folders and instants have no answer yet; try again in a while, and if it stays so look for a file server that is gone"}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, askLimit, errSilent)
+	answer := make(chan error, 1)
+	go func() {
+		defer func() { <-m.asks }()
+		answer <- contained(func() error { return f(ctx) })
+	}()
+	defer cancel()
+	select {
+	case err := <-answer:
+		if ctx.Err() != nil && err != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// from is where the source of a stored trigger stands, for questions beside its Run:
+// nothing is reported and nobody is woken.
+func (m *Manager) from(ctx context.Context, id string) (From, error) {
+	cursor, err := m.ledger.Cursor(ctx, id)
+	if err != nil {
+		return From{}, err
+	}
+	return From{
+		Cursor:   cursor,
+		Entities: func(ctx context.Context, f func(Change) error) error { return m.ledger.Entities(ctx, id, f) },
+		Entity:   func(ctx context.Context, key []byte) (Change, bool, error) { return m.ledger.Entity(ctx, id, key) },
+		Runs:     func(ctx context.Context) (Runs, error) { return m.ledger.Runs(ctx, id) },
+		Health:   func(State, string) {},
+		Wake:     func() {},
+	}, nil
+}
+
+// fromNothing is where a source begins that is only considered.
+func fromNothing() From {
+	return From{
+		Entities: func(context.Context, func(Change) error) error { return nil },
+		Entity:   func(context.Context, []byte) (Change, bool, error) { return Change{}, false, nil },
+		Runs:     func(context.Context) (Runs, error) { return Runs{}, nil },
+		Health:   func(State, string) {},
+		Wake:     func() {},
+	}
+}
+
+// release gives back what a source holds that was only asked.
+func release(s Source) {
+	if c, ok := s.(io.Closer); ok {
+		_ = c.Close() // it was never run: there is nothing to lose
+	}
+}
