@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
 )
 
 // Start lets a new dispatch (id or number) run; one that has started already is
@@ -37,26 +38,73 @@ func (d *Dispatcher) Cancel(ctx context.Context, id string) (graph.Dispatch, err
 	// Whoever reads runs meanwhile either sees the mark or has its walker in d.live.
 	d.recovering.RLock()
 	defer d.recovering.RUnlock()
-	g, err := d.store.RequestCancel(ctx, before.ID)
+	g, changed, err := d.store.RequestCancel(ctx, before.ID)
 	if err != nil {
 		return graph.Dispatch{}, err
 	}
+	d.heard(g, changed)
+	return g, nil
+}
+
+// Cancelled is told of dispatches that a transaction of the triggers has asked to end.
+// It never blocks. What is told while nobody runs is of no consequence: Run finds the
+// marks in the store.
+func (d *Dispatcher) Cancelled(ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	d.mu.Lock()
+	d.asked = append(d.asked, ids...)
+	d.mu.Unlock()
+	select {
+	case d.listen <- struct{}{}:
+	default: // it will hear of these, too
+	}
+}
+
+// heed passes on what Cancelled is told, until ctx ends. Recovery is over, so that
+// what it has read without the mark has a walker that can be told.
+func (d *Dispatcher) heed(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.listen:
+		}
+		d.mu.Lock()
+		ids := d.asked
+		d.asked = nil
+		d.mu.Unlock()
+		for _, id := range ids {
+			var g graph.Dispatch
+			if !d.persist(ctx, "read a dispatch that is to end", func() (err error) {
+				if g, err = d.store.Dispatch(ctx, id); errors.Is(err, triggers.ErrNotFound) {
+					err = nil // it has ended, and was deleted
+				}
+				return err
+			}) {
+				return
+			}
+			d.heard(g, true)
+		}
+	}
+}
+
+// heard makes known that somebody asked g to end. first: nobody had before, so if it
+// ended by that, nobody else tells it.
+func (d *Dispatcher) heard(g graph.Dispatch, first bool) {
 	d.mu.Lock()
 	w := d.live[g.ID]
 	d.mu.Unlock()
-	if g.Status.Terminal() {
-		if g.Status == graph.Cancelled && g.StartedAt.IsZero() {
-			if w != nil {
-				w.gone.Store(true)
-				w.signal()
-			}
-			d.hasEnded(g)
-		}
-		return g, nil
-	}
-	if w != nil && g.Status == graph.Running {
+	switch {
+	case g.Status == graph.Running && w != nil:
 		w.cancel.Store(true)
 		w.signal()
+	case g.Status == graph.Cancelled && g.StartedAt.IsZero() && first:
+		if w != nil {
+			w.gone.Store(true)
+			w.signal()
+		}
+		d.hasEnded(g)
 	}
-	return g, nil
 }

@@ -3,6 +3,7 @@ package dispatcher_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -201,4 +202,26 @@ func TestCancel_shows_survivors(t *testing.T) {
 			t.Errorf("it ended %s (%s)", g.Status, g.Reason)
 		}
 	})
+}
+
+func TestCancel_of_two_at_the_same_time_tells_one_end(t *testing.T) {
+	h := newHouse(t, newPlayer())
+	var ended atomic.Int32
+	h.opts.Ended = func(graph.Dispatch) { ended.Add(1) }
+	h.make()
+	for range 20 {
+		g := h.submit(two, nil)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if g, err := h.d.Cancel(t.Context(), g.ID); err != nil || g.Status != graph.Cancelled {
+					t.Errorf("it is %s: %v", g.Status, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if n := ended.Load(); n != 20 {
+		t.Errorf("%d ends of 20 dispatches were told", n)
+	}
 }

@@ -28,15 +28,16 @@ type Options struct {
 
 // Dispatcher runs dispatches. See the package comment.
 type Dispatcher struct {
-	store Store
-	execs map[string]executors.Executor
-	slots map[string]*slots // one for each of execs
-	opts  Options
-	log   zerolog.Logger
-	docs  documents
-	wake  chan struct{} // one slot, no data
-	beats chan chan<- struct{}
-	ready chan struct{} // closed once what an earlier process left running has walkers
+	store  Store
+	execs  map[string]executors.Executor
+	slots  map[string]*slots // one for each of execs
+	opts   Options
+	log    zerolog.Logger
+	docs   documents
+	wake   chan struct{} // one slot, no data
+	listen chan struct{} // one slot: there is something in asked
+	beats  chan chan<- struct{}
+	ready  chan struct{} // closed once what an earlier process left running has walkers
 
 	// recovering keeps a cancellation from falling between the moment a dispatch was
 	// read as running and the moment its walker can be told: Cancel reads, recover writes.
@@ -48,6 +49,7 @@ type Dispatcher struct {
 	live   map[string]*walker  // the window, by dispatch id
 	walked map[int64]struct{}  // their numbers
 	owned  map[string]struct{} // attempts that are started but not yet released
+	asked  []string            // dispatches that Cancelled was told of
 	count  counters
 }
 
@@ -60,15 +62,16 @@ func New(store Store, execs map[string]executors.Executor, o Options) *Dispatche
 		o.Window = 256
 	}
 	d := &Dispatcher{
-		store: store,
-		execs: execs,
-		slots: make(map[string]*slots, len(execs)),
-		opts:  o,
-		log:   o.Log.With().Str(keyComponent, "dispatcher").Logger(),
-		wake:  make(chan struct{}, 1),
-		beats: make(chan chan<- struct{}),
-		ready: make(chan struct{}),
-		live:  map[string]*walker{}, walked: map[int64]struct{}{},
+		store:  store,
+		execs:  execs,
+		slots:  make(map[string]*slots, len(execs)),
+		opts:   o,
+		log:    o.Log.With().Str(keyComponent, "dispatcher").Logger(),
+		wake:   make(chan struct{}, 1),
+		listen: make(chan struct{}, 1),
+		beats:  make(chan chan<- struct{}),
+		ready:  make(chan struct{}),
+		live:   map[string]*walker{}, walked: map[int64]struct{}{},
 		owned: map[string]struct{}{},
 	}
 	d.count.ended, d.count.attempts = newTally(), newTally()
@@ -97,6 +100,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	close(d.ready)
 	wg.Go(func() { d.settle(ctx) })
+	wg.Go(func() { d.heed(ctx) })
 	d.takeUp(&running{ctx, &wg})
 	defer d.takeUp(nil)
 	for {

@@ -13,10 +13,11 @@
 //
 // # Goroutines
 //
-// Run is the caller's. It owns one walker for each live dispatch; a walker owns one
+// Run is the caller's. It owns one that heeds what Cancelled is told, and one walker
+// for each live dispatch; a walker owns one
 // goroutine for each attempt that runs, which are at most Options.Parallel for each
 // executor (attempts found again after a restart may be more). When Run returns all of
-// them are gone. Accept, Redispatch, Start, Cancel, Log, Wake and Stats may be called
+// them are gone. Accept, Redispatch, Start, Cancel, Cancelled, Log, Wake and Stats may be called
 // from anywhere, before, during and after Run.
 //
 // # Invariants

@@ -16,8 +16,9 @@ type Store interface {
 	// StartDispatch moves new → pending; ErrStale otherwise.
 	StartDispatch(ctx context.Context, id string) (graph.Dispatch, error)
 	// RequestCancel ends a new or pending dispatch as cancelled at once, and marks a
-	// running one; a terminal or already marked one is returned as it is.
-	RequestCancel(ctx context.Context, id string) (graph.Dispatch, error)
+	// running one; a terminal or already marked one is returned as it is. It tells
+	// whether this call has changed something.
+	RequestCancel(ctx context.Context, id string) (graph.Dispatch, bool, error)
 
 	// Live returns the running dispatches with Number > after, in order, for recovery.
 	Live(ctx context.Context, after int64, limit int) ([]graph.Run, error)

@@ -110,7 +110,7 @@ func TestAdvance(t *testing.T) {
 		if err := s.Advance(t.Context(), finish); !errors.Is(err, graph.ErrStale) {
 			t.Errorf("second finish: %v", err)
 		}
-		d = must(s.RequestCancel(t.Context(), d.ID))(t)
+		d = cancelled(t, s, d)
 		if d.Status != graph.Completed || !d.CancelRequestedAt.IsZero() || string(d.Result) != "1" {
 			t.Errorf("%+v", d)
 		}
@@ -313,7 +313,7 @@ func TestBegin(t *testing.T) {
 		tpl := dispatchOf(l)
 		tpl.Status = graph.New
 		gone := insert(t, s, dispatchOf(l))
-		if _, err := s.RequestCancel(t.Context(), gone.ID); err != nil {
+		if _, _, err := s.RequestCancel(t.Context(), gone.ID); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{insert(t, s, tpl).ID, claimed(t, s, l).ID, gone.ID, "nothing"} {

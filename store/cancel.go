@@ -11,18 +11,21 @@ import (
 const reasonCancelled = "cancelled"
 
 // RequestCancel ends a new or pending dispatch as cancelled at once, and marks a
-// running one; a terminal or already marked one is returned as it is.
-func (s *Store) RequestCancel(ctx context.Context, id string) (graph.Dispatch, error) {
-	return s.changeDispatch(ctx, "cancel", id, func(t *tx, number int64) error {
+// running one; a terminal or already marked one is returned as it is. It tells whether
+// this call has changed something.
+func (s *Store) RequestCancel(ctx context.Context, id string) (d graph.Dispatch, changed bool, err error) {
+	d, err = s.changeDispatch(ctx, "cancel", id, func(t *tx, number int64) error {
 		c := cancelling{number: number}
 		var asked sql.NullInt64
 		err := t.row("SELECT id, status, trigger, cancel_requested_at FROM dispatches WHERE number = ?", []any{number}, &c.id, &c.status, &c.trigger, &asked)
-		if err != nil || asked.Valid {
+		changed = err == nil && !asked.Valid && !c.status.Terminal()
+		if !changed {
 			return err
 		}
 		_, err = t.requestCancel(c)
 		return err
 	})
+	return d, changed && err == nil, err
 }
 
 // cancelling is a dispatch that somebody asks to end and nobody has asked before.
@@ -32,22 +35,17 @@ type cancelling struct {
 	status          graph.Status
 }
 
-// requestCancel ends what has not begun, marks what runs and leaves alone what is
-// over. It tells whether the dispatch is over by that.
+// requestCancel marks what runs and ends what has not begun, which it tells.
 func (t *tx) requestCancel(c cancelling) (ended bool, err error) {
-	switch c.status {
-	case graph.New, graph.Pending:
-		t.countEnd(c.trigger, false, t.now)
-		return true, t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
-			cancel_requested_at = ?, ended_at = ?, seq = ? WHERE number = ? AND status = ?`,
-			reasonCancelled, t.now, t.now, t.seq(), c.number, string(c.status))
-	case graph.Running:
+	if c.status == graph.Running {
 		t.countEnding(c.trigger)
 		delete(t.w.live, c.id) // it is read again, with the mark
 		return false, t.guarded("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running'", t.now, t.seq(), c.number)
-	default:
-		return false, nil
 	}
+	t.countEnd(c.trigger, false, t.now)
+	return true, t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
+		cancel_requested_at = ?, ended_at = ?, seq = ? WHERE number = ? AND status = ?`,
+		reasonCancelled, t.now, t.now, t.seq(), c.number, string(c.status))
 }
 
 // oldestInFlight finds dispatches of a trigger that nobody has asked to end.

@@ -87,7 +87,11 @@ func TestInsertDispatch(t *testing.T) {
 
 func cancelled(t testing.TB, s *Store, d graph.Dispatch) graph.Dispatch {
 	t.Helper()
-	return must(s.RequestCancel(t.Context(), d.ID))(t)
+	d, _, err := s.RequestCancel(t.Context(), d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func TestStartAndCancel(t *testing.T) {

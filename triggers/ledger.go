@@ -91,8 +91,8 @@ type Ledger interface {
 	// trigger, over all its revisions.
 	Fired(ctx context.Context, id string, keys []string) ([]string, error)
 
-	// Recent returns when the newest firings that made a dispatch were made: up to
-	// limit of those at or after since, oldest first.
+	// Recent returns when the newest firings that made a dispatch were made, without
+	// those by hand: up to limit of those at or after since, oldest first.
 	Recent(ctx context.Context, id string, since time.Time, limit int) ([]time.Time, error)
 	// Runs tells how the dispatches of a trigger stand.
 	Runs(ctx context.Context, id string) (Runs, error)
