@@ -60,8 +60,12 @@ func (k *keeper) decideAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, ds); err != nil {
+		done, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, ds)
+		if err != nil {
 			return fmt.Errorf("store decisions: %w", err)
+		}
+		if len(done.Cancelled) > 0 {
+			k.m.opts.Cancelled(done.Cancelled)
 		}
 		k.apply(verdicts, ds, k.window)
 		k.window = undecided(k.window)

@@ -23,6 +23,7 @@ type keeper struct {
 	settledOnce sync.Once
 
 	ended   atomic.Int32 // how many dispatches of this trigger have ended since inFlight was read
+	reset   atomic.Bool  // the wall clock was set since the gate has looked
 	blocked atomic.Int32 // how many ends the gate waits for; 0: it waits for none
 
 	kick struct {
@@ -195,6 +196,13 @@ func (k *keeper) kicked() {
 		k.kick.again = false
 		k.kick.Unlock()
 	}
+}
+
+// clockSet is told that the wall clock was set: what is due may be due now, or not yet.
+func (k *keeper) clockSet() {
+	k.reset.Store(true)
+	k.decideSoon()
+	k.hint()
 }
 
 // dispatchEnded is told that a slot may be free. While most of the slots are taken a

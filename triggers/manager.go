@@ -26,6 +26,9 @@ type Options struct {
 	// AlarmAfter is how long a trigger has to be failing before Alarm is called; 0: at
 	// once.
 	AlarmAfter time.Duration
+	// ClockSet tells that the wall clock may have been set, so that the manager looks
+	// at once and not after ten seconds; nil: nobody tells.
+	ClockSet <-chan struct{}
 
 	// Baseline is how long Add and Patch wait for what is watched to answer, and then
 	// for the baseline; default 5 s each.
@@ -57,7 +60,7 @@ type Manager struct {
 	// edit is held by whoever adds, changes or removes triggers.
 	edit sync.Mutex
 
-	work sync.WaitGroup // renewals
+	work sync.WaitGroup // renewals, and the look at the clock
 
 	mu      sync.RWMutex
 	keepers map[string]*keeper // by trigger id
@@ -68,6 +71,9 @@ type Manager struct {
 func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 	if o.Wake == nil {
 		o.Wake = func() {}
+	}
+	if o.Cancelled == nil {
+		o.Cancelled = func([]string) {}
 	}
 	if o.Baseline == 0 {
 		o.Baseline = 5 * time.Second
@@ -90,6 +96,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.start(t, nil)
 	}
 	close(m.started)
+	m.work.Go(func() { m.watchClock(ctx) })
 	m.answerBeats(ctx)
 	m.mu.Lock()
 	m.closed = true

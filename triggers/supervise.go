@@ -91,7 +91,9 @@ func (k *keeper) hint() {
 	switch {
 	case k.kick.stopped:
 	case k.kick.source == sourceWaits:
-		k.kick.next.Stop()
+		if k.kick.next != nil {
+			k.kick.next.Stop()
+		}
 		k.begin()
 	default:
 		k.kick.hinted = true

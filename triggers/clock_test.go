@@ -1,0 +1,41 @@
+package triggers
+
+import (
+	"testing"
+	"time"
+)
+
+func TestClock(t *testing.T) {
+	began := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC)
+	at := func(c *clock, passed, ahead time.Duration) time.Duration {
+		return c.stepped(began.Add(passed+ahead), passed)
+	}
+	t.Run("passing_time_is_no_step", func(t *testing.T) {
+		c := newClock(began)
+		for i := range 1000 {
+			if by := at(c, time.Duration(i)*clockLook, 0); by != 0 {
+				t.Fatal(by)
+			}
+		}
+	})
+	t.Run("a_step_is_told_once_in_either_direction", func(t *testing.T) {
+		c := newClock(began)
+		for i, ahead := range []time.Duration{time.Hour, time.Hour, -2 * time.Hour, -2 * time.Hour, 0} {
+			want := []time.Duration{time.Hour, 0, -3 * time.Hour, 0, 2 * time.Hour}[i]
+			if by := at(c, time.Duration(i+1)*clockLook, ahead); by != want {
+				t.Errorf("look %d: %s, want %s", i, by, want)
+			}
+		}
+	})
+	t.Run("small_steps_add_up", func(t *testing.T) {
+		c, steps := newClock(began), 0
+		for i := range 10 {
+			if at(c, time.Duration(i)*clockLook, time.Duration(i)*400*time.Millisecond) != 0 {
+				steps++
+			}
+		}
+		if steps != 3 {
+			t.Errorf("%d steps for 3.6 s", steps)
+		}
+	})
+}
