@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -21,6 +23,7 @@ import (
 type Config struct {
 	Paths     Paths     `toml:"paths"`
 	Executors Executors `toml:"executors"`
+	Alarm     Alarm     `toml:"alarm"`
 }
 
 // Paths says where things are.
@@ -35,6 +38,9 @@ type Paths struct {
 	// Runner is the socket of a runner that somebody else starts (systemd). Default:
 	// $LATTICED_RUNNER, else the daemon starts its own.
 	Runner string `toml:"runner"`
+	// Watch names the folders that triggers may look at, with all that is in them.
+	// Default: everything that the daemon's user may read.
+	Watch []string `toml:"watch"`
 }
 
 // Executors are the executors by name.
@@ -53,6 +59,23 @@ type Local struct {
 	// least 8.
 	Parallel int `toml:"parallel"`
 }
+
+// Alarm says who is told when a trigger has become failing, and when it works again.
+type Alarm struct {
+	// Command is a program with its arguments, run as the daemon's user. Default: none.
+	Command []string `toml:"command"`
+	// URL is sent a POST. Default: none.
+	URL string `toml:"url"`
+	// After is how long a trigger is failing before that is told, text such as "5m" or
+	// a number of seconds. Default: 1 minute.
+	After any `toml:"after"`
+
+	after time.Duration // of After
+}
+
+// defaultAfter is longer than what passes by itself: a daemon or server that is
+// started anew.
+const defaultAfter = time.Minute
 
 // readConfig decodes a configuration file strictly.
 func readConfig(name string) (Config, error) {
@@ -90,10 +113,11 @@ func located(name string, err error) error {
 
 func configHint(key string) string {
 	known := []string{
-		"paths.state_dir", "paths.socket", "paths.runner",
+		"paths.state_dir", "paths.socket", "paths.runner", "paths.watch",
 		"executors.local.env", "executors.local.pass_env", "executors.local.parallel",
+		"alarm.command", "alarm.url", "alarm.after",
 	}
-	for _, words := range [][]string{known, {"paths", "executors", "executors.local"}} {
+	for _, words := range [][]string{known, {"paths", "executors", "executors.local", "alarm"}} {
 		if s := graph.Suggest(key, words); s != "" {
 			return "; did you mean " + s + "?"
 		}
@@ -127,6 +151,15 @@ func (c *Config) fill() error {
 		}
 		*p = abs
 	}
+	for i, p := range c.Paths.Watch {
+		if filepath.IsAbs(p) { // Validate refuses the others
+			c.Paths.Watch[i] = filepath.Clean(p)
+		}
+	}
+	c.Alarm.after = defaultAfter
+	if d, err := graph.ParseDuration(c.Alarm.After); err == nil {
+		c.Alarm.after = d
+	}
 	return nil
 }
 
@@ -150,8 +183,25 @@ func defaultStateDir() (string, error) {
 
 // Validate lists everything that is wrong.
 func (c *Config) Validate() error {
-	var found []error
-	l := c.Executors.Local
+	return errors.Join(slices.Concat(c.Paths.wrong(), c.Executors.Local.wrong(), c.Alarm.wrong())...)
+}
+
+func (p *Paths) wrong() (found []error) {
+	for i, path := range p.Watch {
+		if !filepath.IsAbs(path) {
+			found = append(found, fmt.Errorf("paths.watch[%d]: %q must be absolute, such as /data", i, path))
+		}
+		if slices.Contains(p.Watch[:i], path) {
+			found = append(found, fmt.Errorf("paths.watch[%d]: %s is there twice", i, path))
+		}
+	}
+	if p.Watch != nil && len(p.Watch) == 0 {
+		found = append(found, errors.New("paths.watch is empty: name the folders that triggers may look at, or leave it out to allow all"))
+	}
+	return found
+}
+
+func (l *Local) wrong() (found []error) {
 	if l.Parallel < 0 {
 		found = append(found, fmt.Errorf("executors.local.parallel must not be negative, is %d", l.Parallel))
 	}
@@ -169,5 +219,34 @@ func (c *Config) Validate() error {
 			found = append(found, fmt.Errorf("executors.local.pass_env[%d]: %s is there twice", i, name))
 		}
 	}
-	return errors.Join(found...)
+	return found
+}
+
+func (a *Alarm) wrong() (found []error) {
+	if a.Command != nil {
+		switch {
+		case len(a.Command) == 0 || a.Command[0] == "":
+			found = append(found, errors.New("alarm.command names no program: write for example [\"/usr/local/bin/tell-me\"]"))
+		case strings.Contains(a.Command[0], "/") && !filepath.IsAbs(a.Command[0]):
+			found = append(found, fmt.Errorf("alarm.command: %q must be absolute, or a name that is on the PATH", a.Command[0]))
+		}
+		for i, word := range a.Command {
+			if strings.ContainsRune(word, 0) {
+				found = append(found, fmt.Errorf("alarm.command[%d]: holds a zero byte", i))
+			}
+		}
+	}
+	if a.URL != "" {
+		if u, err := url.Parse(a.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			found = append(found, errors.New("alarm.url must begin with https:// or http:// and name a host")) // it may hold a secret
+		}
+	}
+	if a.After != nil {
+		if _, err := graph.ParseDuration(a.After); err != nil {
+			found = append(found, fmt.Errorf("alarm.after: %w", err))
+		} else if a.Command == nil && a.URL == "" {
+			found = append(found, errors.New("alarm.after means nothing without alarm.command or alarm.url"))
+		}
+	}
+	return found
 }

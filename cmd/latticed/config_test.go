@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -29,10 +30,10 @@ func TestConfig_flags_come_before_the_file(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("LATTICED_SOCKET", "/from/env")
 	file := filepath.Join(dir, "c.toml")
-	write(t, file, "[paths]\nstate_dir = '/from/file'\nsocket = '/from/file/s'\nrunner = '/run/r.sock'\n[executors.local]\nparallel = 3\nenv = {A = 'b'}\npass_env = ['HOME']\n")
+	write(t, file, "[paths]\nstate_dir = '/from/file'\nsocket = '/from/file/s'\nrunner = '/run/r.sock'\nwatch = ['/data/', '/scratch/../mnt']\n[executors.local]\nparallel = 3\nenv = {A = 'b'}\npass_env = ['HOME']\n")
 	c, err := parsed(t, "--config", file)
 	if err != nil || c.Paths.StateDir != "/from/file" || c.Paths.Socket != "/from/file/s" || c.Executors.Local.Parallel != 3 ||
-		c.Executors.Local.Env["A"] != "b" || c.Executors.Local.PassEnv[0] != "HOME" || c.Paths.Runner != "/run/r.sock" {
+		strings.Join(c.Paths.Watch, " ") != "/data /mnt" || c.Executors.Local.Env["A"] != "b" || c.Executors.Local.PassEnv[0] != "HOME" || c.Paths.Runner != "/run/r.sock" {
 		t.Errorf("%+v %v", c, err)
 	}
 	c, err = parsed(t, "--config", file, "--state-dir", "/flag", "--socket", "/flag/s", "--parallel", "9")
@@ -63,14 +64,50 @@ func TestConfig_relative_paths_are_of_the_working_directory(t *testing.T) {
 	}
 }
 
+func TestConfig_the_time_before_an_alarm_is_text_or_seconds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.toml")
+	for content, want := range map[string]time.Duration{
+		"":                                    time.Minute,
+		"[alarm]\nurl = 'https://x/'\n":       time.Minute,
+		"[alarm]\nurl='http://x'\nafter='5m'": 5 * time.Minute,
+		"[alarm]\nurl='http://x'\nafter=90":   90 * time.Second,
+		"[alarm]\nurl='http://x'\nafter=0.5":  500 * time.Millisecond,
+		"[alarm]\nurl='http://x'\nafter=0":    0,
+	} {
+		write(t, file, content)
+		if c, err := parsed(t, "--config", file); err != nil || c.Alarm.after != want {
+			t.Errorf("%q: %s %v", content, c.Alarm.after, err)
+		}
+	}
+}
+
 func TestConfig_lists_everything_that_is_wrong(t *testing.T) {
 	c := Config{Executors: Executors{Local: Local{
 		Parallel: -1, Env: map[string]string{"1A": ""}, PassEnv: []string{"A", "A", "B=C"},
-	}}}
-	want := `executors.local.parallel must not be negative, is -1
+	}}, Paths: Paths{Watch: []string{"/a", "data", "/a"}}, Alarm: Alarm{
+		Command: []string{"bin/tell", "a\x00"}, URL: "tell.example/secret", After: "soon",
+	}}
+	want := `paths.watch[1]: "data" must be absolute, such as /data
+paths.watch[2]: /a is there twice
+executors.local.parallel must not be negative, is -1
 executors.local.env: "1A" can't be the name of a variable
 executors.local.pass_env[1]: A is there twice
-executors.local.pass_env[2]: "B=C" can't be the name of a variable`
+executors.local.pass_env[2]: "B=C" can't be the name of a variable
+alarm.command: "bin/tell" must be absolute, or a name that is on the PATH
+alarm.command[1]: holds a zero byte
+alarm.url must begin with https:// or http:// and name a host
+alarm.after: "soon" is not a duration; write for example 30s, 10m, 1h30m or 7d`
+	if got := c.Validate(); got == nil || got.Error() != want {
+		t.Errorf("%v", got)
+	}
+	c = Config{Paths: Paths{Watch: []string{}}, Alarm: Alarm{Command: []string{}, After: int64(3)}}
+	want = `paths.watch is empty: name the folders that triggers may look at, or leave it out to allow all
+alarm.command names no program: write for example ["/usr/local/bin/tell-me"]`
+	if got := c.Validate(); got == nil || got.Error() != want {
+		t.Errorf("%v", got)
+	}
+	c = Config{Alarm: Alarm{After: int64(3)}}
+	want = `alarm.after means nothing without alarm.command or alarm.url`
 	if got := c.Validate(); got == nil || got.Error() != want {
 		t.Errorf("%v", got)
 	}
@@ -80,6 +117,11 @@ func TestConfig_is_read_strictly(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.toml")
 	for content, want := range map[string]string{
 		"[pahts]\n":                          "c.toml:1:2: unknown key pahts; did you mean paths?",
+		"[paths]\nwatsh = ['/a']\n":          "c.toml:2:1: unknown key paths.watsh; did you mean paths.watch?",
+		"[paths]\nwatch = '/a'\n":            "c.toml:2:9: ",
+		"[alarm]\ncomand = ['a']\n":          "c.toml:2:1: unknown key alarm.comand; did you mean alarm.command?",
+		"[alarm]\ncommand = 'mail root'\n":   "c.toml:2:11: ",
+		"[alarms]\nurl = 'http://x'\n":       "unknown key alarms; did you mean alarm?",
 		"[executors.slurm]\nx = 1\n":         "unknown key executors.slurm",
 		"[paths]\nsocket = \n":               "c.toml:2:10: ",
 		"[paths]\nsocket = 1\n":              "c.toml:2:10: ",
@@ -96,6 +138,7 @@ func TestConfig_is_read_strictly(t *testing.T) {
 func FuzzConfig(f *testing.F) {
 	f.Add("[paths]\nstate_dir='x'\n")
 	f.Add("[executors.local]\nenv={A='b'}\n")
+	f.Add("[paths]\nwatch=['/a']\n[alarm]\ncommand=['a','b']\nurl='https://x/y'\nafter='1m'\n")
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, content string) {
 		file := filepath.Join(dir, "c.toml")

@@ -39,6 +39,7 @@ type daemon struct {
 	local      *local.Executor
 	dispatcher *dispatcher.Dispatcher
 	triggers   *triggers.Manager
+	alarms     *alarms // nil: nobody is told
 	api        *api.Server
 	listener   net.Listener
 
@@ -119,9 +120,13 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 		Parallel: l.Parallel, Ended: d.ended, Log: log,
 	})
 	kinds := triggers.Kinds{"directory": directory.Kind(), "time": timer.Kind}
-	d.triggers = triggers.NewManager(d.store, kinds, triggers.Options{
-		Wake: d.dispatcher.Wake, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
-	})
+	options := triggers.Options{
+		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
+	}
+	if d.alarms = newAlarms(cfg.Alarm, log); d.alarms != nil {
+		options.Alarm = d.alarms.tell
+	}
+	d.triggers = triggers.NewManager(d.store, kinds, options)
 	d.api = api.New(api.Options{
 		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs,
 		RunAs: runAs, Version: version, Log: log,
@@ -145,6 +150,9 @@ func (d *daemon) begin(ctx context.Context) error {
 		return err
 	}
 	d.start("dispatcher", d.dispatcher.Run)
+	if d.alarms != nil {
+		d.start("alarm", d.alarms.Run)
+	}
 	d.start("triggers", d.triggers.Run)
 	d.start("api", func(ctx context.Context) error { return d.api.Serve(ctx, d.listener) })
 	return nil

@@ -19,6 +19,7 @@ func (d *daemon) Collect(to chan<- prometheus.Metric) {
 	m := meter{to}
 	d.collectDispatcher(m)
 	d.collectTriggers(m)
+	d.collectAlarms(m)
 	d.collectStore(m)
 }
 
@@ -62,6 +63,20 @@ func (d *daemon) collectTriggers(m meter) {
 	decided("latticed_event_decisions_total", "Events by what was decided and why.", s.Decided)
 	decided("latticed_firings_total", "Firings by decision and reason.", s.Firings)
 	m.gauge("latticed_events_lag_seconds", "Age of the oldest event without a decision.", s.Lag.Seconds(), nil)
+}
+
+func (d *daemon) collectAlarms(m meter) {
+	if d.alarms == nil {
+		return
+	}
+	m.gauge("latticed_alarms_waiting", "Failing triggers that were not told yet.", float64(d.alarms.waiting()), nil)
+	for _, c := range d.alarms.couriers {
+		results, queue := c.stats()
+		for result, n := range results {
+			m.count("latticed_alarms_total", "Alarms that ended, by how they are delivered and by how that went.", n, prometheus.Labels{"by": c.name, "result": result})
+		}
+		m.gauge("latticed_alarms_queue", "Alarms that wait to be delivered.", float64(queue), prometheus.Labels{"by": c.name})
+	}
 }
 
 func (d *daemon) collectStore(m meter) {
