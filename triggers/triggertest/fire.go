@@ -3,6 +3,7 @@ package triggertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -42,10 +43,16 @@ func (l *Ledger) decide(r *row, d triggers.Decision, fresh bool) (did triggers.F
 	var events []*triggers.Event
 	for _, id := range d.EventIDs {
 		e := r.event(id)
+		if e == nil && !fresh {
+			return did, fmt.Errorf("event %s: %w", id, triggers.ErrNotFound)
+		}
 		if e == nil || e.FiringID != "" {
 			return did, nil
 		}
 		events = append(events, e)
+	}
+	if d.FiringID == "" && d.State != triggers.EventHeld && d.State != triggers.EventPending {
+		d.FiringID = fmt.Sprintf("firing %d", l.next())
 	}
 	for i, e := range events {
 		e.State, e.Reason, e.FiringID = d.State, d.Reason, d.FiringID
@@ -59,6 +66,7 @@ func (l *Ledger) decide(r *row, d triggers.Decision, fresh bool) (did triggers.F
 	f := triggers.Firing{ID: d.FiringID, TriggerID: r.ID, Revision: r.Revision, Decision: d.State, Reason: d.Reason, EventIDs: d.EventIDs, At: time.Now()}
 	for _, dispatch := range d.Dispatches {
 		dispatch.Number, dispatch.CreatedAt = int64(len(l.dispatches)+1), f.At
+		dispatch.Status, dispatch.TriggerID, dispatch.FiringID = graph.Pending, r.ID, f.ID
 		l.dispatches = append(l.dispatches, dispatch)
 		did.Dispatches = append(did.Dispatches, dispatch)
 		f.DispatchIDs, f.Inputs = append(f.DispatchIDs, dispatch.ID), dispatch.Inputs

@@ -38,6 +38,23 @@ func (l *Ledger) BeginDispatches(trigger string, n int) int {
 	return begun
 }
 
+// SetDispatch makes a dispatch run or end.
+func (l *Ledger) SetDispatch(id string, to graph.Status) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.dispatches {
+		d := &l.dispatches[i]
+		if d.ID != id {
+			continue
+		}
+		if d.Status = to; to.Terminal() {
+			d.EndedAt = time.Now()
+		} else {
+			d.StartedAt = time.Now()
+		}
+	}
+}
+
 // EndDispatches completes up to n non-terminal dispatches of a trigger, oldest first,
 // and returns how many there were; those that were asked to end are cancelled.
 func (l *Ledger) EndDispatches(trigger string, n int) int {

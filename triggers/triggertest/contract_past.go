@@ -1,0 +1,88 @@
+package triggertest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+func testEvent(x *ledgerTest) {
+	e := x.stored(x.a, "1")[0]
+	if got := x.event1(x.a, e.ID); got.ID != e.ID || got.Key != "1" || got.Seq != e.Seq {
+		x.Errorf("%+v", got)
+	}
+	for trigger, id := range map[string]string{x.b.ID: e.ID, x.a.ID: "nothing"} {
+		if _, err := x.l.Event(x.Context(), trigger, id); !errors.Is(err, triggers.ErrNotFound) {
+			x.Errorf("%s of %s: %v", id, trigger, err)
+		}
+	}
+}
+
+func testKnown(x *ledgerTest) {
+	var all, some []string
+	for i := range 700 { // more than a source may ask for at once
+		all = append(all, fmt.Sprint(i))
+		if i%7 == 0 {
+			some = append(some, fmt.Sprint(i))
+		}
+	}
+	x.stored(x.a, some...)
+	x.stored(x.b, "1")
+	got, err := x.l.Known(x.Context(), x.a.ID, all)
+	slices.Sort(got)
+	slices.Sort(some)
+	if err != nil || !slices.Equal(got, some) {
+		x.Errorf("%d of %d: %v", len(got), len(some), err)
+	}
+	if got, err := x.l.Known(x.Context(), x.a.ID, nil); err != nil || len(got) != 0 {
+		x.Errorf("of none: %v %v", got, err)
+	}
+}
+
+func testPast(x *ledgerTest) {
+	es := x.stored(x.a, "0", "1", "2", "3", "4", "5", "6")
+	x.stored(x.b, "0")
+	x.fire(x.a, decided(triggers.EventDead, "", es[5]), x.fired(es[4]), decided(triggers.EventSkipped, "", es[3]),
+		decided(triggers.EventRejected, "no", es[1], es[2]), decided(triggers.EventHeld, "paused", es[6]))
+	past := func(after int64, limit int, states ...triggers.EventState) []triggers.Event {
+		x.Helper()
+		got, err := x.l.Past(x.Context(), x.a.ID, states, after, limit)
+		if err != nil {
+			x.Fatal(err)
+		}
+		return got
+	}
+	x.wantKeys("rejected or dead", past(0, 9, triggers.EventDead, triggers.EventRejected), "1", "2", "5")
+	x.wantKeys("the first two", past(0, 2, triggers.EventDead, triggers.EventRejected), "1", "2")
+	x.wantKeys("after them", past(es[2].Seq, 2, triggers.EventDead, triggers.EventRejected), "5")
+	x.wantKeys("fired", past(0, 9, triggers.EventFired), "4")
+	x.wantKeys("all", past(0, 9, triggers.EventFired, triggers.EventSkipped, triggers.EventRejected, triggers.EventDead), "1", "2", "3", "4", "5")
+	x.wantKeys("of no state", past(0, 9))
+	if e := past(0, 1, triggers.EventRejected)[0]; e.ID != es[1].ID || e.Reason != "no" || string(e.Payload) != string(es[1].Payload) || e.FiringID == "" {
+		x.Errorf("%+v", e)
+	}
+}
+
+func testAbout(x *ledgerTest) {
+	path := "/data/scan \xff.tif" // names are bytes
+	about := func(key string) triggers.Event {
+		e := x.event(key)
+		e.Payload = []byte(`{"path":"/data/scan \ufffd.tif","path_b64":"L2RhdGEvc2NhbiD/LnRpZg=="}`)
+		return e
+	}
+	x.record(x.a, []triggers.Event{about("v1"), x.event("other"), about("v2")})
+	x.record(x.a, []triggers.Event{about("v3")})
+	x.record(x.b, []triggers.Event{about("v1")})
+	for limit, want := range map[int][]string{9: {"v3", "v2", "v1"}, 2: {"v3", "v2"}} {
+		got, err := x.l.About(x.Context(), x.a.ID, path, limit)
+		if err != nil {
+			x.Fatal(err)
+		}
+		x.wantKeys(fmt.Sprintf("%d", limit), got, want...)
+	}
+	if got, err := x.l.About(x.Context(), x.a.ID, "/data", 9); err != nil || len(got) != 0 {
+		x.Errorf("%v %v", got, err)
+	}
+}
