@@ -97,13 +97,15 @@ func (k *keeper) pause(ctx context.Context) error {
 	if err := k.alive(); err != nil || k.paused {
 		return err
 	}
-	k.paused = true
+	silence := k.vigil.reason
+	k.paused, k.vigil.reason = true, ""
 	s, reason := k.state()
 	if err := k.m.ledger.SetTriggerState(ctx, k.id, s, reason, time.Time{}); err != nil {
-		k.paused = false
+		k.paused, k.vigil.reason = false, silence
 		return fmt.Errorf("pause trigger %s: %w", k.name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
+	k.restVigil()
 	k.show()
 	k.m.opts.Log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Msg("trigger state")
 	return nil
@@ -137,6 +139,7 @@ func (k *keeper) resume(ctx context.Context, backlog string) error {
 		return fmt.Errorf("resume trigger %s: %w", k.name, err)
 	}
 	k.trigger.State, k.trigger.Reason = s, reason
+	k.wakeVigil()
 	k.show()
 	k.m.opts.Log.Info().Str(keyTrigger, k.name).Str(keyStatus, string(s)).Str("backlog", backlog).Msg("trigger state")
 	return nil
@@ -221,6 +224,7 @@ func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) 
 		k.doubt()
 		return Firing{}, fmt.Errorf("fire trigger %s: %w", k.name, err)
 	}
+	k.hear()
 	k.m.tally.event(eventManual)
 	k.apply([]Verdict{v}, ds, pending)
 	return firingOf(k.trigger, ds[0], events[0].At), nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/latticed/latticed/graph"
 )
 
@@ -27,6 +26,9 @@ func (k *keeper) decideOnce() {
 	defer k.show()
 	if k.ctx.Err() != nil || k.plan == nil {
 		return
+	}
+	if k.reset.Swap(false) {
+		k.firedKnown = false // as the clock of now tells it
 	}
 	err := contained(func() error { return k.decideAll(k.ctx) })
 	if k.ctx.Err() != nil {
@@ -52,25 +54,15 @@ func (k *keeper) decideAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(verdicts) == 0 {
-			k.appoint(rest)
-			return nil
+		if len(verdicts) > 0 {
+			if err := k.settle(ctx, verdicts); err != nil {
+				return err
+			}
 		}
-		ds, err := decisions(verdicts, k.window)
-		if err != nil {
-			return err
-		}
-		done, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, ds)
-		if err != nil {
-			return fmt.Errorf("store decisions: %w", err)
-		}
-		if len(done.Cancelled) > 0 {
-			k.m.opts.Cancelled(done.Cancelled)
-		}
-		k.apply(verdicts, ds, k.window)
-		k.window = undecided(k.window)
+		k.window = k.undecided(k.window)
 		if !k.refillable() {
 			k.appoint(rest) // a second look would find the same
+			k.tellLoops()
 			return nil
 		}
 	}
@@ -79,29 +71,44 @@ func (k *keeper) decideAll(ctx context.Context) error {
 // weigh decides about pending events with the gate of now. k.mu is held.
 func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest, error) {
 	g := k.plan.gate
-	g.Paused = k.paused
+	g.Paused, g.SkipNew = k.paused, k.plan.made.SkipPaused
 	g.Render = func(batch []Pending) ([]graph.Dispatch, error) { return k.plan.render(&k.trigger, batch) }
-	if len(pending) > 0 && !k.paused {
-		if err := k.plan.refresh(ctx, k.m.ledger); err != nil {
-			return nil, Rest{}, err
-		}
-		if err := k.examine(ctx, pending); err != nil {
-			return nil, Rest{}, err
-		}
+	if len(pending) == 0 {
+		return nil, Rest{}, nil
 	}
-	if len(pending) > 0 && g.Overlap != Allow && k.inFlight >= g.Max {
+	if k.paused {
+		verdicts, rest := Decide(g, k.backfills(pending), Now{})
+		return verdicts, rest, nil
+	}
+	if err := k.plan.refresh(ctx, k.m.ledger); err != nil {
+		return nil, Rest{}, err
+	}
+	if err := k.examine(ctx, pending); err != nil {
+		return nil, Rest{}, err
+	}
+	if err := k.recall(ctx); err != nil {
+		return nil, Rest{}, err
+	}
+	if g.Overlap == Replace {
+		k.ended.Add(1) // somebody else may have asked dispatches to end
+	}
+	if g.Overlap != Allow && k.inFlight >= g.Max {
 		if err := k.recount(ctx); err != nil {
 			return nil, Rest{}, err
 		}
 	}
-	verdicts, rest := Decide(g, pending, Now{Time: time.Now(), InFlight: k.inFlight})
+	verdicts, rest := Decide(g, pending, k.now())
 	if rest.Full && k.ended.Load() > 0 {
 		if err := k.recount(ctx); err != nil {
 			return nil, Rest{}, err
 		}
-		verdicts, rest = Decide(g, pending, Now{Time: time.Now(), InFlight: k.inFlight})
+		verdicts, rest = Decide(g, pending, k.now())
 	}
 	return verdicts, rest, nil
+}
+
+func (k *keeper) now() Now {
+	return Now{Time: time.Now(), InFlight: k.inFlight, Ending: k.ending, Fired: k.fired}
 }
 
 // recount reads how many dispatches are in flight. What is known only ever errs
@@ -116,8 +123,22 @@ func (k *keeper) recount(ctx context.Context) error {
 		k.ended.Add(ended)
 		return fmt.Errorf("count dispatches in flight: %w", err)
 	}
-	k.inFlight = counts.InFlight
+	k.inFlight, k.ending = counts.InFlight, counts.Ending
 	return nil
+}
+
+// backfills finds out which events were asked for over what was there, where nothing
+// else about them counts.
+func (k *keeper) backfills(pending []Pending) []Pending {
+	if !k.plan.made.SkipPaused {
+		return pending
+	}
+	for i := range pending {
+		if p := &pending[i]; p.State == EventPending {
+			p.Check.Backfill = p.backfilled()
+		}
+	}
+	return pending
 }
 
 // examine evaluates `when` and `dedupe_key` of the events that are new here.
@@ -126,11 +147,13 @@ func (k *keeper) examine(ctx context.Context, pending []Pending) error {
 	from := len(pending)
 	for i := range pending {
 		p := &pending[i]
+		k.strikes.hold(p)
 		if p.checked {
 			continue
 		}
 		from = min(from, i)
-		p.Check, p.fields = k.plan.check(&p.Event)
+		p.Check = k.plan.check(p)
+		k.strikes.hold(p)
 		if p.Check.Key != "" {
 			keys = append(keys, p.Check.Key)
 		}
@@ -156,65 +179,21 @@ func (k *keeper) examine(ctx context.Context, pending []Pending) error {
 	return nil
 }
 
-// decisions gives verdicts their ids.
-func decisions(verdicts []Verdict, pending []Pending) ([]Decision, error) {
-	ds := make([]Decision, len(verdicts))
-	for n, v := range verdicts {
-		d := Decision{State: v.State, Reason: v.Reason, Dispatches: v.Dispatches, EventIDs: make([]string, len(v.Events))}
-		for i, at := range v.Events {
-			p := &pending[at]
-			d.EventIDs[i] = p.ID
-			if p.Check.Key != "" && v.State == EventFired {
-				if d.DedupeKeys == nil {
-					d.DedupeKeys = make([]string, len(v.Events))
-				}
-				d.DedupeKeys[i] = p.Check.Key
-			}
-		}
-		if final(v.State) {
-			id, err := uuid.NewV7()
-			if err != nil {
-				return nil, fmt.Errorf("make a firing id: %w", err)
-			}
-			d.FiringID = id.String()
-			for i := range d.Dispatches {
-				d.Dispatches[i].FiringID = d.FiringID
-			}
-		}
-		ds[n] = d
-	}
-	return ds, nil
-}
-
-// apply notes in memory what the ledger has stored.
-func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
-	fired := 0
-	for n, v := range verdicts {
-		fired += len(v.Dispatches)
-		for _, at := range v.Events {
-			pending[at].State, pending[at].Reason, pending[at].FiringID = v.State, v.Reason, ds[n].FiringID
-		}
-		k.m.tally.verdict(v)
-	}
-	k.inFlight += fired
-	if fired > 0 {
-		k.m.opts.Wake()
-	}
-}
-
-func final(s EventState) bool { return s != EventPending && s != EventHeld }
-
-// appoint arranges the next look of the gate.
+// appoint arranges the next look of the gate. What waits for neither a moment nor a
+// dispatch to end has no timer.
 func (k *keeper) appoint(rest Rest) {
-	blocked := rest.Full && k.plan.gate.Overlap == Queue
-	wait := time.Until(rest.Wake)
+	wake := rest.Wake
+	if at := k.strikes.next(); !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
+		wake = at
+	}
+	wait := time.Until(wake)
 	switch {
-	case blocked && (rest.Wake.IsZero() || wait > recheck):
+	case rest.Waits && (wake.IsZero() || wait > recheck):
 		k.decideIn(recheck)
-	case !rest.Wake.IsZero():
+	case !wake.IsZero():
 		k.decideIn(wait)
 	}
-	if !blocked {
+	if !rest.Waits {
 		k.blocked.Store(0)
 		return
 	}

@@ -67,8 +67,14 @@ func (k *keeper) gateHealth(err error) {
 // is well. k.mu is held.
 func (k *keeper) state() (State, string) {
 	s, reason := k.health.state, k.health.reason
-	if k.health.gate != "" {
+	switch {
+	case k.health.gate != "":
 		s, reason = Failing, k.health.gate
+	case s == Failing:
+	case k.vigil.reason != "":
+		s, reason = Failing, k.vigil.reason
+	case k.health.rejects != "" && s == Active:
+		s, reason = Degraded, k.health.rejects
 	}
 	if k.paused {
 		if s == Active || s == Preparing {

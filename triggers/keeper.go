@@ -22,9 +22,10 @@ type keeper struct {
 	settled     chan struct{} // closed once the trigger has left preparing, or couldn't
 	settledOnce sync.Once
 
-	ended   atomic.Int32 // how many dispatches of this trigger have ended since inFlight was read
-	reset   atomic.Bool  // the wall clock was set since the gate has looked
-	blocked atomic.Int32 // how many ends the gate waits for; 0: it waits for none
+	ended     atomic.Int32 // how many dispatches of this trigger have ended since inFlight was read
+	afterRuns atomic.Bool  // the source wants to know of ends
+	reset     atomic.Bool  // the wall clock was set since the gate has looked
+	blocked   atomic.Int32 // how many ends the gate waits for; 0: it waits for none
 
 	kick struct {
 		sync.Mutex
@@ -50,13 +51,24 @@ type keeper struct {
 	after    int64     // Seq up to which the window is known
 	behind   bool      // the ledger may hold undecided events beyond it
 	inFlight int       // at most this many dispatches are in flight
+	ending   int       // of those, how many were asked to end
+	aside    aside     // undecided events that are not kept in memory
+	strikes  strikes   // events that could not be decided
+	unsure   bool      // the ledger refused what was decided last
+
+	fired      []time.Time // the latest firings, as many as the rate has to know
+	firedKnown bool
 
 	cursor      json.RawMessage // as stored, once it is known
 	cursorKnown bool
 
+	vigil      vigil
+	rejections int // how many of the last decisions were rejections, in a row
+
 	health struct {
 		state    State // of the source: preparing, active, degraded or failing
 		reason   string
+		rejects  string // that it only rejects lately, empty when it doesn't
 		gate     string // why the gate can't work, empty when it can
 		unstored bool   // the ledger doesn't know yet
 	}
@@ -66,6 +78,7 @@ type keeper struct {
 type shown struct {
 	state  State
 	reason string
+	silent bool      // no event came although one was expected
 	held   int       // events in the window
 	oldest time.Time // the first of them
 }
@@ -74,11 +87,17 @@ type shown struct {
 func (k *keeper) show() {
 	var s shown
 	s.state, s.reason = k.state()
+	s.silent = k.vigil.reason != ""
 	if s.held = len(k.window); s.held > 0 {
 		s.oldest = k.window[0].At
 	}
-	if old := k.shown.Load(); old == nil || *old != s {
-		k.shown.Store(&s)
+	old := k.shown.Load()
+	if old != nil && *old == s {
+		return
+	}
+	k.shown.Store(&s)
+	if old == nil || old.state != s.state || old.reason != s.reason {
+		k.m.alarm(k, s.state, s.reason)
 	}
 }
 
@@ -89,6 +108,7 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 		trigger: t, plan: p, paused: t.State == Paused,
 	}
 	p.trim()
+	k.afterRuns.Store(p != nil && p.made.AfterRuns)
 	k.kick.source = sourceWaits // to be run
 	k.ctx, k.cancel = context.WithCancel(m.ctx)
 	k.health.state, k.health.reason = t.State, t.Reason
@@ -97,6 +117,7 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	}
 	k.health.unstored = true // so that the first report is written down in any case
 	k.forget()
+	k.keepVigil()
 	k.show()
 	return k
 }
@@ -105,7 +126,9 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 func (k *keeper) forget() {
 	k.cursor, k.cursorKnown = nil, false
 	k.window, k.after, k.behind = nil, 0, true
-	k.inFlight = maxInFlight
+	k.fired, k.firedKnown = nil, false
+	k.aside = aside{}
+	k.inFlight, k.ending = maxInFlight, 0
 	k.ended.Add(1)
 }
 
@@ -142,6 +165,7 @@ func (k *keeper) stop() (gone <-chan struct{}) {
 func (k *keeper) closeSource() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.restVigil()
 	if k.plan == nil {
 		return
 	}
@@ -208,6 +232,9 @@ func (k *keeper) clockSet() {
 // dispatchEnded is told that a slot may be free. While most of the slots are taken a
 // few more ends are awaited, so that one transaction fills several.
 func (k *keeper) dispatchEnded() {
+	if k.afterRuns.Load() {
+		k.hint()
+	}
 	n := k.ended.Add(1)
 	switch enough := k.blocked.Load(); {
 	case enough == 0:

@@ -20,12 +20,10 @@ type Options struct {
 	// Cancelled is called after dispatches were asked to end; it must not block. nil:
 	// nobody cares.
 	Cancelled func(ids []string)
-	// Alarm is called when a trigger has become failing and when it works again; it
-	// must not block. nil: nobody cares.
+	// Alarm is called when a trigger has become failing, for whatever reason, when the
+	// reason changes, and when that is over; at the start for each that is failing. It
+	// must not block, nor call the manager. nil: nobody cares.
 	Alarm func(Alarm)
-	// AlarmAfter is how long a trigger has to be failing before Alarm is called; 0: at
-	// once.
-	AlarmAfter time.Duration
 	// ClockSet tells that the wall clock may have been set, so that the manager looks
 	// at once and not after ten seconds; nil: nobody tells.
 	ClockSet <-chan struct{}
@@ -59,6 +57,8 @@ type Manager struct {
 
 	// edit is held by whoever adds, changes or removes triggers.
 	edit sync.Mutex
+
+	failing sync.Map // by trigger id: those that an alarm was given for
 
 	work sync.WaitGroup // renewals, and the look at the clock
 

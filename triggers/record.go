@@ -58,6 +58,9 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		return err
 	}
 	stored := k.accept(all, old, own, ds, fresh)
+	if len(fresh) > 0 {
+		k.hear()
+	}
 	if stored < len(verdicts) {
 		// Some concern older events too, or named an event that was known already.
 		return k.decideAll(ctx)
@@ -88,6 +91,7 @@ func (k *keeper) merge(ctx context.Context, b Batch) error {
 		return err
 	}
 	last.Payload, last.fields, last.checked = payload, nil, false
+	k.hear()
 	return nil
 }
 

@@ -14,6 +14,7 @@ type Stats struct {
 	Decided map[Decided]int64        // events that left pending or changed why they wait
 	Firings map[Decided]int64        // firings by decision and reason
 	Held    int                      // undecided events in memory; more may be rows
+	Silent  int                      // triggers without the events that expect_every waits for
 	Lag     time.Duration            // age of the oldest undecided event known
 	Kinds   map[string]map[State]int // triggers by kind and state
 }
@@ -76,6 +77,9 @@ func (m *Manager) Stats() Stats {
 			s.Lag = max(s.Lag, time.Since(now.oldest))
 		}
 		s.States[now.state]++
+		if now.silent {
+			s.Silent++
+		}
 		if s.Kinds[k.kind] == nil {
 			s.Kinds[k.kind] = map[State]int{}
 		}

@@ -139,6 +139,8 @@ func (k *keeper) prepare(ctx context.Context) (Source, json.RawMessage, error) {
 		}
 		p.trim()
 		k.plan = p
+		k.afterRuns.Store(p.made.AfterRuns)
+		k.keepVigil()
 		k.forget()
 		k.decideSoon()
 	}
