@@ -1,11 +1,115 @@
 package api
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"slices"
+
+	"github.com/latticed/latticed/store"
+	"github.com/latticed/latticed/triggers"
 )
 
 // Explain implements StrictServerInterface.
-func (s *Server) Explain(context.Context, ExplainRequestObject) (ExplainResponseObject, error) {
-	return nil, errors.New("not written yet")
+func (s *Server) Explain(ctx context.Context, r ExplainRequestObject) (ExplainResponseObject, error) {
+	p := r.Params
+	var found []FieldError
+	switch {
+	case p.Path == "" && p.Dispatch == "":
+		found = append(found, fieldError("path", codeMissing, "give a path, or a dispatch"))
+	case p.Path != "" && p.Dispatch != "":
+		found = append(found, fieldError("dispatch", codeWrongValue, "give a path or a dispatch, not both"))
+	case p.Dispatch != "" && p.Trigger != "":
+		found = append(found, fieldError("trigger", codeWrongValue, "goes with path: a dispatch has one trigger at most"))
+	}
+	if len(found) > 0 {
+		return nil, invalid(found...)
+	}
+	if p.Dispatch != "" {
+		e, err := s.explainDispatch(ctx, p.Dispatch)
+		if err != nil {
+			return nil, err
+		}
+		return Explain200JSONResponse{Items: []Explanation{e}}, nil
+	}
+	return s.explainPath(ctx, p)
+}
+
+// explainPath says how a path stands with the triggers that watch it, by name.
+func (s *Server) explainPath(ctx context.Context, p ExplainParams) (ExplainResponseObject, error) {
+	path, err := absolute(p.Path)
+	if err != nil {
+		return nil, err
+	}
+	if p.Trigger != "" {
+		if _, err := s.trigger(ctx, p.Trigger); err != nil {
+			return nil, err
+		}
+	}
+	all, err := s.o.Triggers.Explain(ctx, path, p.Trigger)
+	if err != nil {
+		return nil, err
+	}
+	page := Explain200JSONResponse{Items: []Explanation{}}
+	if len(all) == 0 {
+		hint, err := s.uncovered(ctx, path, p.Trigger)
+		page.Hint = orNull(hint)
+		return page, err
+	}
+	all, next, err := pageOf(all, limitOf(p.Limit), p.After)
+	if err != nil {
+		return nil, err
+	}
+	page.Next = orNull(next)
+	for _, x := range all {
+		e, err := s.explained(ctx, path, x)
+		if err != nil {
+			return nil, err
+		}
+		page.Items = append(page.Items, e)
+	}
+	return page, nil
+}
+
+// pageOf cuts a page out of explanations, in the order of the triggers' names. The
+// cursor is the last name.
+func pageOf(all []triggers.Explanation, limit int, after string) (page []triggers.Explanation, next string, err error) {
+	slices.SortFunc(all, func(a, b triggers.Explanation) int { return cmp.Compare(a.Trigger.Name, b.Trigger.Name) })
+	if after != "" {
+		i, there := slices.BinarySearchFunc(all, after, func(x triggers.Explanation, name string) int { return cmp.Compare(x.Trigger.Name, name) })
+		switch {
+		case there:
+			i++
+		case !isName(after):
+			return nil, "", store.ErrCursor
+		}
+		all = all[i:]
+	}
+	if len(all) > limit {
+		all = all[:limit]
+		next = all[limit-1].Trigger.Name
+	}
+	return all, next, nil
+}
+
+// explained shows how a path stands with one trigger, and what came of it.
+func (s *Server) explained(ctx context.Context, path string, x triggers.Explanation) (Explanation, error) {
+	t := s.o.Triggers.Live(x.Trigger)
+	story, err := s.storyOf(ctx, x.Events)
+	if err != nil {
+		return Explanation{}, err
+	}
+	f := x.Finding
+	return Explanation{
+		Trigger: triggerRefOf(t),
+		Finding: &Finding{
+			State: f.State, Detail: f.Detail, Unit: orNull(f.Unit),
+			FirstSeen: Micros(f.FirstSeen), LastChange: Micros(f.LastChange), Until: Micros(f.Until),
+		},
+		Events: story.shown(),
+		Text:   pathSentence(path, t, f, story),
+	}, nil
+}
+
+func triggerRefOf(t triggers.Trigger) *TriggerRef {
+	return &TriggerRef{ID: t.ID, Name: t.Name, Kind: t.Kind, State: string(t.State), Reason: orNull(t.Reason)}
 }

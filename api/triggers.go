@@ -67,7 +67,7 @@ func (s *Server) ListTriggers(ctx context.Context, r ListTriggersRequestObject) 
 
 // GetTrigger implements StrictServerInterface.
 func (s *Server) GetTrigger(ctx context.Context, r GetTriggerRequestObject) (GetTriggerResponseObject, error) {
-	t, err := s.o.Store.Trigger(ctx, r.Trigger)
+	t, err := s.trigger(ctx, r.Trigger)
 	if err != nil {
 		return nil, err
 	}
@@ -96,20 +96,20 @@ func (s *Server) PatchTrigger(ctx context.Context, r PatchTriggerRequestObject) 
 	if r.Params.DryRun {
 		p, err := shownPreview(s.o.Triggers.PreviewPatch(ctx, r.Trigger, body))
 		if err != nil {
-			return nil, err
+			return nil, s.noTrigger(ctx, r.Trigger, err)
 		}
 		return p, nil
 	}
 	t, warnings, err := s.o.Triggers.Patch(ctx, r.Trigger, body, by)
 	if err != nil {
-		return nil, err
+		return nil, s.noTrigger(ctx, r.Trigger, err)
 	}
 	return shownTrigger{200, s.triggerOf(t, warnings)}, nil
 }
 
 // DeleteTrigger implements StrictServerInterface.
 func (s *Server) DeleteTrigger(ctx context.Context, r DeleteTriggerRequestObject) (DeleteTriggerResponseObject, error) {
-	t, err := s.o.Store.Trigger(ctx, r.Trigger)
+	t, err := s.trigger(ctx, r.Trigger)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (s *Server) DeleteTrigger(ctx context.Context, r DeleteTriggerRequestObject
 func (s *Server) PauseTrigger(ctx context.Context, r PauseTriggerRequestObject) (PauseTriggerResponseObject, error) {
 	t, err := s.o.Triggers.Pause(ctx, r.Trigger)
 	if err != nil {
-		return nil, err
+		return nil, s.noTrigger(ctx, r.Trigger, err)
 	}
 	return shownTrigger{200, s.triggerOf(t, nil)}, nil
 }
@@ -142,7 +142,7 @@ func (s *Server) ResumeTrigger(ctx context.Context, r ResumeTriggerRequestObject
 	}
 	t, err := s.o.Triggers.Resume(ctx, r.Trigger, backlog)
 	if err != nil {
-		return nil, err
+		return nil, s.noTrigger(ctx, r.Trigger, err)
 	}
 	return shownTrigger{200, s.triggerOf(t, nil)}, nil
 }

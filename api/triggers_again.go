@@ -16,7 +16,7 @@ const maxRetried = 1000
 // again begins a request that makes events in as many transactions as it takes: none of
 // them has the answer.
 func (s *Server) again(ctx context.Context, key, trigger string) (context.Context, *call, triggers.Trigger, error) {
-	t, err := s.o.Store.Trigger(ctx, trigger)
+	t, err := s.trigger(ctx, trigger)
 	if err != nil {
 		return ctx, nil, t, err
 	}

@@ -20,7 +20,7 @@ func (s *Server) FireTrigger(ctx context.Context, r FireTriggerRequestObject) (F
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.o.Store.Trigger(ctx, r.Trigger)
+	t, err := s.trigger(ctx, r.Trigger)
 	if err != nil {
 		return nil, err
 	}
