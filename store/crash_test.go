@@ -105,7 +105,36 @@ func childEvents(s *Store, tr triggers.Trigger, l *graph.Lattice, say func(...an
 			return
 		}
 		say("event", key)
+		if err := childAmends(s, tr, l, say); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
 	}
+}
+
+// childAmends holds an event, makes it whole, and lets what it fires replace the
+// oldest dispatch.
+func childAmends(s *Store, tr triggers.Trigger, l *graph.Lattice, say func(...any)) error {
+	key, err := newID()
+	if err != nil {
+		return err
+	}
+	e := triggers.Event{ID: key, Key: key, Kind: "ready", Payload: []byte(`{"whole":0}`)}
+	b := triggers.Batch{Cursor: []byte(`"` + key + `"`), Events: []triggers.Event{e}, Entities: []triggers.Change{{Key: []byte(key), Version: "1"}}}
+	held := []triggers.Decision{{EventIDs: []string{e.ID}, State: triggers.EventHeld, Reason: "incomplete"}}
+	if _, err := s.Record(context.Background(), tr.ID, 1, b, held); err != nil {
+		return err
+	}
+	whole := triggers.Event{ID: "another", Key: key, Kind: "ready", Payload: []byte(`{"whole":1}`), Amends: true}
+	if _, err := s.Record(context.Background(), tr.ID, 1, triggers.Batch{Events: []triggers.Event{whole}}, nil); err != nil {
+		return err
+	}
+	say("amended", key)
+	out, err := s.Fire(context.Background(), tr.ID, 1, append(fired(e, dispatchOf(l)), triggers.Decision{Cancel: 1}))
+	for _, id := range out.Cancelled {
+		say("cancelled", id)
+	}
+	return err
 }
 
 // TestKill kills a writing process again and again: what it acknowledged is there,
@@ -160,7 +189,19 @@ func TestKill(t *testing.T) {
 			t.Errorf("event %s is %s", id, e.State)
 		}
 	}
-	if len(acked["dispatch"]) == 0 || len(acked["event"]) == 0 || len(acked["finished"]) == 0 {
+	for _, line := range acked["amended"] {
+		id := strings.Fields(line)[1]
+		if e := must(s.Event(t.Context(), tr.ID, id))(t); string(e.Payload) != `{"whole":1}` || e.State == triggers.EventHeld {
+			t.Errorf("event %+v is not amended", e)
+		}
+	}
+	for _, line := range acked["cancelled"] {
+		id := strings.Fields(line)[1]
+		if d := must(s.Dispatch(t.Context(), id))(t); d.CancelRequestedAt.IsZero() {
+			t.Errorf("dispatch %s is %s and was not asked to end", id, d.Status)
+		}
+	}
+	if len(acked["dispatch"]) == 0 || len(acked["amended"]) == 0 || len(acked["cancelled"]) == 0 || len(acked["event"]) == 0 || len(acked["finished"]) == 0 {
 		t.Errorf("the children did nothing: %v", acked)
 	}
 }
@@ -219,6 +260,8 @@ func checkWhole(t *testing.T, s *Store) {
 		"dispatches without an event":    "dispatches d WHERE d.trigger IS NOT NULL AND (SELECT count(*) FROM events e JOIN firings f ON f.n = e.firing WHERE f.id = d.firing_id) <> 1",
 		"a cursor that is not the last":  "cursors c WHERE c.data <> (SELECT '\"' || key || '\"' FROM events ORDER BY n DESC LIMIT 1)",
 		"counts that don't fit":          "dispatches d WHERE d.running + d.completed <> (SELECT count(*) FROM electrons e WHERE e.dispatch = d.number)",
+		"events amended by half":         "events WHERE (payload ->> 'whole' = 1 AND state = 'held') OR (payload ->> 'whole' = 0 AND state <> 'held')",
+		"dispatches ended unasked":       "dispatches WHERE status = 'cancelled' AND (cancel_requested_at IS NULL OR ended_at IS NULL OR cancelled <> total)",
 		"running electrons of ended":     "dispatches d JOIN electrons e ON e.dispatch = d.number WHERE d.status = 'completed' AND e.status <> 'completed'",
 		"assets counted wrong":           "assets a LEFT JOIN (SELECT result, count(*) AS n FROM electrons GROUP BY result) e ON e.result = a.sha256 WHERE a.refs <> coalesce(e.n, 0)",
 		"numbers that don't go on":       "dispatches WHERE (SELECT max(number) FROM dispatches) <> (SELECT count(*) FROM dispatches)",
@@ -228,11 +271,27 @@ func checkWhole(t *testing.T, s *Store) {
 			t.Errorf("%d %s", n, name)
 		}
 	}
+	checkCounts(t, s)
 	files := map[string]bool{}
 	for _, f := range filesOf(t, s) {
 		files[f] = true
 	}
 	if n := rows(t, s, "assets WHERE data IS NULL"); n != len(files) {
 		t.Errorf("%d files for %d assets", len(files), n)
+	}
+}
+
+// checkCounts compares what is counted in memory with the rows.
+func checkCounts(t *testing.T, s *Store) {
+	t.Helper()
+	for _, tr := range must(s.Triggers(t.Context()))(t) {
+		of := "trigger = (SELECT n FROM triggers WHERE id = '" + tr.ID + "')"
+		live := "dispatches WHERE " + of + " AND (status = 'new' OR status = 'pending' OR status = 'running')"
+		want := triggers.Counts{
+			Pending: int64(rows(t, s, "events WHERE "+of+" AND firing IS NULL")), InFlight: rows(t, s, live), Ending: rows(t, s, live+" AND cancel_requested_at IS NOT NULL"),
+		}
+		if c := must(s.Counts(t.Context(), tr.ID))(t); c != want {
+			t.Errorf("counts of %s are %+v, want %+v", tr.Name, c, want)
+		}
 	}
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/latticed/latticed/triggers"
 )
 
-// TestEventsFireOnce records and fires at random, with repeated keys, late and
-// contradicting decisions and restarts: each event ends in at most one firing, a fired
-// firing has its dispatches, and the numbers agree with the rows.
+// TestEventsFireOnce records, amends, fires and replaces at random, with repeated keys,
+// late and contradicting decisions and restarts: each event ends in at most one firing,
+// an undecided one has its latest payload, a fired firing has its dispatches, and the
+// numbers agree with the rows.
 func TestEventsFireOnce(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "s"), Options{})
 	if err != nil {
@@ -23,15 +24,19 @@ func TestEventsFireOnce(t *testing.T) {
 	n := 0
 	rapid.Check(t, func(r *rapid.T) {
 		n++
-		m := model{t: t, keys: map[string]string{}}
+		m := model{t: t, keys: map[string]string{}, payloads: map[string]string{}}
 		m.tr, m.l = withTrigger(t, s, fmt.Sprintf("t%d", n))
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
-			switch rapid.IntRange(0, 5).Draw(r, "step") {
+			switch rapid.IntRange(0, 7).Draw(r, "step") {
 			case 0, 1, 2:
 				m.record(r, s)
 			case 3, 4:
 				m.fire(r, s)
 			case 5:
+				m.advance(r, s)
+			case 6:
+				m.cancel(r, s)
+			case 7:
 				if rapid.IntRange(0, 4).Draw(r, "restart") > 0 {
 					continue
 				}
@@ -57,6 +62,15 @@ type model struct {
 	l    *graph.Lattice
 	keys map[string]string
 	ids  []string
+
+	payloads   map[string]string // by id
+	dispatches []*modelDispatch  // in order
+}
+
+// modelDispatch is what the test knows of a dispatch.
+type modelDispatch struct {
+	id                   string
+	running, asked, over bool
 }
 
 func (m *model) record(r *rapid.T, s *Store) {
@@ -64,11 +78,22 @@ func (m *model) record(r *rapid.T, s *Store) {
 	var ids []string
 	for _, k := range rapid.SliceOfN(rapid.IntRange(0, 20), 0, 8).Draw(r, "keys") {
 		e := event(m.t, fmt.Sprint(k))
+		e.Payload = fmt.Appendf(nil, `{"path":"/data/%d","at":%q}`, k, e.ID)
+		e.Amends = rapid.Bool().Draw(r, "amends")
 		b.Events, ids = append(b.Events, e), append(ids, e.ID)
+	}
+	undecided := map[string]bool{}
+	for _, e := range must(s.Window(m.t.Context(), m.tr.ID, 0, 500))(m.t) {
+		undecided[e.Key] = true
 	}
 	es, err := s.Record(m.t.Context(), m.tr.ID, 1, b, m.decisions(r, ids))
 	if err != nil {
 		r.Fatal(err)
+	}
+	for _, e := range b.Events {
+		if e.Amends && undecided[e.Key] {
+			m.payloads[m.keys[e.Key]] = string(e.Payload)
+		}
 	}
 	for _, e := range es {
 		if m.keys[e.Key] != "" {
@@ -76,6 +101,63 @@ func (m *model) record(r *rapid.T, s *Store) {
 		}
 		m.keys[e.Key] = e.ID
 		m.ids = append(m.ids, e.ID)
+		m.payloads[e.ID] = string(e.Payload)
+	}
+	m.learn(r, s)
+}
+
+// learn notes the dispatches that are new.
+func (m *model) learn(r *rapid.T, s *Store) {
+	ds, _, err := s.Dispatches(m.t.Context(), DispatchFilter{Trigger: m.tr.ID, Limit: 500, Ascending: true})
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, d := range ds[len(m.dispatches):] {
+		m.dispatches = append(m.dispatches, &modelDispatch{id: d.ID})
+	}
+}
+
+// advance begins a dispatch, or ends it.
+func (m *model) advance(r *rapid.T, s *Store) {
+	for _, d := range m.dispatches {
+		if d.over || rapid.Bool().Draw(r, "another") {
+			continue
+		}
+		st := graph.Step{Dispatch: d.id, Begin: s.o.Now()}
+		if d.running {
+			st = graph.Step{Dispatch: d.id, Finish: &graph.DispatchEnd{Status: graph.Completed}}
+		}
+		if err := s.Advance(m.t.Context(), st); err != nil {
+			r.Fatal(err)
+		}
+		d.running, d.over = true, d.running
+		return
+	}
+}
+
+// cancel replaces, or is a person who cancels.
+func (m *model) cancel(r *rapid.T, s *Store) {
+	n := rapid.IntRange(0, 3).Draw(r, "cancel")
+	var want []string
+	for _, d := range m.dispatches {
+		if !d.over && !d.asked && len(want) < max(n, 1) {
+			want = append(want, d.id)
+			d.asked, d.over = true, !d.running
+		}
+	}
+	if n > 0 {
+		out, err := s.Fire(m.t.Context(), m.tr.ID, 1, []triggers.Decision{{Cancel: n}})
+		if err != nil || !slices.Equal(out.Cancelled, want) {
+			r.Fatalf("%v were asked to end, want %v (%v)", out.Cancelled, want, err)
+		}
+		return
+	}
+	for _, id := range want {
+		for _, first := range []bool{true, false} {
+			if _, changed, err := s.RequestCancel(m.t.Context(), id); err != nil || changed != first {
+				r.Fatalf("asked first %v: %v, %v", first, changed, err)
+			}
+		}
 	}
 }
 
@@ -83,6 +165,7 @@ func (m *model) fire(r *rapid.T, s *Store) {
 	if _, err := s.Fire(m.t.Context(), m.tr.ID, 1, m.decisions(r, m.ids)); err != nil {
 		r.Fatal(err)
 	}
+	m.learn(r, s)
 }
 
 // decisions are about some of the events, overlapping as they come.
@@ -137,14 +220,25 @@ func (m *model) check(r *rapid.T, s *Store) {
 	}
 	undecided := int64(0)
 	for _, e := range es {
-		if e.FiringID != in[e.ID] || m.keys[e.Key] != e.ID {
+		if e.FiringID != in[e.ID] || m.keys[e.Key] != e.ID || string(e.Payload) != m.payloads[e.ID] {
 			r.Fatalf("event %+v is in firing %q", e, in[e.ID])
 		}
 		if e.FiringID == "" {
 			undecided++
 		}
 	}
-	want := triggers.Counts{Pending: undecided, InFlight: len(dispatches)}
+	want := triggers.Counts{Pending: undecided}
+	for _, d := range m.dispatches {
+		if !d.over {
+			want.InFlight++
+		}
+		if d.asked && !d.over {
+			want.Ending++
+		}
+	}
+	if len(m.dispatches) != len(dispatches) {
+		r.Fatalf("%d dispatches of %d", len(m.dispatches), len(dispatches))
+	}
 	if c, err := s.Counts(ctx, m.tr.ID); err != nil || c != want {
 		r.Fatalf("counts %+v, want %+v (%v)", c, want, err)
 	}
