@@ -60,7 +60,7 @@ func nearest(path string, folders []watched) string {
 	if len(folders) == 0 {
 		return fmt.Sprintf("no trigger watches %s: none watches any folder", show(path))
 	}
-	slices.SortFunc(folders, func(a, b watched) int {
+	folders = slices.SortedFunc(slices.Values(folders), func(a, b watched) int {
 		return cmp.Or(cmp.Compare(steps(path, a.path), steps(path, b.path)), cmp.Compare(a.path, b.path), cmp.Compare(a.trigger, b.trigger))
 	})
 	var near []string

@@ -73,7 +73,16 @@ func toRetry(r *Retry) ([]triggers.EventState, error) {
 			return nil, invalid(fieldError("events["+strconv.Itoa(i)+"]", codeWrongValue, "must be the id of an event"))
 		}
 	}
-	return words("states", r.States, triggers.EventRejected, triggers.EventDead, triggers.EventSkipped)
+	states := make([]triggers.EventState, 0, len(r.States))
+	for i, word := range r.States {
+		switch st := triggers.EventState(word); st {
+		case triggers.EventRejected, triggers.EventDead, triggers.EventSkipped:
+			states = append(states, st)
+		default:
+			return nil, invalid(fieldError("states["+strconv.Itoa(i)+"]", codeWrongValue, "%q events are not retried; rejected, dead and skipped ones are", word))
+		}
+	}
+	return states, nil
 }
 
 // BackfillTrigger implements StrictServerInterface.

@@ -60,6 +60,39 @@ func TestWrong_requests_are_told_what_is_wrong(t *testing.T) {
 		{"no_such_trigger", "GET /v1/triggers/x", nil, 404, "not_found", ""},
 		{"trigger_of_unknown_kind", "POST /v1/triggers", []string{`{"name": "x", "kind": "directori", "lattice": "double"}`}, 422, "invalid", ""},
 		{"event_state", "GET /v1/triggers/x/events?state=open", nil, 422, "invalid", `state: there is no state "open"; known are pending, held, fired, skipped, rejected, dead`},
+		{"no_such_state", "GET /v1/triggers?state=broken", nil, 422, "invalid", `state: there is no state "broken"; known are preparing, active, degraded, failing, paused`},
+		{"no_such_decision", "GET /v1/triggers/x/firings?decision=held", nil, 422, "invalid", `decision: there is no decision "held"; known are fired, skipped, rejected, dead`},
+		{"events_of_a_relative_path", "GET /v1/triggers/x/events?path=a.tif", nil, 422, "invalid", `path: must be an absolute path, not "a.tif"`},
+		{"dry_run", "POST /v1/triggers?dry_run=perhaps", []string{"{}"}, 422, "invalid", `dry_run: must be 1 or 0, not "perhaps"`},
+		{"dryrun", "POST /v1/triggers?dryrun=1", []string{"{}"}, 422, "invalid", `dryrun: unknown query parameter; did you mean "dry_run"?`},
+		{"put_of_a_list", "PUT /v1/triggers/x", []string{"[]"}, 422, "invalid", "must be a JSON object"},
+		{"put_without_a_body", "PUT /v1/triggers/x", nil, 422, "invalid", "must be a JSON object"},
+		{"put_of_another_name", "PUT /v1/triggers/x?dry_run=1", []string{`{"name": "y"}`}, 422, "invalid", `name: is "y", and the route names the trigger "x"; PATCH renames a trigger`},
+		{"put_as_a_merge_patch", "PUT /v1/triggers/x", []string{"Content-Type: application/merge-patch+json", "{}"}, 415, "unsupported_media_type", `the body's Content-Type is "application/merge-patch+json"; send it as application/json`},
+		{"payload_and_event", "POST /v1/triggers/x/fire", []string{`{"payload": {}, "event": "e"}`}, 422, "invalid", "event: give payload or event, not both: an event has its own payload"},
+		{"fire_of_something_else", "POST /v1/triggers/x/fire", []string{`{"events": ["e"]}`}, 422, "invalid", `events: unknown key; did you mean "event"?`},
+		{"test_with_a_body", "POST /v1/triggers/x/test", []string{`{"dry_run": true}`}, 422, "invalid", "this route takes no body"},
+		{"test_of_nothing", "POST /v1/triggers/x/test", nil, 404, "not_found", `trigger "x": not found`},
+		{"retry_key", "POST /v1/triggers/x/retry", []string{`{"event": "e"}`}, 422, "invalid", `event: unknown key; did you mean "events"?`},
+		{"retry_of_fired", "POST /v1/triggers/x/retry", []string{`{"states": ["dead", "fired"]}`}, 422, "invalid", `states[1]: "fired" events are not retried; rejected, dead and skipped ones are`},
+		{"retry_of_numbers", "POST /v1/triggers/x/retry", []string{`{"events": [7]}`}, 422, "invalid", "events[0]: must be text, not 7"},
+		{"retry_of_nothing", "POST /v1/triggers/x/retry", []string{`{"events": [""]}`}, 422, "invalid", "events[0]: must be the id of an event"},
+		{"retry_of_many", "POST /v1/triggers/x/retry", []string{`{"events": [` + strings.Repeat(`"e",`, 1000) + `"e"]}`}, 422, "invalid", "events: names 1001 events; 1000 may be named at a time, or none: then all in the states"},
+		{"retry_confirm", "POST /v1/triggers/x/retry", []string{`{"confirm": -1}`}, 422, "invalid", "confirm: must be the number to confirm, not -1"},
+		{"retry_confirm_yes", "POST /v1/triggers/x/retry", []string{`{"confirm": true}`}, 422, "invalid", "confirm: must be an integer, not true"},
+		{"retry_of_no_trigger", "POST /v1/triggers/x/retry", nil, 404, "not_found", `trigger "x": not found`},
+		{"backfill_key", "POST /v1/triggers/x/backfill", []string{`{"form": "2026-01-01T00:00:00Z"}`}, 422, "invalid", "form: unknown key; known are confirm, dry_run, path, since, until"},
+		{"backfill_path", "POST /v1/triggers/x/backfill", []string{`{"path": "in"}`}, 422, "invalid", `path: must be an absolute path, not "in"`},
+		{"backfill_since", "POST /v1/triggers/x/backfill", []string{`{"since": "March"}`}, 422, "invalid", `since: must be an instant such as 2026-03-01T12:00:00Z, not "March"`},
+		{"backfill_backwards", "POST /v1/triggers/x/backfill", []string{`{"since": "2026-03-02T00:00:00Z", "until": "2026-03-01T00:00:00Z"}`}, 422, "invalid", "until: must be later than since"},
+		{"backfill_of_no_trigger", "POST /v1/triggers/x/backfill", nil, 404, "not_found", `trigger "x": not found`},
+		{"explain_nothing", "GET /v1/explain", nil, 422, "invalid", "path: give a path, or a dispatch"},
+		{"explain_both", "GET /v1/explain?path=/a&dispatch=1", nil, 422, "invalid", "dispatch: give a path or a dispatch, not both"},
+		{"explain_a_relative_path", "GET /v1/explain?path=scan7.tif", nil, 422, "invalid", `path: must be an absolute path, not "scan7.tif"`},
+		{"explain_a_zero_byte", "GET /v1/explain?path=/a%00b", nil, 422, "invalid", "path: no path has a zero byte in it"},
+		{"explain_a_dispatch_with_a_trigger", "GET /v1/explain?dispatch=1&trigger=x", nil, 422, "invalid", "trigger: goes with path: a dispatch has one trigger at most"},
+		{"explain_no_dispatch", "GET /v1/explain?dispatch=99", nil, 404, "not_found", ""},
+		{"explain_with_no_trigger", "GET /v1/explain?path=/a&trigger=x", nil, 404, "not_found", `trigger "x": not found`},
 		{"last_event_id", "GET /v1/events", []string{"Last-Event-ID: x"}, 422, "invalid", `Last-Event-ID: must be a sequence number, not "x"`},
 		{"idempotency_key", "POST /v1/dispatches", []string{"Idempotency-Key: " + strings.Repeat("k", 300), `{"lattice": "double"}`}, 422, "invalid", "Idempotency-Key: is longer than 255 bytes"},
 		{"lattice_is_no_object", "POST /v1/lattices", []string{"[]"}, 422, "invalid", "must be a JSON object"},
@@ -112,9 +145,11 @@ func TestWrong_places_are_named(t *testing.T) {
 
 func TestWrong_bodies_that_are_too_large_are_refused(t *testing.T) {
 	h := newHouse(t)
-	a := h.do("POST /v1/dispatches", fmt.Sprintf(`{"lattice": "x", "note": "%s"}`, strings.Repeat("x", maxBody))).want(413)
-	if p := decodeAs[Problem](a); p.Code != "too_large" || p.Detail != "the body is over 8388608 bytes" {
-		t.Errorf("%s", a.body)
+	for _, route := range []string{"POST /v1/dispatches", "PUT /v1/triggers/x", "POST /v1/triggers/x/retry", "POST /v1/triggers/x/backfill"} {
+		a := h.do(route, fmt.Sprintf(`{"lattice": "x", "note": "%s"}`, strings.Repeat("x", maxBody))).want(413)
+		if p := decodeAs[Problem](a); p.Code != "too_large" || p.Detail != "the body is over 8388608 bytes" {
+			t.Errorf("%s: %s", route, a.body)
+		}
 	}
 }
 
