@@ -1,0 +1,217 @@
+package directory
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+// doubts names what has to be looked at again before take reports it: folders of units
+// with all below them, and files of sets. What is told of one file at a time may be
+// incomplete; what is told of a unit has been seen as a whole. From the first call on
+// take reports nothing that was not named here.
+func (a *units) doubts(now int64) []string {
+	a.careful = true
+	var list []string
+	due := a.dueNow(now)
+	for _, u := range due {
+		a.appoint(u, soon)
+		if u.old || u.empty() || a.judge(u, now).state != isReady {
+			continue
+		}
+		u.sure = true
+		if a.form == aFolder {
+			list = append(list, u.id)
+			continue
+		}
+		for rel := range u.files {
+			list = append(list, rel)
+		}
+	}
+	return list
+}
+
+// take says what is new about units. It is asked once everything that is there was
+// seen; now is ns since the epoch.
+func (a *units) take(now int64) []report {
+	var reports []report
+	for _, u := range a.dueNow(now) {
+		r := a.settleUnit(u, now)
+		u.sure = false
+		if len(r.events)+len(r.entities) > 0 {
+			reports = append(reports, r)
+		}
+	}
+	return reports
+}
+
+// settleUnit takes a unit to the state that it should have, and says what that means.
+func (a *units) settleUnit(u *unit, now int64) report {
+	var r report
+	if u.empty() {
+		a.end(u, &r)
+		return r
+	}
+	if u.old {
+		a.existed(u, now)
+	}
+	if u.past.state == unitKnown && u.changed() {
+		u.enter(unitNew)
+		u.past.first = 0
+	}
+	if u.past.first == 0 && (a.form == aFolder || u.count > 0) {
+		u.past.first, u.told = now, false
+		if u.past.state == unitNew && !u.known {
+			r.add(a.event(u, a.wants.created, "created", false))
+		}
+	}
+	s := a.judge(u, now)
+	due := s.until
+	switch deadline := a.deadlineOf(u); {
+	case s.state == isReady && a.careful && !u.sure:
+		due = soon // it became ready after it was looked at
+	case s.state == isReady:
+		a.report(u, &r)
+	case deadline != 0 && deadline <= now:
+		a.expire(u, &r)
+	case deadline != 0 && (due == 0 || deadline < due):
+		due = deadline
+	}
+	a.appoint(u, due)
+	a.store(u, &r)
+	return r
+}
+
+// enter takes the state of a unit, as of what is there now.
+func (u *unit) enter(s unitState) {
+	u.past.state, u.past.content, u.past.marking, u.told = s, u.content, u.markers().marking, false
+}
+
+// existed notes a unit that was there before the trigger. One that is complete counts
+// as reported; one that is not has its event once it has changed and is complete.
+func (a *units) existed(u *unit, now int64) {
+	u.old, u.known = false, true
+	u.past.state, u.past.key = unitNew, ""
+	if a.judge(u, now).state == isReady {
+		u.enter(unitExisting)
+	} else {
+		u.enter(unitKnown)
+	}
+	if u.past.first == 0 {
+		u.past.first = now
+	}
+}
+
+// report adds the event of a unit that is ready.
+func (a *units) report(u *unit, r *report) {
+	e := a.event(u, a.wants.ready, "ready", true)
+	if u.past.state == unitHeld && len(e) == 1 {
+		e[0].Key, e[0].Amends = u.past.key, true
+	}
+	r.add(e)
+	u.enter(unitReported)
+	u.past.key = ""
+}
+
+// expire adds the event of a unit whose deadline has passed.
+func (a *units) expire(u *unit, r *report) {
+	e := a.event(u, a.wants.ready, "ready", false)
+	r.add(e)
+	if a.fire {
+		u.enter(unitLate)
+		return
+	}
+	u.enter(unitHeld)
+	if len(e) == 1 {
+		u.past.key = e[0].Key
+	}
+}
+
+// end forgets a unit of which nothing is left.
+func (a *units) end(u *unit, r *report) {
+	if u.past.first != 0 && !a.baseline() {
+		r.add(a.event(u, a.wants.deleted, "deleted", false))
+	}
+	if u.stored {
+		r.entities = append(r.entities, triggers.Change{Key: u.entityKey(), Deleted: true})
+	}
+	a.forget(u)
+}
+
+func (r *report) add(events []triggers.Event) { r.events = append(r.events, events...) }
+
+// unitData is what is stored with a unit beside its version.
+type unitData struct {
+	State string `json:"state"`
+	First int64  `json:"first"` // µs
+	Key   string `json:"key,omitempty"`
+}
+
+func (u *unit) entityKey() []byte { return []byte(unitPrefix + u.id) }
+
+// store adds the entity of a unit if it has changed.
+func (a *units) store(u *unit, r *report) {
+	if u.told || u.past.first == 0 {
+		return
+	}
+	data, err := json.Marshal(unitData{unitWords[u.past.state], u.past.first / 1000, u.past.key})
+	if err != nil {
+		data = nil // texts and numbers always marshal
+	}
+	version := u.past.content.String() + "." + u.past.marking.String()
+	r.entities = append(r.entities, triggers.Change{Key: u.entityKey(), Version: version, Data: data})
+	u.told, u.stored = true, true
+}
+
+// restore takes over what was stored of a unit.
+func (a *units) restore(c triggers.Change) error {
+	id := string(c.Key[len(unitPrefix):])
+	p, err := parsePast(c)
+	if err != nil {
+		return err
+	}
+	u := a.unit(id)
+	u.past, u.told, u.stored, u.known = p, true, true, true
+	a.appoint(u, soon)
+	return nil
+}
+
+// parsePast reads the entity of a unit.
+func parsePast(c triggers.Change) (past, error) {
+	var p past
+	var data unitData
+	if err := json.Unmarshal(c.Data, &data); err != nil {
+		return p, fmt.Errorf("read the unit %q: %w", c.Key, err)
+	}
+	known := false
+	for i, word := range unitWords {
+		if word == data.State {
+			p.state, known = unitState(i), true
+		}
+	}
+	if !known || len(c.Version) != 65 {
+		return p, fmt.Errorf("read the unit %q: state %q, version %q", c.Key, data.State, c.Version)
+	}
+	var err error
+	if p.content, err = parseSum(c.Version[:32]); err != nil {
+		return p, fmt.Errorf("read the unit %q: %w", c.Key, err)
+	}
+	if p.marking, err = parseSum(c.Version[33:]); err != nil {
+		return p, fmt.Errorf("read the unit %q: %w", c.Key, err)
+	}
+	p.first, p.key = data.First*1000, data.Key
+	return p, nil
+}
+
+// path is where the unit is, relative to the root: for a set, its first file.
+func (a *units) path(u *unit) string {
+	if a.form != aSet {
+		return u.id
+	}
+	if list := u.members(&a.marks); len(list) > 0 {
+		return list[0]
+	}
+	return path.Base(u.id)
+}

@@ -1,0 +1,44 @@
+package directory
+
+import (
+	"path"
+	"strings"
+)
+
+// unitOf names the unit that a file is part of, and the file within it; false when it
+// is part of none.
+func (r *unitRules) unitOf(rel string) (id, within string, ok bool) {
+	switch r.form {
+	case aFolder:
+		return splitDepth(rel, r.depth)
+	case aSet:
+		key, ok := r.key(rel)
+		return key, rel, ok
+	case eachFile:
+	}
+	return rel, path.Base(rel), true
+}
+
+// splitDepth cuts a path after so many folders; false when it has fewer.
+func splitDepth(rel string, depth int) (folder, within string, ok bool) {
+	at := 0
+	for range depth {
+		i := strings.IndexByte(rel[at:], '/')
+		if i < 0 {
+			return "", "", false
+		}
+		at += i + 1
+	}
+	return rel[:at-1], rel[at:], true
+}
+
+// key is what the files of one set share: what group.by captures, joined by slashes
+// when there is more than one capture.
+func (r *unitRules) key(rel string) (string, bool) {
+	found := r.by.FindStringSubmatch(rel)
+	if found == nil {
+		return "", false
+	}
+	key := strings.Join(found[1:], "/")
+	return key, strings.Trim(key, "/") != ""
+}

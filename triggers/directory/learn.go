@@ -1,0 +1,104 @@
+package directory
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/latticed/latticed/graph"
+)
+
+const (
+	// enoughFiles is how many files have to be seen before a shorter settle is proposed.
+	enoughFiles = 100
+	// afterReady is how long after it was ready a change of a file still says that
+	// settle was too short; later it is another use of the file.
+	afterReady = 5 * time.Minute
+)
+
+// learned is what the gaps between changes of files have taught; it is stored in the
+// cursor. Durations are ns.
+type learned struct {
+	Files   int64         `json:"files"`            // that became ready
+	Longest time.Duration `json:"longest"`          // pause inside a file
+	Again   int64         `json:"again,omitempty"`  // files that changed soon after they were ready
+	Settle  time.Duration `json:"settle,omitempty"` // that counted then
+}
+
+// paused notes that a file changed that was not ready yet, after so long.
+func (l *learned) paused(gap time.Duration) {
+	l.Longest = max(l.Longest, gap)
+}
+
+// ready notes a file that became ready.
+func (l *learned) ready(settle time.Duration) {
+	if l.Settle != settle {
+		*l = learned{Settle: settle, Longest: l.Longest} // counts belong to one settle
+	}
+	l.Files++
+}
+
+// changed notes that a file changed that had been ready, so long after its last change.
+func (l *learned) changed(gap, settle time.Duration) {
+	if gap > 0 && gap <= max(afterReady, 10*settle) {
+		l.Again++
+		l.Longest = max(l.Longest, gap)
+	}
+}
+
+// proposal is the settle that what was seen asks for: twice the longest pause, as
+// people say it.
+func (l *learned) proposal() time.Duration {
+	for _, d := range niceSettles {
+		if d >= 2*l.Longest {
+			return d
+		}
+	}
+	return (2 * l.Longest).Round(time.Hour)
+}
+
+var niceSettles = []time.Duration{
+	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 30 * time.Second,
+	45 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute,
+	15 * time.Minute, 20 * time.Minute, 30 * time.Minute, 45 * time.Minute, time.Hour, 90 * time.Minute, 2 * time.Hour,
+}
+
+// advice proposes a settle when the present one was too short, or is much longer than
+// what was seen asks for.
+func (l *learned) advice(settle time.Duration) []graph.Warning {
+	if settle == 0 {
+		settle = l.Settle
+	}
+	better := l.proposal()
+	seen := fmt.Sprintf("longest pause inside a file: %s over %s files", short(l.Longest), thousands(l.Files))
+	switch {
+	case settle == 0:
+		return nil
+	case l.Again > 0 && better > settle:
+		return []graph.Warning{{Code: "settle_short", Message: fmt.Sprintf(
+			"%s; %s files changed again after they were ready: set settle to %s", seen, thousands(l.Again), brief(better))}}
+	case l.Files > 0 && 2*l.Longest > settle:
+		return []graph.Warning{{Code: "settle_short", Message: fmt.Sprintf(
+			"%s, which is close to the settle of %s: set settle to %s", seen, brief(settle), brief(better))}}
+	case l.Files >= enoughFiles && l.Again == 0 && 4*better <= settle:
+		return []graph.Warning{{Code: "settle_long", Message: fmt.Sprintf(
+			"%s: a settle of %s would do, and events would come %s sooner", seen, brief(better), short(settle-better))}}
+	}
+	return nil
+}
+
+// brief writes a duration as it is written in a trigger.
+func brief(d time.Duration) string {
+	if d < 2*time.Minute && d%time.Second == 0 {
+		return fmt.Sprintf("%ds", d/time.Second)
+	}
+	return short(d)
+}
+
+// thousands writes a number with commas.
+func thousands(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

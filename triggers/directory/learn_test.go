@@ -1,0 +1,60 @@
+package directory
+
+import (
+	"testing"
+	"time"
+)
+
+func TestLearned(t *testing.T) {
+	of := func(files int64, longest time.Duration, again int64) learned {
+		return learned{Files: files, Longest: longest, Again: again, Settle: 10 * time.Second}
+	}
+	for name, c := range map[string]struct {
+		learned
+		settle time.Duration
+		want   string
+	}{
+		"nothing_seen_proposes_nothing":    {learned{}, 0, ""},
+		"a_settle_that_fits_is_left_alone": {of(1203, 4*time.Second, 0), 0, ""},
+		"files_that_change_again_ask_for_a_longer_one": {
+			of(1203, 42*time.Second, 4), 0,
+			"longest pause inside a file: 42 s over 1,203 files; 4 files changed again after they were ready: set settle to 90s",
+		},
+		"a_pause_that_almost_reached_it_asks_for_a_longer_one": {
+			of(2, 8*time.Second, 0), 0,
+			"longest pause inside a file: 8 s over 2 files, which is close to the settle of 10s: set settle to 20s",
+		},
+		"many_files_without_pauses_allow_a_shorter_one": {
+			of(100, 300*time.Millisecond, 0), time.Minute,
+			"longest pause inside a file: 300ms over 100 files: a settle of 1s would do, and events would come 59 s sooner",
+		},
+		"few_files_allow_nothing": {of(99, 300*time.Millisecond, 0), time.Minute, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if advice := c.advice(c.settle); len(advice) > 0 {
+				got = advice[0].Message
+			}
+			if got != c.want {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+	t.Run("a_change_long_after_is_another_use_of_the_file", func(t *testing.T) {
+		var l learned
+		l.changed(24*time.Hour, time.Minute)
+		l.changed(7*time.Minute, time.Minute)
+		if l.Again != 1 || l.Longest != 7*time.Minute {
+			t.Errorf("%+v", l)
+		}
+	})
+	t.Run("another_settle_starts_to_count_anew", func(t *testing.T) {
+		var l learned
+		l.ready(time.Second)
+		l.changed(3*time.Second, time.Second)
+		l.ready(time.Minute)
+		if l.Files != 1 || l.Again != 0 || l.Longest != 3*time.Second {
+			t.Errorf("%+v", l)
+		}
+	})
+}
