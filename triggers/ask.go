@@ -3,6 +3,7 @@ package triggers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -16,18 +17,19 @@ const (
 	maxAsks = 16
 )
 
-// errSilent means that what a source looks at has not answered in time.
-var errSilent = errors.New("no answer within " + askLimit.String() + "; is it on a file server that is gone?")
+// errNoAnswer means that what a source looks at has not answered in time.
+var errNoAnswer = errors.New("no answer")
 
-// ask calls f, beside the goroutine of any source, and gives up after a while even if
-// f does not: it is left behind then. A panic of f is its error.
-func (m *Manager) ask(ctx context.Context, f func(ctx context.Context) error) error {
+// ask calls f, beside the goroutine of any source, and gives up after limit even if f
+// does not: it is left behind then, and what it knows by then is not to be read. The
+// error is errNoAnswer in that case. A panic of f is its error.
+func (m *Manager) ask(ctx context.Context, limit time.Duration, f func(ctx context.Context) error) error {
 	select {
 	case m.asks <- struct{}{}:
 	default:
 		return &ConflictError{Code: "busy", Message: "too many questions about folders and instants have no answer yet; try again in a while, and if it stays so look for a file server that is gone"}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, askLimit, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within %s; is it on a file server that is gone?", errNoAnswer, limit))
 	answer := make(chan error, 1)
 	go func() {
 		defer func() { <-m.asks }()

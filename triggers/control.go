@@ -72,7 +72,7 @@ func (m *Manager) Fire(ctx context.Context, idOrName string, payload json.RawMes
 	if err != nil {
 		return Firing{}, invalidField("payload", graph.CodeWrongType, "%v", err)
 	}
-	return k.fire(ctx, fields, by)
+	return k.fire(ctx, "", fields, by)
 }
 
 func (m *Manager) reread(ctx context.Context, k *keeper) (Trigger, error) {
@@ -184,16 +184,11 @@ func (k *keeper) skipBacklog() error {
 	}
 }
 
-func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) (Firing, error) {
+// fire makes an event and fires it, whatever holds others back; of ends its key.
+func (k *keeper) fire(ctx context.Context, of string, fields map[string]any, by Principal) (Firing, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.alive(); err != nil {
-		return Firing{}, err
-	}
-	if k.plan == nil {
-		return Firing{}, &ConflictError{Code: "trigger_failing", Message: "the trigger can't fire: " + k.health.reason}
-	}
-	if err := k.plan.refresh(ctx, k.m.ledger); err != nil {
+	if err := k.ready(ctx); err != nil {
 		return Firing{}, err
 	}
 	id, err := uuid.NewV7()
@@ -204,19 +199,12 @@ func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) 
 	if err != nil {
 		return Firing{}, invalidField("payload", graph.CodeBadValue, "%v", err)
 	}
-	events := []Event{{Key: eventManual + " " + id.String(), Kind: eventManual, Payload: payload}}
+	events := []Event{{Key: eventManual + " " + id.String() + of, Kind: eventManual, Payload: payload}}
 	if err := k.stamp(events); err != nil {
 		return Firing{}, err
 	}
 	pending := []Pending{{Event: events[0], fields: fields, checked: true}}
-	v := Verdict{Events: []int{0}, State: EventFired, Reason: ReasonManual}
-	if v.Dispatches, err = k.plan.render(&k.trigger, pending); err != nil {
-		v.State, v.Reason = EventRejected, err.Error()
-	}
-	for i := range v.Dispatches {
-		v.Dispatches[i].CreatedBy = by.Name
-	}
-	ds, err := decisions([]Verdict{v}, pending)
+	v, ds, err := k.byHand(pending, by)
 	if err != nil {
 		return Firing{}, err
 	}
@@ -228,6 +216,30 @@ func (k *keeper) fire(ctx context.Context, fields map[string]any, by Principal) 
 	k.m.tally.event(eventManual)
 	k.apply([]Verdict{v}, ds, pending)
 	return firingOf(k.trigger, ds[0], events[0].At), nil
+}
+
+// ready tells whether the trigger can fire now, by its target of now. k.mu is held.
+func (k *keeper) ready(ctx context.Context) error {
+	if err := k.alive(); err != nil {
+		return err
+	}
+	if k.plan == nil {
+		return &ConflictError{Code: "trigger_failing", Message: "the trigger can't fire: " + k.health.reason}
+	}
+	return k.plan.refresh(ctx, k.m.ledger)
+}
+
+// byHand fires what somebody asks for, or rejects it when the inputs don't fit.
+func (k *keeper) byHand(pending []Pending, by Principal) (v Verdict, ds []Decision, err error) {
+	v = Verdict{Events: []int{0}, State: EventFired, Reason: ReasonManual}
+	if v.Dispatches, err = k.plan.render(&k.trigger, pending); err != nil {
+		v.State, v.Reason = EventRejected, err.Error()
+	}
+	for i := range v.Dispatches {
+		v.Dispatches[i].CreatedBy = by.Name
+	}
+	ds, err = decisions([]Verdict{v}, pending)
+	return v, ds, err
 }
 
 func firingOf(t Trigger, d Decision, at time.Time) Firing {

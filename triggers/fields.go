@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -154,32 +153,6 @@ func (f *Fields) Duration(field string, byDefault, low time.Duration) time.Durat
 	}
 	f.settle(field, d.String(), true)
 	return d
-}
-
-// rate reads how many of something a time may have, such as 60/1h; none by default.
-func (f *Fields) rate(field string) Rate {
-	v, given := f.take(field)
-	if !given {
-		f.settle(field, nil, false)
-		return Rate{}
-	}
-	s, _ := v.(string)
-	count, per, _ := strings.Cut(s, "/")
-	n, err := strconv.Atoi(strings.TrimSpace(count))
-	d, wrong := graph.ParseDuration(strings.TrimSpace(per))
-	switch {
-	case err != nil || wrong != nil:
-		f.Refuse(field, graph.CodeBadValue, "%s is not a rate; write for example 60/1h: at most 60 firings in any hour", show(v))
-		return Rate{}
-	case n < 1 || n > maxRate:
-		f.Refuse(field, graph.CodeBadValue, "must allow between 1 and %d firings, not %d", maxRate, n)
-		return Rate{}
-	case d < time.Second || d > maxRatePer:
-		f.Refuse(field, graph.CodeBadValue, "must be about a time between 1s and 366d, not %s", d)
-		return Rate{}
-	}
-	f.settle(field, fmt.Sprintf("%d/%s", n, d), true)
-	return Rate{N: n, Per: d}
 }
 
 // expectation reads a duration of a second or more; 0 when it is absent.

@@ -40,6 +40,8 @@ type keeper struct {
 	renewal sync.Once     // what happens when the ledger knows another revision
 	backoff time.Duration // of the source; touched by its goroutine only
 
+	filling atomic.Pointer[filling] // the backfill under way, if any
+
 	shown atomic.Pointer[shown] // what people see, without waiting for mu
 
 	// mu guards the gate and the health below it. It is held while the ledger works.
@@ -54,6 +56,7 @@ type keeper struct {
 	ending   int       // of those, how many were asked to end
 	aside    aside     // undecided events that are not kept in memory
 	strikes  strikes   // events that could not be decided
+	plainly  bool      // the ledger refused a batch with what was decided about it
 	unsure   bool      // the ledger refused what was decided last
 
 	fired      []time.Time // the latest firings, as many as the rate has to know
@@ -69,6 +72,7 @@ type keeper struct {
 		state    State // of the source: preparing, active, degraded or failing
 		reason   string
 		rejects  string // that it only rejects lately, empty when it doesn't
+		loops    string // that it seems to feed itself, empty when it doesn't
 		gate     string // why the gate can't work, empty when it can
 		unstored bool   // the ledger doesn't know yet
 	}

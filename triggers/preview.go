@@ -3,6 +3,8 @@ package triggers
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -77,17 +79,101 @@ type Probed struct {
 	Warnings []graph.Warning
 }
 
-// Preview is a dry run of Add, or of Put when the name exists.
+// Preview is a dry run of Add, or of Put when a trigger of that name exists: it refuses
+// what they refuse, and stores nothing. What the source looks at is asked for a limited
+// time; if there is no answer a warning says so.
 func (m *Manager) Preview(ctx context.Context, spec []byte) (Preview, error) {
-	return Preview{}, errUnwritten
+	if err := m.running(ctx); err != nil {
+		return Preview{}, err
+	}
+	object, err := decodeObject(spec)
+	if err != nil {
+		return Preview{}, err
+	}
+	var d *draft
+	if name, _ := object["name"].(string); name != "" {
+		d, err = m.draftPut(ctx, name, spec, Principal{})
+	} else {
+		d, err = m.draftNew(ctx, spec, Principal{})
+	}
+	if err != nil {
+		return Preview{}, err
+	}
+	return m.preview(ctx, d)
 }
 
 // PreviewPatch is a dry run of Patch.
 func (m *Manager) PreviewPatch(ctx context.Context, idOrName string, patch []byte) (Preview, error) {
-	return Preview{}, errUnwritten
+	if err := m.running(ctx); err != nil {
+		return Preview{}, err
+	}
+	d, err := m.draftPatch(ctx, idOrName, patch)
+	if err != nil {
+		return Preview{}, err
+	}
+	return m.preview(ctx, d)
 }
 
-// Test says what a trigger would do now.
+// Test says what a trigger would do now, as it is. Nothing is stored.
 func (m *Manager) Test(ctx context.Context, idOrName string) (Preview, error) {
-	return Preview{}, errUnwritten
+	return m.PreviewPatch(ctx, idOrName, []byte("{}"))
 }
+
+// preview asks the source of a draft, which is its own and was never run.
+func (m *Manager) preview(ctx context.Context, d *draft) (Preview, error) {
+	pv := Preview{Warnings: d.warnings()}
+	prober, ok := d.plan.made.Source.(Prober)
+	if !ok {
+		return pv, nil
+	}
+	from := fromNothing()
+	if d.old != nil {
+		var err error
+		if from, err = m.from(ctx, d.old.ID); err != nil {
+			return Preview{}, fmt.Errorf("read where trigger %s stands: %w", d.old.Name, err)
+		}
+	}
+	var probed Probed
+	err := m.ask(ctx, askLimit, func(ctx context.Context) error {
+		defer release(d.plan.made.Source)
+		p, err := prober.Probe(ctx, from)
+		probed = p
+		return err
+	})
+	var invalid *graph.Invalid
+	var busy *ConflictError
+	switch {
+	case err == nil:
+	case errors.Is(err, errNoAnswer):
+		pv.Warnings = append(pv.Warnings, graph.Warning{Code: warnNoAnswer, Message: "what would fire can't be said: " + err.Error()})
+		return pv, nil
+	case ctx.Err() != nil, errors.As(err, &invalid), errors.As(err, &busy):
+		return Preview{}, err
+	default:
+		pv.Warnings = append(pv.Warnings, graph.Warning{Code: warnUnreadable, Message: "what would fire can't be said: " + clip(err.Error())})
+		return pv, nil
+	}
+	pv.Next, pv.CatchUp, pv.Counts = probed.Next, probed.CatchUp, probed.Counts
+	pv.Counts.WouldFire = max(pv.Counts.WouldFire, len(probed.Events))
+	pv.Settling, pv.Ignored = firstOf(probed.Settling), firstOf(probed.Ignored)
+	pv.Warnings = append(pv.Warnings, probed.Warnings...)
+	return pv, m.judge(ctx, d, probed.Events, &pv)
+}
+
+// warnings are those of the plan, and why nothing may fire although it would.
+func (d *draft) warnings() []graph.Warning {
+	ws := d.plan.warnings()
+	if d.old == nil {
+		return ws
+	}
+	switch d.old.State {
+	case Paused:
+		ws = append(ws, graph.Warning{Code: warnPaused, Message: "the trigger is paused: what happens is held until it is resumed"})
+	case Failing:
+		ws = append(ws, graph.Warning{Code: warnFailing, Message: "the trigger is failing: " + d.old.Reason})
+	case Preparing, Active, Degraded:
+	}
+	return ws
+}
+
+func firstOf[T any](list []T) []T { return list[:min(len(list), previewOthers)] }

@@ -17,7 +17,7 @@ const (
 	warnRejected   = "would_reject"
 	warnPaused     = "paused"
 	warnNoAnswer   = "no_answer"
-	warnUnprobed   = "no_preview"
+	warnFailing    = "failing"
 	warnUnreadable = "unreadable"
 )
 
