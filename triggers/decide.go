@@ -183,7 +183,7 @@ func (k *keeper) examine(ctx context.Context, pending []Pending) error {
 // dispatch to end has no timer.
 func (k *keeper) appoint(rest Rest) {
 	wake := rest.Wake
-	if at := k.strikes.next(); !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
+	if at := k.strikes.next(k.window); !k.paused && !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
 		wake = at
 	}
 	wait := time.Until(wake)

@@ -73,6 +73,13 @@ func (k *keeper) state() (State, string) {
 	case s == Failing:
 	case k.vigil.reason != "":
 		s, reason = Failing, k.vigil.reason
+	case k.health.loops != "" && s != Preparing:
+		if s == Degraded {
+			reason = "; " + reason
+		} else {
+			reason = ""
+		}
+		s, reason = Degraded, k.health.loops+reason
 	case k.health.rejects != "" && s == Active:
 		s, reason = Degraded, k.health.rejects
 	}

@@ -49,6 +49,7 @@ type Manager struct {
 	kinds  Kinds
 	opts   Options
 	tally  tally
+	traces traces
 
 	started chan struct{}
 	asks    chan struct{} // one for each question that a source has not answered

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,31 +38,42 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		_, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil)
 		return err
 	}
+	pending, err := k.receive(ctx, b.Events)
+	if err != nil {
+		return err
+	}
+	if k.plainly {
+		return k.recordPlainly(ctx, b)
+	}
 	if err := k.refill(ctx); err != nil {
 		return err
 	}
-	if k.merges(b.Events) {
+	if k.merges(pending) {
 		return k.merge(ctx, b)
 	}
-	all, verdicts, rest, err := k.foresee(ctx, b.Events)
+	all, verdicts, rest, err := k.foresee(ctx, pending)
 	if err != nil {
 		return err
 	}
 	old := len(all) - len(b.Events)
-	own := ownVerdicts(verdicts, old)
+	own := ownVerdicts(verdicts, old, len(b.Events))
 	ds, err := decisions(own, all)
 	if err != nil {
 		return err
 	}
 	fresh, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
 	if err != nil {
+		k.plainly = len(own) > 0
 		return err
 	}
 	stored := k.accept(all, old, own, ds, fresh)
 	if len(fresh) > 0 {
 		k.hear()
 	}
-	if stored < len(verdicts) {
+	if amends(b.Events, fresh) {
+		k.forget()
+	}
+	if stored < len(verdicts) || k.behind && k.refillable() {
 		// Some concern older events too, or named an event that was known already.
 		return k.decideAll(ctx)
 	}
@@ -70,13 +82,56 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		return nil
 	}
 	k.appoint(rest)
+	k.tellLoops()
 	return nil
 }
 
+// receive makes new events ready for the gate.
+func (k *keeper) receive(ctx context.Context, events []Event) ([]Pending, error) {
+	pending := make([]Pending, len(events))
+	for i := range events {
+		pending[i].Event = events[i]
+	}
+	if err := k.generations(ctx, pending); err != nil {
+		return nil, err
+	}
+	for i := range events {
+		events[i].Generation = pending[i].Generation
+	}
+	return pending, nil
+}
+
+// recordPlainly saves a batch without decisions, after the ledger has refused one with:
+// if it was because of one of them, the gate will find out which.
+func (k *keeper) recordPlainly(ctx context.Context, b Batch) error {
+	if _, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil); err != nil {
+		return err
+	}
+	k.plainly = false
+	for _, e := range b.Events {
+		k.m.tally.event(e.Kind)
+	}
+	k.hear()
+	k.forget()
+	k.unsure = true
+	return k.decideAll(ctx)
+}
+
+// amends tells whether events that were known already may have been amended.
+func amends(events, fresh []Event) bool {
+	for _, e := range events {
+		if e.Amends && !slices.ContainsFunc(fresh, func(f Event) bool { return f.ID == e.ID }) {
+			return true
+		}
+	}
+	return false
+}
+
 // merges tells whether a new event is made one with the last that a pause holds.
-func (k *keeper) merges(events []Event) bool {
+func (k *keeper) merges(events []Pending) bool {
 	n := len(k.window)
-	return k.paused && k.plan.made.Merge != nil && !k.behind && n > 0 && len(events) == 1 && events[0].Kind == k.window[n-1].Kind
+	return k.paused && k.plan.made.Merge != nil && !k.behind && n > 0 && len(events) == 1 && events[0].Kind == k.window[n-1].Kind &&
+		!events[0].backfilled() && !k.window[n-1].backfilled()
 }
 
 // merge stores a batch whose one event goes into the last of the window.
@@ -90,42 +145,60 @@ func (k *keeper) merge(ctx context.Context, b Batch) error {
 	if _, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil); err != nil {
 		return err
 	}
-	last.Payload, last.fields, last.checked = payload, nil, false
+	last.Payload, last.fields, last.bad, last.checked = payload, nil, nil, false
 	k.hear()
 	return nil
 }
 
 // foresee decides about the window and the new events together, before they are
 // stored. Behind a backlog nothing is decided: older events go first.
-func (k *keeper) foresee(ctx context.Context, events []Event) ([]Pending, []Verdict, Rest, error) {
-	all := k.window // an error forgets the window, so nothing has to be taken back
-	for _, e := range events {
-		all = append(all, Pending{Event: e})
-	}
+func (k *keeper) foresee(ctx context.Context, events []Pending) ([]Pending, []Verdict, Rest, error) {
+	all := append(k.window, events...) // an error forgets the window, so nothing has to be taken back
 	if !k.behind {
 		verdicts, rest, err := k.weigh(ctx, all)
 		return all, verdicts, rest, err
 	}
-	reason := ReasonBacklog
+	held, skipped := Verdict{State: EventHeld, Reason: ReasonBacklog}, Verdict{State: EventSkipped, Reason: ReasonPaused}
 	if k.paused {
-		reason = ReasonPaused
+		held.Reason = ReasonPaused
 	}
-	held := Verdict{State: EventHeld, Reason: reason}
 	for i := len(k.window); i < len(all); i++ {
-		held.Events = append(held.Events, i)
+		if k.paused && k.plan.made.SkipPaused && !all[i].backfilled() {
+			skipped.Events = append(skipped.Events, i)
+		} else {
+			held.Events = append(held.Events, i)
+		}
 	}
-	return all, []Verdict{held}, Rest{}, nil
+	verdicts := slices.DeleteFunc([]Verdict{skipped, held}, func(v Verdict) bool { return len(v.Events) == 0 })
+	return all, verdicts, Rest{}, nil
 }
 
-// ownVerdicts are those that concern new events only, which may be stored with them.
-func ownVerdicts(verdicts []Verdict, old int) []Verdict {
+// ownVerdicts are those that may be stored with the new events they concern: none
+// while older ones are decided too, which go first; and none that says of one event
+// that another is there instead, since that one may be known already, and dropped.
+func ownVerdicts(verdicts []Verdict, old, events int) []Verdict {
 	var own []Verdict
 	for _, v := range verdicts {
-		if v.Events[0] >= old { // positions ascend
-			own = append(own, v)
+		switch {
+		case v.Cancel > 0:
+		case v.Events[0] >= old: // positions ascend
+			if events == 1 || !yields(v) {
+				own = append(own, v)
+			}
+		case final(v.State):
+			return nil
 		}
 	}
 	return own
+}
+
+// yields tells whether events end because of others.
+func yields(v Verdict) bool {
+	switch v.Reason {
+	case ReasonSuperseded, ReasonDuplicate, ReasonOverlap:
+		return v.State == EventSkipped
+	}
+	return false
 }
 
 // accept notes what the ledger stored: which events were new, which decisions held.
@@ -156,7 +229,7 @@ func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fr
 		if !isNew {
 			continue
 		}
-		if p.Seq = seq; final(p.State) || k.behind {
+		if p.Seq = seq; final(p.State) || k.behind || k.putAside(&p) {
 			continue
 		}
 		if room == 0 {

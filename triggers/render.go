@@ -23,37 +23,41 @@ const (
 	rejectPayload = "payload"
 )
 
-// guarded runs f and turns a panic of an expression into an error, so that one bad
-// expression ends one event and not the daemon.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the expression panicked: %v", r)
-		}
-	}()
-	return f()
-}
+// guarded is contained for what is said about events: a panic in it ends one event as
+// dead, and not the daemon.
+func guarded(f func() error) error { return contained(f) }
 
-// check evaluates `when` and `dedupe_key` for one event.
-func (p *plan) check(e *Event) (Check, map[string]any) {
-	fields, err := object(e.Payload)
-	if err != nil {
-		return Check{Reject: (&rejection{rejectPayload, err.Error()}).Error()}, nil
+// check evaluates what the kind, `when` and `dedupe_key` say about one event.
+func (p *plan) check(e *Pending) Check {
+	fields := e.decode()
+	if e.bad != nil {
+		return Check{Reject: (&rejection{rejectPayload, e.bad.Error()}).Error()}
 	}
-	if p.made.Judge != nil {
-		if j := p.made.Judge(fields, e.At); j.Skip != "" {
-			return Check{Skip: j.Skip}, fields
+	c := Check{Backfill: e.backfilled()}
+	err := guarded(func() error {
+		if p.made.Judge != nil {
+			j := p.made.Judge(fields, e.At)
+			if c.Backfill && j.Skip == ReasonWindow {
+				j.Skip = "" // it is late because somebody asked for what is long ago
+			}
+			if c.Skip, c.Hold = j.Skip, j.Hold; c.Skip != "" || c.Hold != "" {
+				return nil
+			}
 		}
+		if err := p.evalCheck(map[string]any{"event": fields}, &c); err != nil || c.Skip != "" {
+			return err
+		}
+		c.Skip, c.Hold = p.looped(&e.Event, fields)
+		return nil
+	})
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &panicked):
+		return Check{Dead: clip(err.Error())}
+	case err != nil:
+		return Check{Reject: clip(err.Error())}
 	}
-	if p.when == nil && p.dedupe == nil {
-		return Check{}, fields
-	}
-	var c Check
-	vars := map[string]any{"event": fields}
-	if err := guarded(func() error { return p.evalCheck(vars, &c) }); err != nil {
-		return Check{Reject: clip(err.Error())}, fields
-	}
-	return c, fields
+	return c
 }
 
 func (p *plan) evalCheck(vars map[string]any, c *Check) error {
@@ -106,7 +110,11 @@ func (p *plan) render(t *Trigger, batch []Pending) (ds []graph.Dispatch, err err
 		ds = []graph.Dispatch{d}
 		return err
 	})
-	if err != nil {
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &panicked):
+		return nil, err
+	case err != nil:
 		return nil, errors.New(clip(err.Error()))
 	}
 	return ds, nil

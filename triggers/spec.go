@@ -17,8 +17,6 @@ const (
 	maxSpec     = 1 << 20
 	maxBatch    = 10_000
 	maxInFlight = 100_000
-	maxRate     = 10_000
-	maxRatePer  = 366 * 24 * time.Hour
 
 	defaultInFlight  = 16
 	defaultBatchWait = 10 * time.Minute
@@ -37,6 +35,7 @@ type spec struct {
 	name, kind        string
 	dispatch, lattice string // as written; one of them
 	made              Made
+	loops             bool          // what the trigger itself seems to have led to is not held
 	gate              Gate          // without Paused and Render
 	expect            time.Duration // longer without an event is a silence; 0: it may be
 	expressions
@@ -109,7 +108,7 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 
 // commonNames are suggested for misspelt fields of every kind.
 func (f *Fields) commonNames() []string {
-	return []string{"name", "kind", "dispatch_id", "lattice", "inputs", "when", "dedupe_key", "batch", "overlap", "max_in_flight", "rate", "expect_every", "labels"}
+	return []string{"name", "kind", "dispatch_id", "lattice", "inputs", "when", "dedupe_key", "batch", "overlap", "max_in_flight", "rate", "loop", "expect_every", "labels"}
 }
 
 func (s *spec) target(f *Fields) {
@@ -154,6 +153,7 @@ func (s *spec) rules(f *Fields) {
 	}
 	limit = f.Int("max_in_flight", limit, 1, maxInFlight)
 	s.gate = Gate{Size: int(size), Wait: wait, Overlap: overlap, Max: int(limit), Rate: f.rate("rate")}
+	s.loops = f.OneOf("loop", "hold", "hold", "allow") == "allow"
 	s.expect = f.expectation("expect_every")
 }
 

@@ -1,0 +1,59 @@
+package triggers
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// allowed tells whether the rate leaves room for one more firing.
+func (d *decider) allowed() bool {
+	return d.gate.Rate.N == 0 || len(d.fired) < d.gate.Rate.N || !d.allowedAt().After(d.now)
+}
+
+// allowedAt is when the rate leaves room again.
+func (d *decider) allowedAt() time.Time {
+	r := d.gate.Rate
+	return d.fired[len(d.fired)-r.N].Add(r.Per)
+}
+
+// spend counts a firing for the rate.
+func (d *decider) spend() {
+	if d.gate.Rate.N > 0 {
+		d.fired = append(d.fired[:len(d.fired):len(d.fired)], d.now)
+	}
+}
+
+// recall reads the latest firings, when the rate has to know them. k.mu is held.
+func (k *keeper) recall(ctx context.Context) error {
+	r := k.plan.gate.Rate
+	if r.N == 0 || k.firedKnown {
+		return nil
+	}
+	now := time.Now()
+	fired, err := k.m.ledger.Recent(ctx, k.id, now.Add(-r.Per), r.N)
+	if err != nil {
+		return fmt.Errorf("read the latest firings: %w", err)
+	}
+	for i, at := range fired {
+		if at.After(now) { // the clock was set back since
+			fired[i] = now
+		}
+	}
+	k.fired, k.firedKnown = fired, true
+	return nil
+}
+
+// noteFired counts firings of now for the rate. k.mu is held.
+func (k *keeper) noteFired(n int) {
+	r := k.plan.gate.Rate
+	if r.N == 0 || !k.firedKnown {
+		return
+	}
+	for range n {
+		k.fired = append(k.fired, time.Now())
+	}
+	if more := len(k.fired) - r.N; more > 0 {
+		k.fired = append(k.fired[:0:0], k.fired[more:]...)
+	}
+}
