@@ -60,15 +60,15 @@ type changed struct {
 
 func (r *reader) changedPlaces(seq int64, limit int) ([]changed, error) {
 	var all []changed
-	for _, t := range []struct{ table, row, and string }{
-		{"dispatches", "number", ""},
-		{"events", "n", ""},
-		{"firings", "n", ""},
-		{"tombstones", "seq", ""},
-		{"triggers", "n", " AND removed_at IS NULL"},
+	for _, t := range []struct{ table, seq, row, and string }{
+		{"dispatches", "seq", "number", ""},
+		{"events", "seq", "n", ""},
+		{"firings", "n", "n", ""}, // it never changes
+		{"tombstones", "seq", "seq", ""},
+		{"triggers", "seq", "n", " AND removed_at IS NULL"},
 	} {
 		var some []changed
-		q := fmt.Sprintf("SELECT seq, '%s' AS \"table\", %s AS n FROM %s WHERE seq > ?%s ORDER BY seq LIMIT ?", t.table, t.row, t.table, t.and)
+		q := fmt.Sprintf("SELECT %[1]s AS seq, '%[2]s' AS \"table\", %[3]s AS n FROM %[2]s WHERE %[1]s > ?%[4]s ORDER BY %[1]s LIMIT ?", t.seq, t.table, t.row, t.and)
 		if err := r.db.Raw(q, seq, limit).Scan(&some).Error; err != nil {
 			return nil, err
 		}

@@ -1,10 +1,7 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/latticed/latticed/triggers"
 )
@@ -50,13 +47,27 @@ func (s *Store) Event(ctx context.Context, id, event string) (triggers.Event, er
 	return es[0], nil
 }
 
-// Events returns events of a trigger (id or name, removed ones too), newest first. No
-// states: all.
-func (s *Store) Events(ctx context.Context, trigger string, states []triggers.EventState, limit int, after string) ([]triggers.Event, string, error) {
+// EventFilter selects events of a trigger; zero fields select all.
+type EventFilter struct {
+	Trigger string // id or name, removed ones too
+	States  []triggers.EventState
+	Kind    string
+	Path    string // of the payload, as bytes
+	Limit   int    // default 50, at most 500
+	After   string // cursor: next of the page before
+}
+
+// EventsPage returns a page of events, newest first, and the cursor of the next one.
+func (s *Store) EventsPage(ctx context.Context, f EventFilter) ([]triggers.Event, string, error) {
 	var es []triggers.Event
 	next := ""
 	err := s.snapshot(ctx, func(r *reader) error {
-		ns, more, err := r.history("events", "state", trigger, states, limitOf(limit), after)
+		h := history{table: "events", column: "state", states: f.States, limit: limitOf(f.Limit), after: f.After}
+		if f.Kind != "" {
+			h.and, h.args = " AND kind = ?", []any{f.Kind}
+		}
+		h.path = f.Path
+		ns, more, err := r.history(h, f.Trigger)
 		if err != nil || len(ns) == 0 {
 			return err
 		}
@@ -67,87 +78,7 @@ func (s *Store) Events(ctx context.Context, trigger string, states []triggers.Ev
 	return es, next, err
 }
 
-// history returns the rows of a page of events or firings, newest first: one ordered
-// walk per trigger and state.
-func (r *reader) history(table, column, trigger string, states []triggers.EventState, limit int, after string) ([]int64, string, error) {
-	c, err := parseCursor(table, after)
-	if err != nil {
-		return nil, "", err
-	}
-	triggerRows, err := triggerNumbers(r.db, trigger)
-	if err != nil {
-		return nil, "", err
-	}
-	before := int64(1) << 62
-	if c != nil {
-		before = c.N
-	}
-	if len(states) == 0 {
-		states = []triggers.EventState{""}
-	}
-	var all []int64
-	for _, t := range triggerRows {
-		for _, st := range states {
-			index, where, args := historyIndex(table, column, st)
-			var ns []int64
-			err := r.db.Raw(fmt.Sprintf("SELECT n FROM %s INDEXED BY %s WHERE trigger = ? AND n < ?%s ORDER BY n DESC LIMIT ?", table, index, where),
-				slices.Concat([]any{t, before}, args, []any{limit + 1})...).Scan(&ns).Error
-			if err != nil {
-				return nil, "", err
-			}
-			all = append(all, ns...)
-		}
-	}
-	slices.SortFunc(all, func(a, b int64) int { return cmp.Compare(b, a) })
-	all = slices.Compact(all)
-	if len(all) <= limit {
-		return all, "", nil
-	}
-	return all[:limit], pageCursor{K: table, N: all[limit-1]}.String(), nil
-}
-
-// historyIndex names the index that holds a state in order.
-func historyIndex(table, column string, st triggers.EventState) (index, where string, args []any) {
-	switch st {
-	case "":
-		return table + "_trigger", "", nil
-	case triggers.EventFired:
-		return table + "_trigger", " AND " + column + " = ?", []any{string(st)}
-	case triggers.EventPending, triggers.EventHeld:
-		if table == "events" {
-			return "events_undecided", " AND firing IS NULL AND state = ?", []any{string(st)}
-		}
-	case triggers.EventSkipped, triggers.EventRejected, triggers.EventDead:
-	}
-	decided := ""
-	if table == "events" {
-		decided = " AND firing IS NOT NULL"
-	}
-	return table + "_not_fired", decided + " AND " + column + " <> 'fired' AND " + column + " = ?", []any{string(st)}
-}
-
-// EventsByKeyPrefix returns events of a trigger (id or name) whose key begins with
-// prefix, newest first.
-func (s *Store) EventsByKeyPrefix(ctx context.Context, trigger, prefix string, limit int) ([]triggers.Event, error) {
-	r := &reader{s.read.WithContext(ctx)}
-	ns, err := triggerNumbers(r.db, trigger)
-	if err != nil {
-		return nil, err
-	}
-	return r.events("WHERE e.trigger IN ? AND e.key >= ? AND substr(e.key, 1, length(?)) = ? ORDER BY e.n DESC LIMIT ?",
-		ns, prefix, prefix, prefix, limitOf(limit))
-}
-
-// EventsByPath returns events about a path (payload path or path_b64), newest first;
-// trigger (id or name) may be empty.
-func (s *Store) EventsByPath(ctx context.Context, trigger, path string, limit int) ([]triggers.Event, error) {
-	r := &reader{s.read.WithContext(ctx)}
-	if trigger == "" {
-		return r.events("WHERE e.path = ? ORDER BY e.n DESC LIMIT ?", []byte(path), limitOf(limit))
-	}
-	ns, err := triggerNumbers(r.db, trigger)
-	if err != nil {
-		return nil, err
-	}
-	return r.events("WHERE e.path = ? AND e.trigger IN ? ORDER BY e.n DESC LIMIT ?", []byte(path), ns, limitOf(limit))
+// Events is EventsPage of what is in one of the states. No states: all.
+func (s *Store) Events(ctx context.Context, trigger string, states []triggers.EventState, limit int, after string) ([]triggers.Event, string, error) {
+	return s.EventsPage(ctx, EventFilter{Trigger: trigger, States: states, Limit: limit, After: after})
 }

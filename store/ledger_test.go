@@ -312,7 +312,7 @@ func TestRecord(t *testing.T) {
 		if string(got[0].Payload) != `{"path":"/c"}` || string(got[1].Payload) == `{"path":"/c"}` || got[0].Seq != es[0].Seq {
 			t.Errorf("%+v", got)
 		}
-		if by := must(s.EventsByPath(t.Context(), "ticks", "/c", 10))(t); len(by) != 1 {
+		if by := must(s.About(t.Context(), tr.ID, "/c", 10))(t); len(by) != 1 {
 			t.Errorf("by path: %+v", by)
 		}
 		must(s.Fire(t.Context(), tr.ID, tr.Revision, fired(es[1], dispatchOf(l))))(t)
@@ -549,30 +549,53 @@ func TestHistory(t *testing.T) {
 	if _, _, err := s.Events(t.Context(), "a", nil, 1, "zz"); !errors.Is(err, ErrCursor) {
 		t.Errorf("bad cursor: %v", err)
 	}
-	if got := must(s.EventsByKeyPrefix(t.Context(), "a", "1", 3))(t); len(got) != 3 || got[0].Key != "19" {
-		t.Errorf("by key: %+v", got)
-	}
 }
 
-func TestEventsByPath(t *testing.T) {
+func TestEventsPage(t *testing.T) {
 	s := openNew(t)
-	tr, _ := withTrigger(t, s, "a")
+	tr, l := withTrigger(t, s, "a")
 	other, _ := withTrigger(t, s, "b")
 	raw := "/data/\xff\n x"
 	odd := triggers.Event{ID: id(t), Key: "odd", Kind: "ready", Payload: []byte(`{"path_b64":"` + base64.StdEncoding.EncodeToString([]byte(raw)) + `"}`)}
 	none := triggers.Event{ID: id(t), Key: "none", Kind: "tick"}
 	strange := triggers.Event{ID: id(t), Key: "strange", Kind: "row", Payload: []byte(`{"path":7}`)}
-	record(t, s, tr, batch(event(t, "x"), odd, none, strange))
+	again := event(t, "x2")
+	again.Payload = event(t, "x").Payload
+	record(t, s, tr, batch(event(t, "x"), odd, none, strange, again), fired(again, dispatchOf(l))...)
 	record(t, s, other, batch(event(t, "x")))
 	for _, test := range []struct {
-		trigger, path string
-		want          int
-	}{{"", "/data/x", 2}, {"a", "/data/x", 1}, {other.ID, "/data/x", 1}, {"", raw, 1}, {"", "/data/y", 0}} {
-		if got := must(s.EventsByPath(t.Context(), test.trigger, test.path, 10))(t); len(got) != test.want {
-			t.Errorf("%q of %q: %d, want %d", test.path, test.trigger, len(got), test.want)
+		f    EventFilter
+		want []string
+	}{
+		{EventFilter{Trigger: "a", Path: "/data/x"}, []string{"x2", "x"}},
+		{EventFilter{Trigger: "a", Path: "/data/x", States: []triggers.EventState{triggers.EventFired, triggers.EventHeld}}, []string{"x2"}},
+		{EventFilter{Trigger: "a", Path: "/data/x", States: []triggers.EventState{triggers.EventPending}}, []string{"x"}},
+		{EventFilter{Trigger: other.ID, Path: "/data/x"}, []string{"x"}},
+		{EventFilter{Trigger: "a", Path: raw, Kind: "ready"}, []string{"odd"}},
+		{EventFilter{Trigger: "a", Path: raw, Kind: "tick"}, nil},
+		{EventFilter{Trigger: "a", Path: "/data/y"}, nil},
+		{EventFilter{Trigger: "a", Kind: "ready"}, []string{"x2", "odd", "x"}},
+		{EventFilter{Trigger: "a", Kind: "ready", States: []triggers.EventState{triggers.EventPending}}, []string{"odd", "x"}},
+	} {
+		var got []string
+		test.f.Limit = 1
+		for {
+			es, next, err := s.EventsPage(t.Context(), test.f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range es {
+				got = append(got, e.Key)
+			}
+			if test.f.After = next; next == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%+v: %q, want %q", test.f, got, test.want)
 		}
 	}
-	if _, err := s.EventsByPath(t.Context(), "nobody", "/", 1); !errors.Is(err, ErrNotFound) {
+	if _, _, err := s.EventsPage(t.Context(), EventFilter{Trigger: "nobody", Path: "/"}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no trigger: %v", err)
 	}
 }

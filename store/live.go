@@ -8,11 +8,12 @@ import (
 	"github.com/latticed/latticed/graph"
 )
 
-// The indexes are named: by itself SQLite takes the one on status and sorts all that
-// wait.
+// The indexes are named: by itself SQLite takes the one on status for what waits, and
+// sorts all of it. What runs is at most a window; the plus keeps SQLite from walking
+// all numbers instead of sorting those.
 const (
 	pendingNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_pending WHERE status = 'pending' ORDER BY number"
-	runningNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_running WHERE status = 'running' AND number > ? ORDER BY number LIMIT ?"
+	runningNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_status WHERE status = 'running' AND +number > ? ORDER BY +number LIMIT ?"
 )
 
 // errEnough ends a query early.

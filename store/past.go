@@ -42,11 +42,9 @@ func (s *Store) Past(ctx context.Context, id string, states []triggers.EventStat
 	err := s.snapshot(ctx, func(r *reader) error {
 		var all []int64
 		for _, st := range states {
-			index, where, args := historyIndex("events", "state", st)
+			q, args := pastNumbers(st)
 			var ns []int64
-			err := r.db.Raw("SELECT n FROM events INDEXED BY "+index+" WHERE trigger = ("+triggerNumber+") AND n > ?"+where+" ORDER BY n LIMIT ?",
-				slices.Concat([]any{id, after}, args, []any{limit})...).Scan(&ns).Error
-			if err != nil {
+			if err := r.db.Raw(q, slices.Concat([]any{id, after}, args, []any{limit})...).Scan(&ns).Error; err != nil {
 				return err
 			}
 			all = append(all, ns...)
@@ -60,8 +58,17 @@ func (s *Store) Past(ctx context.Context, id string, states []triggers.EventStat
 	return es, err
 }
 
+// pastNumbers walks the events of a trigger in a state; after id and n come args.
+func pastNumbers(st triggers.EventState) (string, []any) {
+	index, where, args := historyIndex("events", "state", st)
+	return "SELECT n FROM events INDEXED BY " + index + " WHERE trigger = (" + triggerNumber + ") AND n > ?" + where + " ORDER BY n LIMIT ?", args
+}
+
+// eventsAbout follows selectEvents.
+const eventsAbout = "WHERE e.path = ? AND +e.trigger = (" + triggerNumber + ") ORDER BY e.n DESC LIMIT ?"
+
 // About returns the events of a trigger whose payload has this path, newest first.
 func (s *Store) About(ctx context.Context, id, path string, limit int) ([]triggers.Event, error) {
 	r := &reader{s.read.WithContext(ctx)}
-	return r.events("WHERE e.path = ? AND t.id = ? ORDER BY e.n DESC LIMIT ?", []byte(path), id, limit)
+	return r.events(eventsAbout, []byte(path), id, limit)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,6 @@ func TestListsWalkAnIndex(t *testing.T) {
 	}
 	for name, q := range map[string]string{
 		"pending":       strings.ReplaceAll(pendingNumbers, "?", "5"),
-		"running":       strings.ReplaceAll(runningNumbers, "?", "5"),
 		"window":        "SELECT e.n FROM events e WHERE e.trigger = 1 AND e.firing IS NULL AND e.n > 5 ORDER BY e.n LIMIT 5",
 		"path":          "SELECT e.n FROM events e WHERE e.path = x'00' ORDER BY e.n DESC LIMIT 5",
 		"changes":       "SELECT seq FROM dispatches WHERE seq > 5 ORDER BY seq LIMIT 5",
@@ -83,19 +83,43 @@ func TestListsWalkAnIndex(t *testing.T) {
 			t.Errorf("%s: %s", name, p)
 		}
 	}
+	for name, c := range map[string]struct{ q, how string }{
+		"running":          {runningNumbers, "INDEX dispatches_status (status=?)"},
+		"oldest in flight": {oldestInFlight, "INDEX dispatches_in_flight (trigger=?)"},
+		"firings back":     {firingsBack, "INDEX firings_trigger (trigger=?)"},
+		"last ends":        {lastEnds, "INDEX dispatches_trigger (trigger=?)"},
+		"known keys":       {knownKeys(512), "(trigger=? AND key=?)"},
+		"about":            {selectEvents + eventsAbout, "INDEX events_path (path=?)"},
+		"amend":            {amendEvent, "(trigger=? AND key=?)"},
+		"firings since":    {"SELECT n FROM firings WHERE n > ? ORDER BY n LIMIT ?", "(rowid>?)"},
+	} {
+		p := plan(t, s, strings.ReplaceAll(c.q, "?", "5"))
+		if !strings.Contains(p, c.how) || strings.Contains(p, "SCAN firings") || strings.Contains(p, "TEMP B-TREE") && name != "running" {
+			t.Errorf("%s: %s", name, p)
+		}
+	}
+	for _, st := range []triggers.EventState{triggers.EventFired, triggers.EventSkipped, triggers.EventRejected, triggers.EventDead} {
+		q, args := pastNumbers(st)
+		if p := plan(t, s, q, slices.Concat([]any{"x", 1}, args, []any{5})...); strings.Contains(p, "TEMP B-TREE") || !strings.Contains(p, "n>?") {
+			t.Errorf("past %s: %s", st, p)
+		}
+	}
 	for _, n := range []int{1, 8, 32} {
 		q := strings.ReplaceAll(eventsByID+values(1, n), "?", "'x'")
 		if p := plan(t, s, q); !strings.Contains(p, "(id=?)") {
 			t.Errorf("%d events by id: %s", n, p)
 		}
 	}
-	for _, table := range []string{"events", "firings"} {
-		column := map[string]string{"events": "state", "firings": "decision"}[table]
+	for _, h := range []history{
+		{table: "events", column: "state", limit: 50},
+		{table: "firings", column: "decision", limit: 50},
+		{table: "events", column: "state", path: "/data/x", limit: 50},
+		{table: "events", column: "state", and: " AND kind = ?", args: []any{"ready"}, limit: 50},
+	} {
 		for _, st := range []triggers.EventState{"", triggers.EventFired, triggers.EventHeld, triggers.EventDead} {
-			index, where, args := historyIndex(table, column, st)
-			q := fmt.Sprintf("SELECT n FROM %s INDEXED BY %s WHERE trigger = 1 AND n < 5%s ORDER BY n DESC LIMIT 5", table, index, where)
-			if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") {
-				t.Errorf("%s %q: %s", table, st, p)
+			q, args := h.walk(st, 1, 5)
+			if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") || (h.path != "") != strings.Contains(p, "(path=? AND n<?)") {
+				t.Errorf("%+v %q: %s", h, st, p)
 			}
 		}
 	}

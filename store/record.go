@@ -187,9 +187,11 @@ func (t *tx) newEvents(trigger int64, id string, es []triggers.Event) (fresh []t
 	return fresh, amended, nil
 }
 
+const amendEvent = "UPDATE events SET payload = ?, path = ?, state = 'pending', reason = '', seq = ? WHERE trigger = ? AND key = ? AND firing IS NULL"
+
 // amend gives an undecided event another payload, to be judged anew.
 func (t *tx) amend(trigger int64, e *triggers.Event) (bool, error) {
-	n, err := t.exec("UPDATE events SET payload = ?, path = ?, state = 'pending', reason = '', seq = ? WHERE trigger = ? AND key = ? AND firing IS NULL",
+	n, err := t.exec(amendEvent,
 		rawText(e.Payload), pathOf(e.Payload), t.seq(), trigger, e.Key)
 	return n > 0, err
 }
