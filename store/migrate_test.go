@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -97,15 +98,24 @@ func TestMigrate(t *testing.T) {
 	})
 }
 
-const fixture = "testdata/release-1.db.gz"
+// fixture is a database as a release wrote it; the newest one is written by -update.
+func fixture(release int) string { return fmt.Sprintf("testdata/release-%d.db.gz", release) }
 
-// TestFirstRelease opens a database that the first release wrote.
-func TestFirstRelease(t *testing.T) {
+const releases = 2
+
+// TestReleases opens a database that each release wrote, an older one after copying it.
+func TestReleases(t *testing.T) {
 	if *update {
 		writeFixture(t)
 	}
+	for release := 1; release <= releases; release++ {
+		t.Run(fmt.Sprint(release), func(t *testing.T) { testRelease(t, release) })
+	}
+}
+
+func testRelease(t *testing.T, release int) {
 	dir := t.TempDir()
-	f := must(os.Open(fixture))(t)
+	f := must(os.Open(fixture(release)))(t)
 	defer f.Close()
 	z := must(gzip.NewReader(f))(t)
 	data := must(io.ReadAll(z))(t)
@@ -113,6 +123,10 @@ func TestFirstRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openAt(t, dir, Options{})
+	copies := must(filepath.Glob(filepath.Join(dir, databaseName+".before-*")))(t)
+	if want := min(1, releases-release); len(copies) != want {
+		t.Errorf("%d copies of the database before it was migrated, want %d", len(copies), want)
+	}
 	ds, _, err := s.Dispatches(t.Context(), DispatchFilter{Labels: map[string]string{"sample": "A1"}})
 	if err != nil || len(ds) != 1 || ds[0].Status != graph.Completed || string(ds[0].Result) != `{"peak":42}` {
 		t.Fatalf("%+v %v", ds, err)
@@ -122,7 +136,7 @@ func TestFirstRelease(t *testing.T) {
 	}
 	tr := must(s.Trigger(t.Context(), "scans"))(t)
 	es, _, err := s.Events(t.Context(), tr.ID, nil, 10, "")
-	if err != nil || len(es) != 2 || es[1].State != triggers.EventFired || es[0].State != triggers.EventPending {
+	if err != nil || len(es) != release+1 || es[release].State != triggers.EventFired || es[release-1].State != triggers.EventPending {
 		t.Errorf("%+v %v", es, err)
 	}
 	if l := must(s.Lattice(t.Context(), "of-scans"))(t); len(l.Electrons) != 1 {
@@ -132,6 +146,33 @@ func TestFirstRelease(t *testing.T) {
 		t.Errorf("an old key: %v %v", found, err) // it is older than seven days, or will be
 	}
 	insert(t, s, dispatchOf(must(s.Lattice(t.Context(), "of-scans"))(t)))
+	if release > 1 {
+		testSecond(t, s, tr)
+	}
+	checkCounts(t, s)
+	next := event(t, "next")
+	next.Generation = 1
+	if fresh := record(t, s, tr, batch(next, event(t, "1"))); len(fresh) != 1 || fresh[0].Seq <= es[0].Seq {
+		t.Errorf("what is new: %+v", fresh)
+	}
+	if e := must(s.Event(t.Context(), tr.ID, next.ID))(t); e.Generation != 1 {
+		t.Errorf("%+v", e)
+	}
+}
+
+// testSecond looks at what came with the second release.
+func testSecond(t *testing.T, s *Store, tr triggers.Trigger) {
+	t.Helper()
+	ds, _, err := s.Dispatches(t.Context(), DispatchFilter{Trigger: tr.ID, Status: []graph.Status{graph.Running}})
+	if err != nil || len(ds) != 1 || ds[0].CancelRequestedAt.IsZero() {
+		t.Errorf("asked to end: %+v %v", ds, err)
+	}
+	if c := must(s.Counts(t.Context(), tr.ID))(t); c.Ending != 1 {
+		t.Errorf("%+v", c)
+	}
+	if es := must(s.About(t.Context(), tr.ID, "/data/whole", 9))(t); len(es) != 1 || es[0].Generation != 2 {
+		t.Errorf("%+v", es)
+	}
 }
 
 func writeFixture(t *testing.T) {
@@ -151,6 +192,12 @@ func writeFixture(t *testing.T) {
 		Dispatch: run.ID, Assets: []graph.NewAsset{v}, Ends: []graph.AttemptEnd{end(0, 1, "a", graph.Completed)},
 		Electrons: []graph.ElectronChange{c}, Finish: &graph.DispatchEnd{Status: graph.Completed, Result: []byte(`{"peak":42}`)},
 	})
+	loop, whole := event(t, "loop"), event(t, "2")
+	loop.Generation, loop.Payload = 2, []byte(`{"path":"/data/whole"}`)
+	whole.Amends = true
+	record(t, s, tr, batch(loop, whole), fired(loop, dispatchOf(l))...)
+	begin(t, s, 1)
+	must(s.Fire(t.Context(), tr.ID, 1, []triggers.Decision{{Cancel: 1}}))(t)
 	err := s.change(t.Context(), func(t *tx) error { // as old as a key can be
 		_, err := t.exec("INSERT INTO idempotency_keys (principal, route, key, body_hash, status, created_at) VALUES ('anna', 'POST /dispatches', 'k', x'00', 201, 1)")
 		return err
@@ -167,7 +214,7 @@ func writeFixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := must(os.Create(fixture))(t)
+	f := must(os.Create(fixture(releases)))(t)
 	z := gzip.NewWriter(f)
 	_, err = z.Write(must(os.ReadFile(out))(t))
 	if err := errors.Join(err, z.Close(), f.Close()); err != nil {
