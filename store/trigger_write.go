@@ -207,7 +207,7 @@ func (t *tx) skipUndecided(trigger int64) error {
 }
 
 // SetTriggerState records how a trigger is doing; no change, no write. A zero next
-// leaves the stored NextAt.
+// leaves the stored NextAt. The end of a pause is an update of the trigger.
 func (s *Store) SetTriggerState(ctx context.Context, id string, state triggers.State, reason string, next time.Time) error {
 	var rows []triggerRow
 	err := s.read.WithContext(ctx).Select("state", "reason", "next_at").Where("id = ? AND removed_at IS NULL", id).Limit(1).Find(&rows).Error
@@ -226,8 +226,9 @@ func (s *Store) SetTriggerState(ctx context.Context, id string, state triggers.S
 		if err != nil {
 			return err
 		}
-		_, err = t.exec("UPDATE triggers SET state = ?, reason = ?, next_at = coalesce(?, next_at), seq = ? WHERE n = ?",
-			string(state), reason, micros(next), t.seq(), ref.n)
+		_, err = t.exec(`UPDATE triggers SET state = ?1, reason = ?2, next_at = coalesce(?3, next_at), seq = ?4,
+			updated_at = iif(state = 'paused' AND ?1 <> 'paused', ?5, updated_at) WHERE n = ?6`,
+			string(state), reason, micros(next), t.seq(), t.now, ref.n)
 		return err
 	})
 	if err != nil {

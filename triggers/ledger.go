@@ -62,7 +62,8 @@ type Ledger interface {
 	// removes the trigger from lists; its history stays.
 	RemoveTrigger(ctx context.Context, id string) error
 	// SetTriggerState records how a trigger is doing; no change, no write. A zero
-	// next leaves the stored NextAt.
+	// next leaves the stored NextAt. The end of a pause counts as an update: UpdatedAt
+	// becomes now.
 	SetTriggerState(ctx context.Context, id string, s State, reason string, next time.Time) error
 
 	// Cursor returns what the last batch left, nil at first.

@@ -42,6 +42,7 @@ func (c Contract) Run(t *testing.T) {
 		{"past_are_final_events_oldest_first", testPast},
 		{"about_are_the_events_of_a_path_newest_first", testAbout},
 		{"an_entity_is_found_by_its_key", testEntity},
+		{"the_end_of_a_pause_is_an_update", testResumed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := &ledgerTest{T: t, contract: c}

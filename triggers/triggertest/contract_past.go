@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/latticed/latticed/triggers"
 )
@@ -84,5 +85,27 @@ func testAbout(x *ledgerTest) {
 	}
 	if got, err := x.l.About(x.Context(), x.a.ID, "/data", 9); err != nil || len(got) != 0 {
 		x.Errorf("%v %v", got, err)
+	}
+}
+
+func testResumed(x *ledgerTest) {
+	set := func(s triggers.State) time.Time {
+		x.Helper()
+		if err := x.l.SetTriggerState(x.Context(), x.a.ID, s, "", time.Time{}); err != nil {
+			x.Fatal(err)
+		}
+		t, err := x.l.Trigger(x.Context(), x.a.ID)
+		if err != nil {
+			x.Fatal(err)
+		}
+		return t.UpdatedAt
+	}
+	before := set(triggers.Active)
+	if at := set(triggers.Paused); !at.Equal(before) {
+		x.Error("a pause is an update")
+	}
+	time.Sleep(2 * time.Millisecond) // the store counts microseconds
+	if at := set(triggers.Active); !at.After(before) {
+		x.Errorf("updated at %s, as before the pause", at)
 	}
 }

@@ -61,6 +61,7 @@ func (l *Ledger) CreateTrigger(_ context.Context, t triggers.Trigger) (_ trigger
 		return t, &triggers.ConflictError{Code: "name_taken", Message: "the name " + t.Name + " is taken"}
 	}
 	t.Revision, t.State, t.Seq = 1, triggers.Preparing, l.next()
+	t.CreatedAt, t.UpdatedAt = time.Now(), time.Now()
 	l.triggers[t.ID] = &row{Trigger: t, entities: map[string]triggers.Change{}, keys: map[string]bool{}, deduped: map[string]bool{}}
 	return t, nil
 }
@@ -77,6 +78,7 @@ func (l *Ledger) ReviseTrigger(_ context.Context, t triggers.Trigger) (_ trigger
 		return t, err
 	}
 	t.Revision, t.Seq, t.State, t.Reason = t.Revision+1, l.next(), r.State, r.Reason
+	t.UpdatedAt = time.Now()
 	r.Trigger = t
 	return t, nil
 }
@@ -111,6 +113,9 @@ func (l *Ledger) SetTriggerState(_ context.Context, id string, s triggers.State,
 	r, err := l.find(id)
 	if err != nil {
 		return err
+	}
+	if r.State == triggers.Paused && s != triggers.Paused {
+		r.UpdatedAt = time.Now()
 	}
 	r.State, r.Reason = s, reason
 	if !next.IsZero() {
