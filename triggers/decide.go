@@ -54,13 +54,14 @@ func (k *keeper) decideAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		cancelled := 0
 		if len(verdicts) > 0 {
-			if err := k.settle(ctx, verdicts); err != nil {
+			if cancelled, err = k.settle(ctx, verdicts); err != nil {
 				return err
 			}
 		}
 		k.window = k.undecided(k.window)
-		if !k.refillable() {
+		if !k.refillable() && cancelled == 0 { // what had not begun has ended at once
 			k.appoint(rest) // a second look would find the same
 			k.tellLoops()
 			return nil

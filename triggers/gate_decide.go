@@ -49,7 +49,7 @@ func Decide(g Gate, pending []Pending, now Now) ([]Verdict, Rest) {
 	}
 	d.settle(now.Ending)
 	for _, b := range d.behind {
-		d.fireOr(b, ReasonOverlap)
+		d.fire(b)
 	}
 	return d.verdicts(), d.rest
 }
@@ -138,7 +138,7 @@ func (d *decider) place(b batch) {
 			d.skip(i, ReasonOverlap)
 		}
 	default:
-		d.fireOr(b, ReasonOverlap)
+		d.fire(b)
 	}
 }
 
@@ -163,38 +163,49 @@ func (d *decider) wait(b batch, places int) {
 	}
 }
 
-// settle gives the waiting what is free, and asks for the rest that the rate allows.
+// settle gives the waiting what is free, and with replace asks for the rest.
 func (d *decider) settle(ending int) {
 	needed := 0
 	for _, b := range d.waiting {
-		if d.gate.Overlap != Replace || d.slots > 0 || !d.allowed() {
-			d.fireOr(b, ReasonOverlap)
-			continue
+		switch {
+		case !d.allowed():
+			d.holdRate(b)
+		case d.slots > 0:
+			d.end(d.render(b))
+		case d.gate.Overlap == Replace:
+			needed++
+			d.spend()
+			d.holdSlot(b, ReasonReplacing)
+		default:
+			d.holdSlot(b, ReasonOverlap)
 		}
-		needed++
-		d.spend()
-		d.holdAll(b, ReasonReplacing)
-		d.rest.Full, d.rest.Waits = true, true
 	}
 	if needed > 0 {
 		d.cancel = max(0, needed-d.slots-ending)
 	}
 }
 
-// fireOr fires a batch, or holds it when there is no slot, for the reason given, or
-// when the rate does not allow it.
-func (d *decider) fireOr(b batch, reason string) {
+// fire fires a batch, or holds it when there is no slot or the rate does not allow it.
+func (d *decider) fire(b batch) {
 	needsSlot := d.gate.Overlap != Allow || d.pending[b[0]].Check.Backfill
 	switch {
 	case needsSlot && d.slots <= 0:
-		d.rest.Full, d.rest.Waits = true, true
-		d.holdAll(b, reason)
+		d.holdSlot(b, ReasonOverlap)
 	case !d.allowed():
-		d.wake(d.allowedAt())
-		d.holdAll(b, ReasonRate)
+		d.holdRate(b)
 	default:
 		d.end(d.render(b))
 	}
+}
+
+func (d *decider) holdSlot(b batch, reason string) {
+	d.rest.Full, d.rest.Waits = true, true
+	d.holdAll(b, reason)
+}
+
+func (d *decider) holdRate(b batch) {
+	d.wake(d.allowedAt())
+	d.holdAll(b, ReasonRate)
 }
 
 // render makes the verdict that fires a batch, or ends it because it can't be fired.

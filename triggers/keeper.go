@@ -45,19 +45,20 @@ type keeper struct {
 	shown atomic.Pointer[shown] // what people see, without waiting for mu
 
 	// mu guards the gate and the health below it. It is held while the ledger works.
-	mu       sync.Mutex
-	trigger  Trigger
-	plan     *plan
-	paused   bool
-	window   []Pending // the oldest undecided events, in order
-	after    int64     // Seq up to which the window is known
-	behind   bool      // the ledger may hold undecided events beyond it
-	inFlight int       // at most this many dispatches are in flight
-	ending   int       // of those, how many were asked to end
-	aside    aside     // undecided events that are not kept in memory
-	strikes  strikes   // events that could not be decided
-	plainly  bool      // the ledger refused a batch with what was decided about it
-	unsure   bool      // the ledger refused what was decided last
+	mu        sync.Mutex
+	trigger   Trigger
+	plan      *plan
+	paused    bool
+	window    []Pending // the oldest undecided events, in order
+	after     int64     // Seq up to which the window is known
+	behind    bool      // the ledger may hold undecided events beyond it
+	inFlight  int       // at most this many dispatches are in flight
+	ending    int       // of those, how many were asked to end
+	cancelled int       // dispatches that were asked to end, ever
+	aside     aside     // undecided events that are not kept in memory
+	strikes   strikes   // events that could not be decided
+	plainly   bool      // the ledger refused a batch with what was decided about it
+	unsure    bool      // the ledger refused what was decided last
 
 	fired      []time.Time // the latest firings, as many as the rate has to know
 	firedKnown bool

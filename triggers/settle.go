@@ -10,8 +10,11 @@ import (
 
 // settle stores verdicts about the window. Decisions that the ledger has refused
 // before are tried alone, after all others; so are, once it has refused, parts of the
-// others, until what it refuses is known. k.mu is held.
-func (k *keeper) settle(ctx context.Context, verdicts []Verdict) error {
+// others, until what it refuses is known. It returns how many dispatches were asked to
+// end. k.mu is held.
+func (k *keeper) settle(ctx context.Context, verdicts []Verdict) (cancelled int, err error) {
+	was := k.cancelled
+	defer func() { cancelled = k.cancelled - was }()
 	clean, suspect := k.strikes.part(verdicts, k.window)
 	if len(clean) > 0 {
 		err := k.store(ctx, clean)
@@ -19,10 +22,10 @@ func (k *keeper) settle(ctx context.Context, verdicts []Verdict) error {
 		case err == nil:
 		case !k.unsure || errors.Is(err, ErrRevised) || ctx.Err() != nil:
 			k.unsure = true // more often than not it works the next time
-			return err
+			return 0, err
 		default:
 			if err := k.isolate(ctx, clean, err); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
@@ -30,11 +33,11 @@ func (k *keeper) settle(ctx context.Context, verdicts []Verdict) error {
 	for _, v := range suspect {
 		if err := k.store(ctx, []Verdict{v}); err != nil {
 			if err := k.isolate(ctx, []Verdict{v}, err); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // store applies verdicts about the window in one transaction.
@@ -50,6 +53,7 @@ func (k *keeper) store(ctx context.Context, verdicts []Verdict) error {
 	k.apply(verdicts, ds, k.window)
 	if n := len(done.Cancelled); n > 0 {
 		k.ending += n
+		k.cancelled += n
 		k.m.opts.Cancelled(done.Cancelled)
 	}
 	return nil
