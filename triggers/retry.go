@@ -25,7 +25,7 @@ func confirmed(n, confirm int, what string) error {
 	if n <= maxUnasked || n == confirm {
 		return nil
 	}
-	return &ConflictError{Code: "confirm_required", Message: fmt.Sprintf("%d %s: say confirm=%d if that is what you want", n, what, n)}
+	return &ConflictError{Code: "confirm_required", Message: fmt.Sprintf("%d %s: say confirm=%d if that is what you want", n, what, n), Found: n}
 }
 
 // Retry lets events that have ended without a dispatch go through the gate again, as
