@@ -83,9 +83,11 @@ type keeper struct {
 type shown struct {
 	state  State
 	reason string
-	silent bool      // no event came although one was expected
-	held   int       // events in the window
-	oldest time.Time // the first of them
+	silent bool // no event came although one was expected
+	held   int  // undecided events that are known
+	loops  bool // it seems to feed itself
+
+	waiting waiting // why they wait
 }
 
 // show publishes how the trigger stands. k.mu is held.
@@ -93,9 +95,8 @@ func (k *keeper) show() {
 	var s shown
 	s.state, s.reason = k.state()
 	s.silent = k.vigil.reason != ""
-	if s.held = len(k.window); s.held > 0 {
-		s.oldest = k.window[0].At
-	}
+	s.held = len(k.window) + k.aside.loops + k.aside.incomplete
+	s.loops, s.waiting = k.health.loops != "", k.waiting()
 	old := k.shown.Load()
 	if old != nil && *old == s {
 		return

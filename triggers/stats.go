@@ -13,7 +13,10 @@ type Stats struct {
 	Events  map[string]int64         // events stored, by kind
 	Decided map[Decided]int64        // events that left pending or changed why they wait
 	Firings map[Decided]int64        // firings by decision and reason
-	Held    int                      // undecided events in memory; more may be rows
+	Held    int                      // undecided events that are known; more may be rows
+	Waiting map[string]int           // of those, the held ones by reason
+	Loops   int                      // triggers that seem to feed themselves
+	Dead    int64                    // events that ended dead
 	Silent  int                      // triggers without the events that expect_every waits for
 	Lag     time.Duration            // age of the oldest undecided event known
 	Kinds   map[string]map[State]int // triggers by kind and state
@@ -58,13 +61,16 @@ func (t *tally) verdict(v Verdict) {
 
 // Stats returns the numbers of now.
 func (m *Manager) Stats() Stats {
-	s := Stats{States: map[State]int{}, Events: map[string]int64{}, Decided: map[Decided]int64{}, Firings: map[Decided]int64{}, Kinds: map[string]map[State]int{}}
+	s := Stats{States: map[State]int{}, Events: map[string]int64{}, Decided: map[Decided]int64{}, Firings: map[Decided]int64{}, Kinds: map[string]map[State]int{}, Waiting: map[string]int{}}
 	m.tally.mu.Lock()
 	for k, n := range m.tally.events {
 		s.Events[k] = n
 	}
 	for k, n := range m.tally.decided {
 		s.Decided[k] = n
+		if k.State == EventDead {
+			s.Dead += n
+		}
 	}
 	for k, n := range m.tally.firings {
 		s.Firings[k] = n
@@ -73,8 +79,16 @@ func (m *Manager) Stats() Stats {
 	for _, k := range m.snapshot() {
 		now := k.shown.Load()
 		s.Held += now.held
-		if now.held > 0 {
-			s.Lag = max(s.Lag, time.Since(now.oldest))
+		for i, n := range now.waiting.by {
+			if n > 0 {
+				s.Waiting[waitReasons[i]] += n
+			}
+		}
+		if !now.waiting.oldest.IsZero() {
+			s.Lag = max(s.Lag, time.Since(now.waiting.oldest))
+		}
+		if now.loops {
+			s.Loops++
 		}
 		s.States[now.state]++
 		if now.silent {

@@ -27,6 +27,8 @@ type feed struct {
 	runs    atomic.Int32
 	slow    chan struct{} // its baseline waits for this, when set
 	hung    chan struct{} // with the next batch it waits for this, whatever else happens
+
+	asked // what it answers beside its run
 }
 
 func (s *feed) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
@@ -76,6 +78,9 @@ type world struct {
 	feed    *feed
 	log     *bytes.Buffer // to be read when the manager has stopped
 	wakes   atomic.Int32
+	asked   []string // dispatches that were asked to end
+	made    func(*triggers.Made)
+	refuse  func([]triggers.Decision) error // what the ledger says to decisions
 	stop    func()
 	n       int
 }
@@ -110,18 +115,47 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	kinds := triggers.Kinds{"feed": func(f *triggers.Fields) triggers.Made {
 		f.Text("topic", "any")
-		return triggers.Made{Source: w.feed, Event: graph.Env{"path": graph.String, "n": graph.Integer}}
+		made := triggers.Made{Source: w.feed, Event: graph.Env{"path": graph.String, "n": graph.Integer}}
+		if w.made != nil {
+			w.made(&made)
+		}
+		return made
 	}}
 	var log zerolog.Logger
 	w.log, log = newLog()
-	w.manager = triggers.NewManager(w.ledger, kinds, triggers.Options{
+	w.manager = triggers.NewManager(&choosy{w.ledger, w}, kinds, triggers.Options{
 		Wake: func() { w.wakes.Add(1) }, Log: log, RunAs: "runner",
+		Cancelled: func(ids []string) { w.asked = append(w.asked, ids...) },
 	})
 	stop := runManager(w.T, w.manager)
 	w.stop = func() {
 		w.stop = func() {}
 		stop()
 	}
+}
+
+// choosy is a ledger that refuses some decisions.
+type choosy struct {
+	*triggertest.Ledger
+	w *world
+}
+
+func (c *choosy) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) ([]triggers.Event, error) {
+	if c.w.refuse != nil {
+		if err := c.w.refuse(ds); err != nil {
+			return nil, err
+		}
+	}
+	return c.Ledger.Record(ctx, id, revision, b, ds)
+}
+
+func (c *choosy) Fire(ctx context.Context, id string, revision int, ds []triggers.Decision) (triggers.Fired, error) {
+	if c.w.refuse != nil {
+		if err := c.w.refuse(ds); err != nil {
+			return triggers.Fired{}, err
+		}
+	}
+	return c.Ledger.Fire(ctx, id, revision, ds)
 }
 
 // runManager runs a manager until the function it returns is called.
