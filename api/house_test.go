@@ -37,6 +37,7 @@ type house struct {
 	store  *store.Store
 	server *Server
 	actor  *actor
+	stuck  *stuck
 	log    *lockedBuffer
 	client *http.Client
 	router routers.Router
@@ -47,7 +48,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, actor: newActor(t), log: &lockedBuffer{}}
+	h := &house{t: t, actor: newActor(t), stuck: newStuck(), log: &lockedBuffer{}}
 	log := zerolog.New(h.log).Level(zerolog.InfoLevel)
 	var err error
 	if h.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "state"), store.Options{}); err != nil {
@@ -56,7 +57,7 @@ func newHouse(t *testing.T) *house {
 	execs := map[string]executors.Executor{"local": h.actor}
 	var manager *triggers.Manager
 	d := dispatcher.New(h.store, execs, dispatcher.Options{Ended: func(g graph.Dispatch) { manager.DispatchEnded(g.TriggerID) }})
-	manager = triggers.NewManager(h.store, triggers.Kinds{"directory": directory.Kind(), "time": timer.Kind}, triggers.Options{Wake: d.Wake, RunAs: "nobody"})
+	manager = triggers.NewManager(h.store, triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind, "stuck": h.stuck.kind}, triggers.Options{Wake: d.Wake, RunAs: "nobody"})
 	h.server = New(Options{
 		Store: h.store, Dispatcher: d, Triggers: manager, Executors: execs,
 		RunAs: "nobody", Version: "test", Log: log, Alive: d.Beat,

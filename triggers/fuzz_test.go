@@ -27,7 +27,7 @@ func FuzzAdd(f *testing.F) {
 	}
 	ledger := triggertest.NewLedger()
 	ledger.AddLattice(parse(f, echo))
-	m := triggers.NewManager(ledger, triggers.Kinds{"directory": directory.Kind(), "time": timer.Kind}, triggers.Options{Log: zerolog.Nop()})
+	m := triggers.NewManager(ledger, triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind}, triggers.Options{Log: zerolog.Nop()})
 	stop := runManager(f, m)
 	f.Cleanup(stop)
 	f.Fuzz(func(t *testing.T, spec []byte) {

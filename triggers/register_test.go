@@ -29,7 +29,7 @@ func TestAdd_says_what_is_wrong(t *testing.T) {
 	ledger.AddLattice(parse(t, echo))
 	ledger.AddLattice(parse(t, "lattice: strict\ninputs: {image: {type: string}}\nelectrons: {e: {run: [\"true\"]}}\n"))
 	ledger.AddDispatch(graph.Dispatch{ID: "d1", LatticeID: parse(t, echo).ID, Inputs: json.RawMessage(`{"n":1,"path":"p"}`)})
-	kinds := triggers.Kinds{"directory": directory.Kind(), "time": timer.Kind}
+	kinds := triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind}
 	m := triggers.NewManager(ledger, kinds, triggers.Options{Log: zerolog.Nop()})
 	stop := runManager(t, m)
 	defer stop()

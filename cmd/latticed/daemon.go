@@ -119,7 +119,7 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	d.dispatcher = dispatcher.New(d.store, execs, dispatcher.Options{
 		Parallel: l.Parallel, Ended: d.ended, Log: log,
 	})
-	kinds := triggers.Kinds{"directory": directory.Kind(), "time": timer.Kind}
+	kinds := triggers.Kinds{"directory": directory.Kind(directory.Options{Roots: cfg.Paths.Watch}), "time": timer.Kind}
 	options := triggers.Options{
 		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}

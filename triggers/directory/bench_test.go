@@ -27,7 +27,7 @@ func BenchmarkClosed(b *testing.B) {
 		b.Fatal(err)
 	}
 	woken := make(chan struct{}, 1)
-	m := triggers.NewManager(s, triggers.Kinds{"directory": Kind()}, triggers.Options{Log: zerolog.Nop(), Wake: func() { woken <- struct{}{} }})
+	m := triggers.NewManager(s, triggers.Kinds{"directory": Kind(Options{})}, triggers.Options{Log: zerolog.Nop(), Wake: func() { woken <- struct{}{} }})
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()

@@ -13,13 +13,13 @@ import (
 func TestShift_keeps_the_quiet_time_when_the_clock_is_set(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, -time.Hour} {
 		now := time.Now()
-		w := &watch{rules: rules{want: ready, settle: time.Minute}, files: map[string]*file{}}
+		w := newWatch(&config{want: ready, settle: time.Minute}, &hub{}, triggers.From{})
 		for name, ago := range map[string]time.Duration{"old": 50 * time.Second, "new": 10 * time.Second} {
 			f := &file{entry: entry{owed: ready, since: now.Add(-ago).UnixNano()}}
-			w.files[name] = f
-			w.await(name, f)
+			w.link(f, w.top, name)
+			w.await(f)
 		}
-		w.files["known"] = &file{}
+		w.link(&file{}, w.top, "known")
 		w.shift(step)
 		if len(w.waits) != 2 || w.waits[0].name != "old" || w.waits[0].due != now.Add(step+10*time.Second).UnixNano() {
 			t.Errorf("%s: %+v", step, w.waits)
@@ -60,10 +60,8 @@ func TestHangs_is_told_while_the_folder_does_not_answer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var states []triggers.State
 		dead := make(chan struct{})
-		w := &watch{
-			config: &config{path: "/in"}, nextLook: time.Now().Add(24 * time.Hour),
-			health: func(s triggers.State, _ string) { states = append(states, s) },
-		}
+		w := newWatch(&config{path: "/in"}, &hub{}, triggers.From{Health: func(s triggers.State, _ string) { states = append(states, s) }})
+		w.nextLook = time.Now().Add(24 * time.Hour)
 		w.batch.Cursor = []byte("{}")
 		w.alarm = time.AfterFunc(patience, w.hangs)
 		defer w.alarm.Stop()

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"time"
@@ -9,108 +8,172 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// consider looks at one file and puts what is new about it into the batch.
-func (w *watch) consider(ctx context.Context, name string, wasClosed bool) error {
-	if !w.counts(name) {
+// hinted looks at a name that a hint told of.
+func (w *watch) hinted(ctx context.Context, h hint) error {
+	if h.name == "" {
 		return nil
 	}
-	var st unix.Stat_t
-	f := w.files[name]
-	switch err := unix.Lstat(w.dir+"/"+name, &st); {
+	rel, base := split(h.name)
+	b := w.at(rel)
+	if b == nil {
+		return nil // a folder that is not watched any more, or not yet: then it will be listed
+	}
+	s := scan{n: w.look}
+	if err := w.consider(ctx, &s, b, base, h.sign); err != nil {
+		return err
+	}
+	if len(s.todo) == 0 {
+		return nil
+	}
+	w.look++
+	s.n = w.look
+	return w.run(ctx, &s)
+}
+
+// consider looks at one name in a folder and puts what is new about it into the batch.
+// Folders to be listed are left to the scan.
+func (w *watch) consider(ctx context.Context, s *scan, b *branch, name string, how sign) error {
+	f, sub := b.files[name], b.subs[name]
+	if w.only != "" && name != w.only {
+		return nil
+	}
+	st, err := w.lstat(b, name)
+	kind := st.Mode & unix.S_IFMT
+	switch {
 	case errors.Is(err, unix.ENOENT):
-		return w.vanished(ctx, name, f)
+		w.misses(f, sub)
+		return nil
+	case errors.Is(err, errReplaced):
+		w.hints.add(b.rel, signLost)
+		return nil
 	case err != nil:
 		w.skipped++
 		w.skipErr = err
+		if f != nil {
+			f.seen = w.look // it is not known to be gone
+		}
+		if sub != nil {
+			sub.seen = w.look
+		}
 		return nil //nolint:nilerr // counted and shown; the next look tries again
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return w.vanished(ctx, name, f)
 	}
-	var old *entry
-	if f != nil {
-		old = &f.entry
-		f.seen = w.look
-	} else {
-		f = &file{seen: w.look}
+	if kind != unix.S_IFREG {
+		w.misses(f, nil)
 	}
-	s := stampOf(&st)
+	if kind != unix.S_IFDIR {
+		w.misses(nil, sub)
+	}
+	switch {
+	case kind == unix.S_IFDIR && w.recursive && w.prunes(b.join(name)) == "":
+		w.meets(s, b, name, &st, how)
+	case kind == unix.S_IFREG && (f != nil || w.counts(b.join(name))):
+		return w.judgeFile(ctx, b, name, f, stampOf(&st), how)
+	}
+	return nil
+}
+
+// counts tells whether a name is among those the trigger is about.
+func (w *watch) counts(rel string) bool {
+	return w.only != "" || w.leaves(rel) == "" || w.units.counts != nil && w.units.counts(rel)
+}
+
+// judgeFile compares a regular file with what is known under its name; f is nil when
+// nothing is.
+func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, s stamp, how sign) error {
+	now := time.Now().UnixNano()
+	if f != nil && f.dev != s.dev && !w.rules.news(f.stamp, s) {
+		w.renumbered(f.dev, s.dev)
+	}
+	if f != nil && f.missing {
+		if w.rules.news(f.stamp, s) {
+			if err := w.lose(ctx, f); err != nil { // it was gone in between
+				return err
+			}
+			f = nil
+		} else {
+			f.missing = false
+		}
+	}
+	if f == nil || f.ino != s.ino {
+		if from := w.comesFrom(b, name, s); from != nil {
+			return w.rename(ctx, from, f, b, name, s, how, now)
+		}
+	}
+	if f == nil {
+		f = &file{first: now}
+		if w.baseline && !w.fire {
+			// What is there already is known and owes nothing.
+			f.entry, f.old, f.seen = entry{stamp: s, since: w.rules.firstSight(s, now)}, true, w.look
+			w.link(f, b, name)
+			w.tellSaw(f)
+			return w.keep(ctx, f, 0)
+		}
+		f.entry = entry{stamp: stamp{ino: s.ino}}
+		w.link(f, b, name)
+		return w.apply(ctx, f, w.rules.judge(nil, s, how.whole(), now))
+	}
 	if w.baseline && !w.fire {
-		// What is there already is known and owes nothing.
-		f.entry = entry{stamp: s}
-		w.files[name] = f
-		return w.keep(ctx, name, f, 0)
+		e := f.entry
+		if e.stamp != s {
+			e = entry{stamp: s, since: w.rules.firstSight(s, now)}
+		}
+		e.owed = 0
+		w.restamp(f, e)
+		f.old, f.seen = true, w.look
+		w.tellSaw(f)
+		return w.keep(ctx, f, 0)
 	}
-	v := w.rules.judge(old, s, wasClosed, time.Now().UnixNano())
-	f.entry = v.entry
-	w.files[name] = f
+	return w.apply(ctx, f, w.rules.judge(&f.entry, s, how.whole(), now))
+}
+
+// apply takes over a verdict.
+func (w *watch) apply(ctx context.Context, f *file, v verdict) error {
+	changed := f.stamp != v.stamp || f.since != v.since
+	w.restamp(f, v.entry)
+	f.seen = w.look
 	if v.owed != 0 {
-		w.await(name, f)
+		w.await(f)
+	}
+	if changed {
+		w.tellSaw(f)
 	}
 	if !v.store {
 		return nil
 	}
-	return w.keep(ctx, name, f, v.report)
-}
-
-// counts tells whether a name is among those the trigger is about.
-func (w *watch) counts(name string) bool {
-	if w.only != "" {
-		return name == w.only
+	if v.report != 0 {
+		f.old = false
 	}
-	return w.matches(name)
+	return w.keep(ctx, f, v.report)
 }
 
 // keep puts an entry and its events into the batch, and sends the batch when full.
-func (w *watch) keep(ctx context.Context, name string, f *file, k kinds) error {
-	if err := w.report(name, k, f.stamp); err != nil {
+func (w *watch) keep(ctx context.Context, f *file, k kinds) error {
+	if err := w.report(f, k, ""); err != nil {
 		return err
 	}
-	if err := w.put(name, f.entry); err != nil {
+	if err := w.put(f); err != nil {
 		return err
 	}
-	if w.full() {
-		return w.flush(ctx)
-	}
-	return nil
-}
-
-// vanished forgets a file that is gone, unless it is the folder that is gone.
-func (w *watch) vanished(ctx context.Context, name string, f *file) error {
-	if f == nil || !w.sweeping && !w.rootStands() {
-		return nil
-	}
-	w.drop(name)
-	if w.full() {
-		return w.flush(ctx)
-	}
-	return nil
-}
-
-// rootStands tells whether the folder that was looked at last is still in its place.
-func (w *watch) rootStands() bool {
-	var st unix.Stat_t
-	return !w.lost && w.root != nil && unix.Stat(w.dir, &st) == nil &&
-		uint64(st.Dev) == w.root.dev && st.Ino == w.root.ino && w.cursor.Dev == w.root.dev //nolint:unconvert // Dev is 32 bits wide elsewhere
+	return w.flushFull(ctx)
 }
 
 // wakeWaits looks again at the files that should be quiet by now.
 func (w *watch) wakeWaits(ctx context.Context) error {
+	defer w.opened.close()
 	now := time.Now().UnixNano()
-	for len(w.waits) > 0 && w.waits[0].due <= now && !w.lost {
-		name := heap.Pop(&w.waits).(wait).name
-		f := w.files[name]
+	for !w.lost {
+		f := w.waits.pop(now)
 		if f == nil {
-			continue
+			return nil
 		}
-		f.queued = false
-		if f.owed == 0 {
+		if f.dir == nil || f.owed == 0 {
 			continue
 		}
 		if w.rules.due(f.entry) > now {
-			w.await(name, f)
+			w.await(f)
 			continue
 		}
-		if err := w.consider(ctx, name, false); err != nil {
+		if err := w.hinted(ctx, hint{name: f.rel()}); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ type fsWatcher struct {
 	// mu guards users. It is never held while the watcher is called: the watcher may
 	// wait for its reader, which waits for mu.
 	mu    sync.RWMutex
-	users map[string][]*hints // by path without symbolic links
+	users map[string][]user // by path without symbolic links
 }
 
 func openFS() (*fsWatcher, error) {
@@ -26,7 +26,7 @@ func openFS() (*fsWatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open fsnotify: %w", err)
 	}
-	f := &fsWatcher{watcher: w, done: make(chan struct{}), users: map[string][]*hints{}}
+	f := &fsWatcher{watcher: w, done: make(chan struct{}), users: map[string][]user{}}
 	go f.read() // ends with close
 	return f, nil
 }
@@ -38,7 +38,7 @@ func (f *fsWatcher) close() {
 
 // add watches dir. It is always added to the watcher, too: the folder may be another
 // one than that of the same name which is watched already.
-func (f *fsWatcher) add(dir string, to *hints) error {
+func (f *fsWatcher) add(dir string, to user) error {
 	f.mu.Lock()
 	f.users[dir] = append(f.users[dir], to)
 	f.mu.Unlock()
@@ -49,7 +49,7 @@ func (f *fsWatcher) add(dir string, to *hints) error {
 	return nil
 }
 
-func (f *fsWatcher) remove(dir string, to *hints) {
+func (f *fsWatcher) remove(dir string, to user) {
 	f.mu.Lock()
 	users := f.users[dir]
 	if i := slices.Index(users, to); i >= 0 {
@@ -85,20 +85,17 @@ func (f *fsWatcher) read() {
 func (f *fsWatcher) sort(e fsnotify.Event) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if users, self := f.users[e.Name]; self {
-		if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-			for _, u := range users {
-				u.lose(true)
-			}
-		}
-		return
-	}
 	if !e.Has(fsnotify.Create) && !e.Has(fsnotify.Write) && !e.Has(fsnotify.Remove) && !e.Has(fsnotify.Rename) {
 		return // attributes only
 	}
+	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
+		for _, u := range f.users[e.Name] { // a folder that is watched itself
+			u.gone()
+		}
+	}
 	dir, name := filepath.Split(e.Name)
 	for _, u := range f.users[filepath.Clean(dir)] {
-		u.add(name, false)
+		u.add(name, 0)
 	}
 }
 
@@ -109,7 +106,7 @@ func (f *fsWatcher) everyone(overflow bool) {
 	defer f.mu.RUnlock()
 	for _, users := range f.users {
 		for _, u := range users {
-			u.lose(!overflow)
+			u.hints.lose(!overflow)
 		}
 	}
 }

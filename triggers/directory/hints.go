@@ -6,10 +6,22 @@ import "sync"
 // looked at.
 const maxHints = 1 << 16
 
-// hint names a file that something happened to.
+// sign is what is known of a happening besides its name.
+type sign uint8
+
+const (
+	signClosed  sign = 1 << iota // its writer closed the file
+	signArrived                  // it was moved into place
+	signLost                     // the watch of a folder may be gone
+)
+
+// whole tells whether a file that is not known under another name is complete.
+func (s sign) whole() bool { return s&(signClosed|signArrived) != 0 }
+
+// hint names a file or a folder that something happened to, relative to the root.
 type hint struct {
-	name   string
-	closed bool // its writer closed it, or it was moved into place
+	name string
+	sign sign
 }
 
 // hints collects for one trigger what the descriptors tell, coalesced by name, in
@@ -32,13 +44,13 @@ type urgency uint8
 const (
 	idle   urgency = iota // there are none
 	soft                  // they may be collected a little
-	urgent                // a file was closed, or hints were lost
+	urgent                // a file is complete, or hints were lost
 )
 
 // add notes a name.
-func (h *hints) add(name string, closed bool) {
+func (h *hints) add(name string, how sign) {
 	u := soft
-	if closed {
+	if how != 0 {
 		u = urgent
 	}
 	defer h.ring(u)
@@ -47,7 +59,7 @@ func (h *hints) add(name string, closed bool) {
 	i, known := h.at[name]
 	switch {
 	case known:
-		h.list[i].closed = h.list[i].closed || closed
+		h.list[i].sign |= how
 	case len(h.list) >= maxHints:
 		h.rescan = true
 	default:
@@ -55,7 +67,30 @@ func (h *hints) add(name string, closed bool) {
 			h.at = make(map[string]int)
 		}
 		h.at[name] = len(h.list)
-		h.list = append(h.list, hint{name, closed})
+		h.list = append(h.list, hint{name, how})
+	}
+}
+
+// user is whom a watch is for: a trigger, and which of its folders.
+type user struct {
+	hints *hints
+	rel   string // relative to the root, which is ""
+}
+
+// add notes a name in the folder.
+func (u user) add(name string, how sign) {
+	if u.rel != "" {
+		name = u.rel + "/" + name
+	}
+	u.hints.add(name, how)
+}
+
+// gone notes that the folder is not where it was, or not watched any more.
+func (u user) gone() {
+	if u.rel == "" {
+		u.hints.lose(true)
+	} else {
+		u.hints.add(u.rel, signLost)
 	}
 }
 

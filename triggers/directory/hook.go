@@ -50,6 +50,7 @@ type ground struct {
 type assembly struct {
 	make   func(ground) assembler // nil: none
 	counts func(rel string) bool  // files that matter although include leaves them out, such as markers; or nil
+	once   bool                   // refire is never if nothing else is said
 	scope  any                    // joins what the inventory is about: when it changes, a new baseline is taken
 }
 

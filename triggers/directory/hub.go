@@ -1,13 +1,16 @@
 package directory
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
+
+// Options are what the administrator decides for all triggers on folders.
+type Options struct {
+	// Roots are the folders that triggers may look into, links resolved; empty: all.
+	Roots []string
+}
 
 // hub shares one raw inotify descriptor and one fsnotify watcher among all triggers.
 // Both are opened with the first watch and closed with the last.
@@ -18,6 +21,7 @@ type hub struct {
 	rawBy int // watches that use it
 	fsBy  int
 
+	roots []string // see Options
 	// interval is how often sources look at everything; 0: as they see fit.
 	interval time.Duration
 	// refuse is what the kernel answers instead of giving a watch, when set.
@@ -26,61 +30,44 @@ type hub struct {
 
 // watched is a folder that a trigger gets hints about.
 type watched struct {
-	hub   *hub
-	hints *hints
-	path  string // without symbolic links
-	raw   bool
-	fs    bool
-	wd    int
+	hub  *hub
+	to   user
+	path string // without symbolic links
+	raw  bool
+	fs   bool
+	wd   int
 }
 
-// LimitError means that the kernel gives no more watches; Sysctl is what to raise.
-type LimitError struct{ Sysctl string }
-
-func (e *LimitError) Error() string {
-	return "the limit of inotify is reached; raise it with: sysctl " + e.Sysctl
-}
-
-// limitError translates what the kernel answers at its limits: "no space left" and
-// "too many open files" mislead people.
-func limitError(err error) error {
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		return &LimitError{"fs.inotify.max_user_watches=524288"}
-	case errors.Is(err, syscall.EMFILE):
-		return &LimitError{"fs.inotify.max_user_instances=1024"}
-	}
-	return err
+// wanted says what hints are to come from.
+type wanted struct {
+	raw, fs bool
+	folders bool // raw has to tell of new folders, too
 }
 
 // watch makes hints arrive about the files of a folder: closings from the raw
-// descriptor, the rest from fsnotify, as asked.
-func (h *hub) watch(dir string, to *hints, raw, fs bool) (*watched, error) {
-	resolved, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", dir, err)
-	}
-	w := &watched{hub: h, hints: to, path: resolved}
+// descriptor, the rest from fsnotify, as asked. No part of dir is a link.
+func (h *hub) watch(dir string, to user, want wanted) (*watched, error) {
+	w := &watched{hub: h, to: to, path: dir}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.refuse != nil {
-		return nil, fmt.Errorf("watch %s: %w", dir, limitError(h.refuse))
+		return nil, fmt.Errorf("watch %s: %w", dir, h.limitError(h.refuse))
 	}
-	if raw {
-		if err := h.addRaw(w); err != nil {
-			return nil, fmt.Errorf("watch %s: %w", dir, limitError(err))
+	if want.raw {
+		if err := h.addRaw(w, want.folders); err != nil {
+			return nil, fmt.Errorf("watch %s: %w", dir, h.limitError(err))
 		}
 	}
-	if fs {
+	if want.fs {
 		if err := h.addFS(w); err != nil {
 			h.drop(w)
-			return nil, fmt.Errorf("watch %s: %w", dir, limitError(err))
+			return nil, fmt.Errorf("watch %s: %w", dir, h.limitError(err))
 		}
 	}
 	return w, nil
 }
 
-func (h *hub) addRaw(w *watched) error {
+func (h *hub) addRaw(w *watched, folders bool) error {
 	if h.raw == nil {
 		raw, err := openRaw()
 		if err != nil {
@@ -90,7 +77,7 @@ func (h *hub) addRaw(w *watched) error {
 	}
 	h.rawBy++
 	w.raw = true
-	wd, err := h.raw.add(w.path, w.hints)
+	wd, err := h.raw.add(w.path, w.to, folders)
 	if err != nil {
 		h.releaseRaw(w)
 		return err
@@ -109,7 +96,7 @@ func (h *hub) addFS(w *watched) error {
 	}
 	h.fsBy++
 	w.fs = true
-	if err := h.fs.add(w.path, w.hints); err != nil {
+	if err := h.fs.add(w.path, w.to); err != nil {
 		h.releaseFS(w)
 		return err
 	}
@@ -126,11 +113,11 @@ func (w *watched) close() {
 
 func (h *hub) drop(w *watched) {
 	if w.raw {
-		h.raw.remove(w.wd, w.hints)
+		h.raw.remove(w.wd, w.to)
 		h.releaseRaw(w)
 	}
 	if w.fs {
-		h.fs.remove(w.path, w.hints)
+		h.fs.remove(w.path, w.to)
 		h.releaseFS(w)
 	}
 }

@@ -1,11 +1,11 @@
 package directory
 
 import (
-	"container/heap"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/latticed/latticed/triggers"
@@ -22,18 +22,13 @@ type cursor struct {
 	Ino   uint64 `json:"ino"`            // the folder it was taken of
 }
 
-// notes are what is stored with an entity beside its version, while it owes events.
+// notes are what is stored with an entity beside its version.
 type notes struct {
-	Owed  []string `json:"owed"`
-	Since int64    `json:"since"` // µs
-}
-
-// file is an entry of the inventory as this process knows it; what it owes may not be
-// stored, because it would be found out again.
-type file struct {
-	entry
-	seen   uint32 // the look that saw it last
-	queued bool   // it is among the waits
+	First int64    `json:"first,omitempty"` // µs; when it was seen first
+	Owed  []string `json:"owed,omitempty"`
+	Since int64    `json:"since,omitempty"` // µs; unchanged since then, where it matters
+	Done  bool     `json:"done,omitempty"`  // it was reported as closed or ready
+	Old   bool     `json:"old,omitempty"`   // it was there before the trigger, and was not reported since
 }
 
 // load reads the cursor and the inventory.
@@ -44,31 +39,52 @@ func (w *watch) load(ctx context.Context, from triggers.From) error {
 			return fmt.Errorf("read the cursor: %w", err)
 		}
 	}
-	err := from.Entities(ctx, func(c triggers.Change) error {
-		s, err := parseStamp(c.Version)
-		if err != nil {
-			return fmt.Errorf("read the inventory: %w", err)
-		}
-		f := &file{entry: entry{stamp: s}}
-		if len(c.Data) > 0 {
-			var n notes
-			if err := json.Unmarshal(c.Data, &n); err != nil {
-				return fmt.Errorf("read the inventory: %w", err)
-			}
-			f.owed, f.since = kindsOf(n.Owed)&w.want, min(n.Since*1000, time.Now().UnixNano())
-		}
-		w.files[string(c.Key)] = f
-		if f.owed != 0 {
-			w.await(string(c.Key), f)
-		}
-		return nil
-	})
-	if err != nil {
+	w.baseline = w.cursor.Scope != w.scope()
+	if err := from.Entities(ctx, w.restore); err != nil {
 		return fmt.Errorf("read the inventory: %w", err)
 	}
-	w.baseline = w.cursor.Scope != w.scope()
 	if !w.baseline && w.cursor.File {
 		w.asFile()
+	}
+	w.top.each(func(b *branch) {
+		for _, f := range b.files {
+			w.tellSaw(f)
+		}
+	})
+	return nil
+}
+
+// restore takes over one entity as it is stored.
+func (w *watch) restore(c triggers.Change) error {
+	if strings.HasPrefix(string(c.Key), unitPrefix) {
+		switch {
+		case w.baseline || w.asm == nil: // a new baseline knows of no unit
+			w.batch.Entities = append(w.batch.Entities, triggers.Change{Key: c.Key, Deleted: true})
+			return nil
+		default:
+			return w.asm.restore(c)
+		}
+	}
+	s, err := parseStamp(c.Version)
+	if err != nil {
+		return err
+	}
+	var n notes
+	if len(c.Data) > 0 {
+		if err := json.Unmarshal(c.Data, &n); err != nil {
+			return fmt.Errorf("notes of %q: %w", c.Key, err)
+		}
+	}
+	f := &file{first: n.First * 1000, old: n.Old}
+	f.stamp, f.done = s, n.Done
+	f.owed, f.since = kindsOf(n.Owed)&w.rules.want, min(n.Since*1000, time.Now().UnixNano())
+	if f.since == 0 {
+		f.since = s.ctime
+	}
+	dir, base := split(string(c.Key))
+	w.link(f, w.makeAt(dir), base)
+	if f.owed != 0 {
+		w.await(f)
 	}
 	return nil
 }
@@ -93,41 +109,56 @@ func (w *watch) findPlace() error {
 }
 
 // put adds an entity to the batch.
-func (w *watch) put(name string, e entry) error {
-	c := triggers.Change{Key: []byte(name), Version: e.String()}
-	if e.owed != 0 {
-		data, err := json.Marshal(notes{e.owed.names(), e.since / 1000})
-		if err != nil {
-			return fmt.Errorf("write the inventory: %w", err)
-		}
-		c.Data = data
+func (w *watch) put(f *file) error {
+	n := notes{First: f.first / 1000, Done: f.done, Old: f.old}
+	if f.owed != 0 {
+		n.Owed = f.owed.names()
 	}
-	w.batch.Entities = append(w.batch.Entities, c)
+	if f.owed != 0 || w.asm != nil {
+		n.Since = f.since / 1000
+	}
+	data, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("write the inventory: %w", err)
+	}
+	w.batch.Entities = append(w.batch.Entities, triggers.Change{Key: []byte(f.rel()), Version: f.stamp.String(), Data: data})
 	return nil
 }
 
 // drop removes a file from the inventory.
-func (w *watch) drop(name string) {
-	delete(w.files, name)
-	w.batch.Entities = append(w.batch.Entities, triggers.Change{Key: []byte(name), Deleted: true})
+func (w *watch) drop(f *file) {
+	w.batch.Entities = append(w.batch.Entities, triggers.Change{Key: []byte(f.rel()), Deleted: true})
+	w.unlink(f)
 }
 
-// report adds the events of a file to the batch.
-func (w *watch) report(name string, k kinds, s stamp) error {
+// report adds the events of a file to the batch; src is its old name if it was moved.
+// With units, events are about those.
+func (w *watch) report(f *file, k kinds, src string) error {
+	if w.asm != nil {
+		return nil
+	}
 	for _, kind := range k.names() {
-		p, err := encodePayload(w.dir, name, kind, s)
+		e, err := fileEvent(w.dir, f.rel(), kind, f.stamp, src)
 		if err != nil {
 			return err
 		}
-		w.batch.Events = append(w.batch.Events, triggers.Event{Key: eventKey(w.dir, name, kind, s), Kind: kind, Payload: p})
+		w.batch.Events = append(w.batch.Events, e)
 	}
 	return nil
 }
 
-// full tells whether the batch has to go before it grows. A file adds one entity and
-// at most three events.
+// full tells whether the batch has to go before it grows. A file adds two entities and
+// an event of each kind at most.
 func (w *watch) full() bool {
 	return len(w.batch.Entities) >= maxChanges || len(w.batch.Events)+len(kindNames) > maxChanges
+}
+
+// flushFull emits the batch if it has to go.
+func (w *watch) flushFull(ctx context.Context) error {
+	if w.full() {
+		return w.flush(ctx)
+	}
+	return nil
 }
 
 // flush emits the batch if there is one.
@@ -151,42 +182,4 @@ func (w *watch) setCursor(c cursor) error {
 	}
 	w.cursor, w.batch.Cursor = c, raw
 	return nil
-}
-
-// wait is a file to be looked at again.
-type wait struct {
-	due  int64
-	name string
-}
-
-// waits are ordered by due; an outdated one is noticed when it comes up.
-type waits []wait
-
-func (q waits) Len() int { return len(q) }
-func (q waits) Less(i, j int) bool {
-	if q[i].due != q[j].due {
-		return q[i].due < q[j].due
-	}
-	return q[i].name < q[j].name
-}
-func (q waits) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-
-// Push is for package heap.
-func (q *waits) Push(x any) { *q = append(*q, x.(wait)) }
-
-// Pop is for package heap.
-func (q *waits) Pop() any {
-	old := *q
-	last := old[len(old)-1]
-	old[len(old)-1] = wait{}
-	*q = old[:len(old)-1]
-	return last
-}
-
-// await puts a file that owes events among the waits, once.
-func (w *watch) await(name string, f *file) {
-	if !f.queued {
-		f.queued = true
-		heap.Push(&w.waits, wait{w.rules.due(f.entry), name})
-	}
 }

@@ -6,13 +6,16 @@ import "time"
 type kinds uint8
 
 const (
-	created kinds = 1 << iota
+	moved kinds = 1 << iota
+	created
+	modified
 	closed
 	ready
+	deleted
 )
 
 // kindNames are the words for event_names, in order.
-var kindNames = [...]string{"created", "closed", "ready"}
+var kindNames = [...]string{"moved", "created", "modified", "closed", "ready", "deleted"}
 
 func (k kinds) has(one kinds) bool { return k&one != 0 }
 
@@ -39,12 +42,17 @@ func kindsOf(names []string) kinds {
 	return k
 }
 
+// pace is the least time between two reports that one file was modified: a log grows
+// many times a second.
+const pace = time.Second
+
 // rules are what judge needs to know of the trigger.
 type rules struct {
 	want    kinds
 	minSize int64
 	settle  time.Duration
 	network bool // inodes are not stable, ctime may be another machine's clock
+	once    bool // closed and ready come once for a path, however often it changes
 }
 
 // news tells whether b is another content than a, as far as a stat can tell.
@@ -61,6 +69,8 @@ type entry struct {
 	stamp
 	owed  kinds
 	since int64
+	paced int64 // when it was reported as modified, or seen first (ns); not stored
+	done  bool  // it was reported as closed or ready
 }
 
 // verdict is what to do about a file.
@@ -74,45 +84,75 @@ type verdict struct {
 // says now. wasClosed: its writer has just closed it, or it was moved into place. It is
 // pure; times are ns since the epoch.
 //
-// created is reported at the first sight of a path, closed when the writer closes or,
-// if nobody saw that, when the file is quiet, ready when it is quiet. Quiet means
-// unchanged for `settle` since the first sight of the version; on a local file system
-// an older ctime counts, because our clock wrote it.
+// created is reported at the first sight of a path, modified at the sight of another
+// content and then at most once per pace, closed when the writer closes or, if nobody
+// saw that, when the file is quiet, ready when it is quiet. Quiet means unchanged for
+// `settle` since the first sight of the version; on a local file system an older ctime
+// counts, because our clock wrote it.
 func (r rules) judge(old *entry, st stamp, wasClosed bool, now int64) verdict {
 	v := verdict{entry: entry{stamp: st}}
 	switch {
-	case old == nil || r.news(old.stamp, st):
+	case old == nil:
 		v.owed = r.want & (closed | ready)
-		v.since = r.firstSight(st, now)
-		if old == nil {
-			v.report = r.want & created
-		}
+		v.since, v.paced = r.firstSight(st, now), now
+		v.report = r.want & created
+	case r.news(old.stamp, st):
+		v.owed = r.changed(*old)
+		v.since, v.paced, v.done = r.firstSight(st, now), min(old.paced, now), old.done
 	case old.owed == 0:
-		v.stamp = old.stamp
+		v.entry = *old
 		return v
 	default:
 		v.owed, v.since = old.owed, min(old.since, now) // later: the clock was set back
-		if st.ctime != old.ctime {                      // touched without news: it is not quiet
+		v.paced, v.done = min(old.paced, now), old.done
+		if st.ctime != old.ctime { // touched without news: it is not quiet
 			v.since = max(v.since, r.firstSight(st, now))
 		}
 	}
 	big := st.size >= r.minSize
+	if wasClosed || now-v.paced >= int64(pace) {
+		v.pay(modified)
+	}
 	if wasClosed && big {
-		v.report |= v.owed & closed
-		v.owed &^= closed
+		v.pay(closed)
 	}
 	if v.owed != 0 && now-v.since >= int64(r.settle) {
 		if big {
-			v.report |= v.owed
+			v.pay(closed | ready)
 		}
+		v.pay(modified)
 		v.owed = 0 // too small: the next version may do
 	}
+	if v.report.has(modified) {
+		v.paced = now
+	}
+	v.done = v.done || v.report.has(closed|ready)
 	v.store = v.report != 0 || v.owed == 0
 	return v
 }
 
+// pay reports those of the kinds that are owed.
+func (v *verdict) pay(k kinds) {
+	v.report |= v.owed & k
+	v.owed &^= k
+}
+
+// changed is what is owed for another content of a file that was known.
+func (r rules) changed(old entry) kinds {
+	if r.once && old.done {
+		return r.want & modified
+	}
+	return r.want & (modified | closed | ready)
+}
+
 // due is when an entry that owes something has to be looked at again.
-func (r rules) due(e entry) int64 { return e.since + int64(r.settle) }
+func (r rules) due(e entry) int64 {
+	quiet := e.since + int64(r.settle)
+	if e.owed.has(modified) {
+		return min(quiet, e.paced+int64(pace))
+	}
+	return quiet
+}
 
 func (r rules) firstSight(st stamp, now int64) int64 {
 	if !r.network && st.ctime < now {

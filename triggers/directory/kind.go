@@ -1,16 +1,12 @@
 package directory
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -34,21 +30,23 @@ const (
 
 // config is what the fields of a trigger say.
 type config struct {
-	path     string
-	want     kinds
-	include  []string
-	exclude  []string
-	minSize  int64
-	settle   time.Duration // 0: by the file system
-	fire     bool          // existing: fire
-	mode     string
-	interval time.Duration // of looks at everything; 0: the default
-	units    assembly
+	path string
+	want kinds
+	filter
+	recursive   bool // the folders below as well
+	once        bool // refire: never
+	minSize     int64
+	settle      time.Duration // where settleGiven
+	settleGiven bool          // else by the file system
+	fire        bool          // existing: fire
+	mode        string
+	interval    time.Duration // of looks at everything; 0: the default
+	units       assembly
 }
 
 // Kind returns the kind "directory". All its sources share one set of descriptors.
-func Kind() triggers.Kind {
-	h := &hub{}
+func Kind(o Options) triggers.Kind {
+	h := &hub{roots: o.Roots}
 	return func(f *triggers.Fields) triggers.Made { return h.make(f) }
 }
 
@@ -61,19 +59,24 @@ func (h *hub) make(f *triggers.Fields) triggers.Made {
 	c.path = filepath.Clean(c.path)
 	names := f.Words("event_names", []string{"ready"}, kindNames[:]...)
 	if len(names) == 0 {
-		f.Refuse("event_names", graph.CodeMissing, "must hold at least one of created, closed, ready")
+		f.Refuse("event_names", graph.CodeMissing, "must hold at least one of %s", strings.Join(kindNames[:], ", "))
 	}
 	c.want = kindsOf(names)
 	c.include = globs(f, "include")
 	c.exclude = globs(f, "exclude")
+	c.ignoreCase = f.Bool("ignore_case", false)
+	c.partial = f.Bool("partial", false)
 	c.minSize = f.Size("min_size", 0)
-	c.settle = h.settle(f)
+	c.settle, c.settleGiven = h.settle(f), f.Has("settle")
 	c.fire = f.OneOf("existing", "ignore", "ignore", "fire") == "fire"
 	c.mode = f.OneOf("mode", modeAuto, modeAuto, modeEvents, modePoll, modeBoth)
-	if f.Bool("recursive", false) {
-		f.Refuse("recursive", graph.CodeBadValue, "must be false: this version watches one folder, not the folders in it")
-	}
+	c.recursive = f.Bool("recursive", false)
 	c.units = readUnits(f, &c)
+	refire := "version"
+	if c.units.once {
+		refire = "never"
+	}
+	c.once = f.OneOf("refire", refire, "version", "never") == "never"
 	made := triggers.Made{
 		Source: &source{hub: h, config: c}, Event: eventEnv(),
 		Overlap: triggers.Queue, BatchAlias: "batch_size",
@@ -97,135 +100,26 @@ func (h *hub) settle(f *triggers.Fields) time.Duration {
 	return 0
 }
 
-func globs(f *triggers.Fields, field string) []string {
-	list := f.Words(field, nil)
-	for i, glob := range list {
-		if _, err := path.Match(glob, "x"); err != nil {
-			f.Refuse(fmt.Sprintf("%s[%d]", field, i), graph.CodeBadValue, "%q is not a glob: an open [ or a \\ at its end", glob)
-		}
-	}
-	return list
-}
-
-func eventEnv() graph.Env {
-	return graph.Env{
-		"path": graph.String, "path_b64": graph.String, "name": graph.String, "stem": graph.String, "ext": graph.String,
-		"dir": graph.String, "rel": graph.String, "size": graph.Integer, "mtime": graph.String, "kind": graph.String,
-	}
-}
-
-// matches tells whether a file counts. Without a slash, globs are about the base
-// name; with one, about the path relative to the root, which here is the same.
-func (c *config) matches(name string) bool {
-	if len(c.include) > 0 && !anyGlob(c.include, name) {
-		return false
-	}
-	return !anyGlob(c.exclude, name)
-}
-
-func anyGlob(list []string, name string) bool {
-	for _, glob := range list {
-		if ok, _ := path.Match(glob, name); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// scope names what is watched: when it changes, a new baseline is taken.
+// scope names what is watched: when it changes, a new baseline is taken. What has its
+// default is left out, lest a new field be taken for a change.
 func (c *config) scope() string {
-	b, err := json.Marshal([]any{c.path, c.include, c.exclude})
+	parts := []any{c.path, c.include, c.exclude}
+	if c.recursive {
+		parts = append(parts, "recursive")
+	}
+	if c.ignoreCase {
+		parts = append(parts, "ignore_case")
+	}
+	if c.partial {
+		parts = append(parts, "partial")
+	}
+	if c.units.scope != nil {
+		parts = append(parts, c.units.scope)
+	}
+	b, err := json.Marshal(parts)
 	if err != nil {
 		b = []byte(c.path) // texts always marshal
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
-}
-
-// source watches one place for one trigger.
-type source struct {
-	hub *hub
-	config
-	kept *watch // between two runs
-}
-
-var _ triggers.Checker = (*source)(nil)
-
-// Check refuses a path that is not there: it is almost always a slip of the pen.
-func (s *source) Check(ctx context.Context) error { return answered(ctx, s.path, s.check) }
-
-// answered asks for something about a path, and gives up with ctx: a file server that
-// is gone may never answer. The goroutine that asks is left behind then.
-func answered(ctx context.Context, path string, ask func() error) error {
-	answer := make(chan error, 1)
-	go func() { answer <- ask() }()
-	select {
-	case err := <-answer:
-		return err
-	case <-ctx.Done():
-		return refusePath(path + " does not answer; is it on a file server that is gone?")
-	}
-}
-
-func refusePath(message string) error {
-	return &graph.Invalid{Problems: []graph.Problem{{Path: "dir_path", Code: graph.CodeBadPath, Message: message}}}
-}
-
-func (s *source) check() error {
-	info, err := os.Stat(s.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return refusePath(s.path + " does not exist; create it first")
-	case err != nil:
-		return refusePath(troubleWith(s.path, err))
-	case !info.IsDir() && !info.Mode().IsRegular():
-		return refusePath(s.path + " is neither a folder nor a file")
-	case !info.IsDir():
-		return nil
-	}
-	d, err := openFolder(s.path)
-	if err != nil {
-		return refusePath(troubleWith(s.path, err))
-	}
-	d.close()
-	return nil
-}
-
-// Run does what there is to do. What it knows is kept until the next time, unless an
-// error came between what it knows and what is stored.
-func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
-	w := s.kept
-	s.kept = nil
-	if w == nil {
-		w = &watch{
-			config: &s.config, hub: s.hub, health: from.Health, files: map[string]*file{},
-			rules: rules{want: s.want, minSize: s.minSize, settle: s.settle},
-		}
-		w.hints.wake = from.Wake
-		if err := w.load(ctx, from); err != nil {
-			return err
-		}
-	}
-	defer func() {
-		if s.kept == nil {
-			w.unwatch()
-		}
-	}()
-	w.emit, w.alarm = emit, time.AfterFunc(patience, w.hangs)
-	defer w.alarm.Stop()
-	next, err := w.work(ctx)
-	if err != nil {
-		return err
-	}
-	s.kept = w
-	return triggers.Until(next)
-}
-
-// Close ends the hints.
-func (s *source) Close() error {
-	if s.kept != nil {
-		s.kept.unwatch()
-		s.kept = nil
-	}
-	return nil
 }

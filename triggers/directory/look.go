@@ -3,16 +3,18 @@ package directory
 import (
 	"context"
 	"errors"
-	"io"
-	"slices"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
 	"time"
 )
 
-// lookAtAll compares the folder with the inventory. Trouble with the folder is a
-// state, not an error.
+// lookAtAll compares the tree with the inventory. Trouble with its root is a state,
+// not an error.
 func (w *watch) lookAtAll(ctx context.Context) error {
 	began := time.Now()
 	err := w.tryLook(ctx)
+	w.opened.close()
 	w.lastLook = time.Now()
 	var t *trouble
 	if errors.As(err, &t) {
@@ -23,17 +25,21 @@ func (w *watch) lookAtAll(ctx context.Context) error {
 		return err
 	}
 	w.lost, w.retry = false, 0
-	every := lookEvery
-	if w.watched == nil || w.polls() {
+	every := spread(lookEvery)
+	if w.blinded() {
 		every = pollEvery
 	}
 	if w.interval > 0 {
 		every = w.interval
 	}
 	w.nextLook = w.lastLook.Add(max(every, lookShare*w.lastLook.Sub(began)))
+	w.nextGlance = w.lastLook.Add(spread(glanceEvery))
 	w.tell()
 	return nil
 }
+
+// spread keeps many triggers from looking all at once.
+func spread(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
 
 // tryLook opens the folder, makes sure it is watched, and goes through it.
 func (w *watch) tryLook(ctx context.Context) error {
@@ -42,16 +48,20 @@ func (w *watch) tryLook(ctx context.Context) error {
 			return &trouble{err}
 		}
 	}
-	d, err := openFolder(w.dir)
+	d, err := w.openRoot()
 	if err != nil {
 		return &trouble{err}
 	}
 	defer func() { d.close() }()
-	if w.watched == nil || !w.root.same(d) {
+	w.look++
+	if w.top.watched == nil || !w.root.same(d) {
+		for _, b := range w.top.subs {
+			w.leaveAll(b)
+		}
 		// The watch comes first, so that nothing happens unseen between it and
 		// the listing; then the folder is opened again, for it may be another.
-		w.rewatch()
-		again, err := openFolder(w.dir)
+		w.listen(w.top, w.real)
+		again, err := w.openRoot()
 		if err != nil {
 			return &trouble{err}
 		}
@@ -66,12 +76,36 @@ func (w *watch) tryLook(ctx context.Context) error {
 	return w.goThrough(ctx, d, known)
 }
 
+// openRoot opens the folder, wherever links lead to now, if that is allowed.
+func (w *watch) openRoot() (*folder, error) {
+	real, err := filepath.EvalSymlinks(w.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := allowed(filepath.Join(real, w.only), w.hub.roots); err != nil {
+		return nil, err
+	}
+	w.real = real
+	return openFolder(real)
+}
+
 // setRoot takes over what follows from the file system.
 func (w *watch) setRoot(d *folder) {
 	w.lost = false
-	w.root = &folder{dev: d.dev, ino: d.ino, mount: d.mount, network: d.network}
-	w.rules.network = d.network != ""
-	if w.settle == 0 {
+	w.root = &folder{identity: d.identity, network: d.network}
+	w.top.id = d.identity
+	w.distant = ""
+	w.remote(d.network)
+}
+
+// remote takes over what follows from a network file system, somewhere in the tree;
+// empty: there is none.
+func (w *watch) remote(network string) {
+	if network != "" {
+		w.distant = network
+	}
+	w.rules.network = w.distant != ""
+	if !w.settleGiven {
 		w.rules.settle = settleLocal
 		if w.rules.network {
 			w.rules.settle = settleNetwork
@@ -79,30 +113,35 @@ func (w *watch) setRoot(d *folder) {
 	}
 }
 
-// goThrough lists the folder. known is the folder of the last look in this process.
+// goThrough lists the tree. known is its root at the last look in this process.
 func (w *watch) goThrough(ctx context.Context, d *folder, known *folder) error {
-	w.look++
-	w.skipped, w.skipErr = 0, nil
+	w.fullLook = w.look
+	w.skipped, w.skipErr, w.away = 0, nil, 0
 	fresh := w.baseline
 	if fresh && w.fire {
 		// Everything there counts as new, so the baseline is empty.
-		for name := range w.files {
-			w.drop(name)
-			if err := w.flushFull(ctx); err != nil {
-				return err
-			}
+		if err := w.dropAll(ctx, w.top); err != nil {
+			return err
 		}
 		w.baseline = false
 		if err := w.setCursor(w.cursorOf(d)); err != nil {
 			return err
 		}
 	}
-	evidence, empty, err := w.list(ctx, d)
+	s := scan{n: w.look, deep: true}
+	empty, err := w.listRoot(ctx, &s, d)
 	if err != nil {
 		return err
 	}
+	if err := w.listAll(ctx, &s); err != nil {
+		return err
+	}
+	evidence := w.aliases[w.cursor.Dev] == d.dev && d.dev != w.cursor.Dev
 	if fresh || w.trusts(d, known, evidence, empty) {
-		if err := w.sweep(ctx, fresh); err != nil {
+		if err := w.sweep(ctx, &s, fresh); err != nil {
+			return err
+		}
+		if err := w.assemble(ctx); err != nil {
 			return err
 		}
 		if c := w.cursorOf(d); c != w.cursor {
@@ -115,80 +154,23 @@ func (w *watch) goThrough(ctx context.Context, d *folder, known *folder) error {
 	return w.flush(ctx)
 }
 
-// sweep forgets what the look has not seen. A new baseline knows nothing else.
-func (w *watch) sweep(ctx context.Context, fresh bool) error {
-	w.sweeping = true
-	defer func() { w.sweeping = false }()
-	for name, f := range w.files {
-		var err error
-		switch {
-		case f.seen == w.look:
-		case fresh:
-			w.drop(name)
-			err = w.flushFull(ctx)
-		default:
-			err = w.consider(ctx, name, false)
-		}
-		if err != nil {
-			return err
-		}
+func (w *watch) listRoot(ctx context.Context, s *scan, d *folder) (empty bool, err error) {
+	if w.only != "" {
+		s.listed = append(s.listed, w.top) // for what else was known, before an edit
+		return false, w.consider(ctx, s, w.top, w.only, 0)
 	}
-	return nil
+	return w.list(ctx, s, w.top, d)
 }
 
 func (w *watch) cursorOf(d *folder) cursor {
 	return cursor{Scope: w.scope(), File: w.only != "", Dev: d.dev, Ino: d.ino}
 }
 
-func (w *watch) flushFull(ctx context.Context) error {
-	if w.full() {
-		return w.flush(ctx)
-	}
-	return nil
-}
-
-// list considers every name. evidence: a file known from another device number is
-// here, unchanged, so it is the same file system. empty: there are no names.
-func (w *watch) list(ctx context.Context, d *folder) (evidence, empty bool, err error) {
-	empty = true
-	if w.only != "" {
-		return false, false, w.consider(ctx, w.only, false)
-	}
-	for {
-		w.alarm.Reset(patience)
-		names, err := d.file.Readdirnames(maxChanges)
-		slices.Sort(names) // the order of a directory is random; instruments number their files
-		for _, name := range names {
-			empty = false
-			f := w.files[name]
-			var before stamp
-			if f != nil {
-				before = f.stamp
-			}
-			if err := w.consider(ctx, name, false); err != nil {
-				return false, false, err
-			}
-			if f != nil && f.seen == w.look && before.dev != d.dev && !w.rules.news(before, f.stamp) {
-				evidence = true
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return evidence, empty, nil
-		}
-		if err != nil {
-			return false, false, &trouble{err}
-		}
-		if err := w.heed(ctx); err != nil {
-			return false, false, err
-		}
-	}
-}
-
 // trusts tells whether what is not in d is really gone. A folder that is not mounted
 // looks like an empty one.
 func (w *watch) trusts(d, known *folder, evidence, empty bool) bool {
 	switch {
-	case len(w.files) == 0, evidence:
+	case w.count == 0, evidence:
 		return true
 	case d.dev != w.cursor.Dev:
 		return false
@@ -200,24 +182,11 @@ func (w *watch) trusts(d, known *folder, evidence, empty bool) bool {
 	return !empty
 }
 
-// rewatch asks for hints about the folder, if the mode wants any.
-func (w *watch) rewatch() {
-	w.unwatch()
-	w.blind = nil
-	if w.mode == modePoll {
-		return
-	}
-	watched, err := w.hub.watch(w.dir, &w.hints, w.want.has(closed), w.want.has(created|ready))
+// readBelow reads up to limit bytes of a regular file below the root.
+func (w *watch) readBelow(rel string, limit int64) ([]byte, error) {
+	b, err := readStrictly(w.real, rel, limit)
 	if err != nil {
-		w.blind = err
-		return
+		return nil, fmt.Errorf("read %s: %w", w.dir+"/"+rel, err)
 	}
-	w.watched = watched
-}
-
-func (w *watch) unwatch() {
-	if w.watched != nil {
-		w.watched.close()
-		w.watched = nil
-	}
+	return b, nil
 }

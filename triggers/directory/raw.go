@@ -12,8 +12,9 @@ import (
 )
 
 // rawMask is what fsnotify does not tell: that a writer has closed a file, and that a
-// file was moved in. The rest says that the folder itself went away.
-const rawMask = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+// file was moved in. The rest says that a name, or the folder itself, went away.
+const rawMask = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
+	unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR | unix.IN_MASK_ADD
 
 // rawWatcher is an inotify descriptor whose goroutine sorts closings into hints.
 type rawWatcher struct {
@@ -25,7 +26,7 @@ type rawWatcher struct {
 	// is gone may not answer, and the hints of all others go through it. The hub adds
 	// and removes one at a time.
 	mu    sync.RWMutex
-	users map[int][]*hints // by watch descriptor; two paths may lead to one folder
+	users map[int][]user // by watch descriptor; two paths may lead to one folder
 }
 
 func openRaw() (*rawWatcher, error) {
@@ -33,7 +34,7 @@ func openRaw() (*rawWatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open inotify: %w", err)
 	}
-	r := &rawWatcher{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, done: make(chan struct{}), users: map[int][]*hints{}}
+	r := &rawWatcher{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, done: make(chan struct{}), users: map[int][]user{}}
 	go r.read() // ends with close
 	return r, nil
 }
@@ -43,8 +44,13 @@ func (r *rawWatcher) close() {
 	<-r.done
 }
 
-func (r *rawWatcher) add(dir string, to *hints) (int, error) {
-	wd, err := unix.InotifyAddWatch(r.fd, dir, rawMask)
+// add watches dir; folders: new folders in it are told as well.
+func (r *rawWatcher) add(dir string, to user, folders bool) (int, error) {
+	mask := uint32(rawMask)
+	if folders {
+		mask |= unix.IN_CREATE
+	}
+	wd, err := unix.InotifyAddWatch(r.fd, dir, mask)
 	if err != nil {
 		return 0, fmt.Errorf("add an inotify watch: %w", err)
 	}
@@ -54,14 +60,14 @@ func (r *rawWatcher) add(dir string, to *hints) (int, error) {
 	return wd, nil
 }
 
-func (r *rawWatcher) remove(wd int, to *hints) {
+func (r *rawWatcher) remove(wd int, to user) {
 	if r.forget(wd, to) {
 		_, _ = unix.InotifyRmWatch(r.fd, uint32(wd)) // gone already if the folder is
 	}
 }
 
 // forget tells whether it was the last user of the descriptor.
-func (r *rawWatcher) forget(wd int, to *hints) bool {
+func (r *rawWatcher) forget(wd int, to user) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	users, known := r.users[wd]
@@ -111,18 +117,23 @@ func (r *rawWatcher) sort(wd int, mask uint32, name []byte) {
 		delete(r.users, wd)
 		r.mu.Unlock()
 		for _, u := range users {
-			u.lose(true)
+			u.gone()
 		}
 		return
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	folder := mask&unix.IN_ISDIR != 0
 	for _, u := range r.users[wd] {
 		switch {
 		case len(name) == 0:
-			u.lose(true) // deleted, moved or unmounted
-		case mask&unix.IN_ISDIR == 0:
-			u.add(string(name), true)
+			u.gone() // deleted, moved or unmounted
+		case mask&unix.IN_CLOSE_WRITE != 0:
+			u.add(string(name), signClosed)
+		case mask&unix.IN_MOVED_TO != 0:
+			u.add(string(name), signArrived)
+		case folder || mask&unix.IN_CREATE == 0:
+			u.add(string(name), 0)
 		}
 	}
 }
@@ -133,7 +144,7 @@ func (r *rawWatcher) everyone() {
 	defer r.mu.RUnlock()
 	for _, users := range r.users {
 		for _, u := range users {
-			u.lose(false)
+			u.hints.lose(false)
 		}
 	}
 }

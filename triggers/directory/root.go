@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,51 +20,38 @@ type place struct {
 
 func (p place) String() string { return filepath.Join(p.dir, p.only) }
 
-// errNotFolder means that something else stands where the folder was.
-var errNotFolder = errors.New("is not a folder any more")
+// notFolderError means that something else stands where the folder was.
+type notFolderError struct{ path string }
 
-// folder is an open folder with its identity.
-type folder struct {
-	file    *os.File
-	dev     uint64
-	ino     uint64
-	mount   uint64 // which mount it was reached through; 0: unknown
-	network string // the type of a network file system, or empty
+func (e *notFolderError) Error() string { return e.path + " is not a folder any more" }
+
+// outsideError means that the administrator does not let triggers look there.
+type outsideError struct {
+	path  string
+	roots []string
 }
 
-// openFolder opens dir for reading. Opening anything else, such as a pipe, could wait
-// for ever.
-func openFolder(dir string) (*folder, error) {
-	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
-	if errors.Is(err, unix.ENOTDIR) {
-		if _, there := os.Stat(dir); there == nil {
-			return nil, fmt.Errorf("%s %w", dir, errNotFolder)
+func (e *outsideError) Error() string {
+	return fmt.Sprintf("%s is not below a folder that triggers may look into; allowed are %s ([paths] watch in the configuration of the daemon)",
+		e.path, strings.Join(e.roots, ", "))
+}
+
+// allowed tells whether a path without links is below one of the roots.
+func allowed(real string, roots []string) error {
+	if len(roots) == 0 {
+		return nil
+	}
+	for _, root := range roots {
+		resolved, err := filepath.EvalSymlinks(root)
+		if err != nil {
+			continue // nothing is below it
+		}
+		if real == resolved || resolved == "/" || strings.HasPrefix(real, resolved+"/") {
+			return nil
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		f.Close()
-		return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
-	}
-	d := &folder{file: f, dev: uint64(st.Dev), ino: st.Ino} //nolint:unconvert // Dev is 32 bits wide elsewhere
-	var sx unix.Statx_t
-	if unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &sx) == nil && sx.Mask&unix.STATX_MNT_ID != 0 {
-		d.mount = sx.Mnt_id
-	}
-	var sf unix.Statfs_t
-	if unix.Fstatfs(int(f.Fd()), &sf) == nil {
-		d.network = networkType(int64(sf.Type)) //nolint:unconvert // 32 bits wide elsewhere
-	}
-	return d, nil
+	return &outsideError{real, roots}
 }
-
-func (d *folder) close() { d.file.Close() }
-
-// same tells whether o is the same folder, as far as this process can tell.
-func (d *folder) same(o *folder) bool { return d.dev == o.dev && d.ino == o.ino && d.mount == o.mount }
 
 // networkType names file systems on which other hosts write: inotify does not see
 // them, inodes may change with each mount, and ctime is another clock's.
@@ -105,13 +93,17 @@ func networkType(magic int64) string {
 
 // troubleWith says in words for people why a folder can't be watched.
 func troubleWith(dir string, err error) string {
+	var other *notFolderError
+	var outside *outsideError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Sprintf("%s is missing; what was known of it is kept, and it is watched again once it is there", dir)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Sprintf("%s can't be read: permission denied; give the user of the daemon the rights r and x on it, and x on the folders above", dir)
-	case errors.Is(err, errNotFolder):
-		return err.Error()
+	case errors.As(err, &other):
+		return fmt.Sprintf("%s is not a folder any more", dir)
+	case errors.As(err, &outside):
+		return outside.Error()
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Sprintf("%s: something above it is not a folder any more", dir)
 	case errors.Is(err, syscall.ELOOP):

@@ -1,14 +1,9 @@
 package directory
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"path"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,70 +50,4 @@ func parseStamp(text string) (stamp, error) {
 		}
 	}
 	return s, nil
-}
-
-// payload is `event` in expressions. Fields that would hold invalid UTF-8 are absent.
-type payload struct {
-	Path    *string `json:"path,omitempty"`
-	PathB64 string  `json:"path_b64,omitempty"` // only when the path is not UTF-8
-	Name    *string `json:"name,omitempty"`
-	Stem    *string `json:"stem,omitempty"`
-	Ext     *string `json:"ext,omitempty"`
-	Dir     *string `json:"dir,omitempty"`
-	Rel     *string `json:"rel,omitempty"`
-	Size    int64   `json:"size"`
-	Mtime   string  `json:"mtime"`
-	Kind    string  `json:"kind"`
-}
-
-func encodePayload(dir, name, kind string, s stamp) (json.RawMessage, error) {
-	full := path.Join(dir, name)
-	ext := path.Ext(name)
-	stem := strings.TrimSuffix(name, ext)
-	if stem == "" { // .bashrc has no extension
-		stem, ext = name, ""
-	}
-	p := payload{
-		Path: valid(full), Name: valid(name), Stem: valid(stem), Ext: valid(ext), Dir: valid(dir), Rel: valid(name),
-		Size: s.size, Mtime: time.Unix(0, s.mtime).UTC().Format("2006-01-02T15:04:05.000000Z"), Kind: kind,
-	}
-	if p.Path == nil {
-		p.PathB64 = base64.StdEncoding.EncodeToString([]byte(full))
-	}
-	b, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("write the event of %q: %w", full, err)
-	}
-	return b, nil
-}
-
-func valid(s string) *string {
-	if !utf8.ValidString(s) {
-		return nil
-	}
-	return &s
-}
-
-// eventKey names one (path, kind, version) of a trigger. It begins with the path, and
-// "#", so that what became of a path can be looked up by prefix.
-func eventKey(dir, name, kind string, s stamp) string {
-	return keyPath(path.Join(dir, name)) + "#" + kind + "@" + s.String()
-}
-
-// keyPath is a path as text: bytes that are not UTF-8 are written as \xNN.
-func keyPath(p string) string {
-	if utf8.ValidString(p) {
-		return p
-	}
-	var b strings.Builder
-	for i := 0; i < len(p); {
-		r, n := utf8.DecodeRuneInString(p[i:])
-		if r == utf8.RuneError && n == 1 {
-			fmt.Fprintf(&b, `\x%02x`, p[i])
-		} else {
-			b.WriteString(p[i : i+n])
-		}
-		i += n
-	}
-	return b.String()
 }

@@ -38,7 +38,7 @@ func TestPayload(t *testing.T) {
 		{"-rf 'x' \"y\" $(z)\n.dat", "-rf 'x' \"y\" $(z)\n", ".dat"},
 	}
 	for _, tt := range tests {
-		raw, err := encodePayload("/in", tt.name, "ready", stamp{size: 7, mtime: 1_700_000_000_123_456_789})
+		raw, err := encodePayload("/in", tt.name, "ready", stamp{size: 7, mtime: 1_700_000_000_123_456_789}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestPayload(t *testing.T) {
 
 func TestPayload_invalid_utf8_is_bytes_not_text(t *testing.T) {
 	name := "caf\xe9.dat"
-	raw, err := encodePayload("/in", name, "closed", stamp{})
+	raw, err := encodePayload("/in", name, "closed", stamp{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

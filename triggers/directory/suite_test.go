@@ -12,7 +12,7 @@ func TestSuite(t *testing.T) {
 	for _, names := range []string{"closed", "ready", "created"} {
 		t.Run(names, func(t *testing.T) {
 			triggertest.Suite{
-				Kind: Kind(),
+				Kind: Kind(Options{}),
 				Fields: func(t *testing.T) map[string]any {
 					return map[string]any{"dir_path": t.TempDir(), "event_names": names, "settle": "20ms"}
 				},

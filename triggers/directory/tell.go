@@ -19,6 +19,7 @@ func (t *trouble) Unwrap() error { return t.err }
 func (w *watch) failed(t *trouble) {
 	w.unwatch()
 	w.lost = true
+	w.nextGlance = time.Time{}
 	w.retry = min(max(2*w.retry, rootEvery), rootMax)
 	w.nextLook = time.Now().Add(w.retry)
 	w.health(triggers.Failing, troubleWith(w.dir, t.err))
@@ -33,30 +34,38 @@ func (w *watch) hangs() {
 func (w *watch) tell() {
 	var reasons []string
 	state := triggers.Active
-	var limit *LimitError
-	switch {
-	case errors.As(w.blind, &limit):
+	if w.deaf > 0 {
 		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("looks at the folder every %s instead of being told: %v", pollEvery, limit))
-	case w.blind != nil:
-		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("looks at the folder every %s instead of being told: %v", pollEvery, w.blind))
+		what := "the folder"
+		if w.recursive {
+			what = fmt.Sprintf("%d of %d folders", w.deaf, len(w.folders)+1)
+		}
+		err := w.blind
+		var limit *LimitError
+		if errors.As(err, &limit) {
+			err = limit
+		}
+		reasons = append(reasons, fmt.Sprintf("looks at %s every %s instead of being told: %v", what, pollEvery, err))
 	}
 	if w.cursor.Dev != w.root.dev {
 		state = triggers.Degraded
 		reasons = append(reasons, fmt.Sprintf("%s is another folder than before, on another file system: is it mounted? what was there is remembered, new files count; if it was replaced for good, remove this trigger and add it again", w.dir))
 	}
+	if w.away > 0 {
+		state = triggers.Degraded
+		reasons = append(reasons, fmt.Sprintf("%d files were on a file system that is not there now: is it mounted? they are remembered; if it is gone for good, remove this trigger and add it again", w.away))
+	}
 	if w.skipped > 0 {
 		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("%d files can't be looked at: %v", w.skipped, w.skipErr))
+		reasons = append(reasons, fmt.Sprintf("%d names can't be looked at: %v", w.skipped, w.skipErr))
 	}
-	if state == triggers.Active && w.root.network != "" && w.polls() {
-		reasons = append(reasons, fmt.Sprintf("looks every %s: %s, where other hosts write unseen", pollEvery, w.root.network))
+	if state == triggers.Active && w.distant != "" && w.polls() {
+		reasons = append(reasons, fmt.Sprintf("looks every %s: %s, where other hosts write unseen", pollEvery, w.distant))
 	}
 	w.health(state, strings.Join(reasons, "; "))
 }
 
 // polls tells whether frequent looks are wanted besides or instead of hints.
 func (w *watch) polls() bool {
-	return w.mode == modePoll || w.mode == modeBoth || w.mode == modeAuto && w.root != nil && w.root.network != ""
+	return w.mode == modePoll || w.mode == modeBoth || w.mode == modeAuto && w.distant != ""
 }

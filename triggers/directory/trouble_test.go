@@ -190,28 +190,28 @@ func TestTroubleWith_says_what_to_do(t *testing.T) {
 }
 
 func TestTrusts(t *testing.T) {
-	known := map[string]*file{"a": {}}
+	is := func(dev, ino, mount uint64) *folder { return &folder{identity: identity{dev, ino, mount}} }
 	tests := []struct {
 		name            string
-		files           map[string]*file
-		d               folder
+		known           int
+		d               *folder
 		before          *folder
 		evidence, empty bool
 		want            bool
 	}{
-		{"the_same_folder", known, folder{dev: 1, ino: 2}, nil, false, true, true},
-		{"another_file_system", known, folder{dev: 9, ino: 2}, nil, false, false, false},
-		{"another_device_number_with_our_files", known, folder{dev: 9, ino: 2}, nil, true, false, true},
-		{"nothing_was_known", nil, folder{dev: 9, ino: 9}, nil, false, true, true},
-		{"removed_and_made_again", known, folder{dev: 1, ino: 3, mount: 7}, &folder{dev: 1, ino: 2, mount: 7}, false, true, true},
-		{"a_bind_mount_went_away", known, folder{dev: 1, ino: 3, mount: 8}, &folder{dev: 1, ino: 2, mount: 7}, false, true, false},
-		{"another_folder_after_a_restart_with_files", known, folder{dev: 1, ino: 3}, nil, false, false, true},
-		{"another_folder_after_a_restart_and_empty", known, folder{dev: 1, ino: 3}, nil, false, true, false},
+		{"the_same_folder", 1, is(1, 2, 0), nil, false, true, true},
+		{"another_file_system", 1, is(9, 2, 0), nil, false, false, false},
+		{"another_device_number_with_our_files", 1, is(9, 2, 0), nil, true, false, true},
+		{"nothing_was_known", 0, is(9, 9, 0), nil, false, true, true},
+		{"removed_and_made_again", 1, is(1, 3, 7), is(1, 2, 7), false, true, true},
+		{"a_bind_mount_went_away", 1, is(1, 3, 8), is(1, 2, 7), false, true, false},
+		{"another_folder_after_a_restart_with_files", 1, is(1, 3, 0), nil, false, false, true},
+		{"another_folder_after_a_restart_and_empty", 1, is(1, 3, 0), nil, false, true, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := watch{files: tt.files, cursor: cursor{Dev: 1, Ino: 2}}
-			if got := w.trusts(&tt.d, tt.before, tt.evidence, tt.empty); got != tt.want {
+			w := watch{count: tt.known, cursor: cursor{Dev: 1, Ino: 2}}
+			if got := w.trusts(tt.d, tt.before, tt.evidence, tt.empty); got != tt.want {
 				t.Errorf("trusts %v", got)
 			}
 		})

@@ -11,8 +11,10 @@ import (
 const (
 	// lookEvery is how often everything is looked at while hints arrive, pollEvery
 	// while they don't. Both grow with the time a look takes.
-	lookEvery = time.Minute
+	lookEvery = 10 * time.Minute
 	pollEvery = 5 * time.Second
+	// glanceEvery is how often the folders alone are looked at in between.
+	glanceEvery = time.Minute
 	// lookShare bounds the part of the time that looks may take: one in so many.
 	lookShare = 50
 	// rescanAfter keeps floods of lost hints from looking without end.
@@ -34,29 +36,57 @@ type watch struct {
 	hints  hints
 	health func(triggers.State, string)
 	emit   triggers.Emit // of the run
+	asm    assembler     // nil: events are about files
 
 	place
 	cursor   cursor
 	baseline bool // the inventory is not about this place yet
-	files    map[string]*file
 	waits    waits
-	look     uint32 // counts looks at everything
+	missing  []missed
+	look     uint32 // counts looks at folders
+	fullLook uint32 // the last look at everything
 	batch    triggers.Batch
 
-	watched  *watched
-	root     *folder // the folder that is watched, closed
-	lost     bool    // the folder can't be read
-	sweeping bool    // what is not there is gone for good
-	blind    error   // why there are no hints although they are wanted
-	retry    time.Duration
-	skipped  int   // files that the look could not stat
-	skipErr  error // the first reason
+	// The tree, and what is in it by inode.
+	top     *branch
+	inodes  map[uint64]*file
+	folders map[uint64]*branch // below the root
+	count   int                // files
+	opened  handle
 
-	alarm    *time.Timer // of the run; set while the folder is asked something
-	turned   time.Time   // when the last turn began
-	nextLook time.Time   // everything
-	lastLook time.Time   // when the last look at everything ended
-	lastTake time.Time   // when hints were taken last
+	root    *folder           // the folder that is watched, closed
+	real    string            // its path without links
+	distant string            // a type of network file system in the tree, or empty
+	aliases map[uint64]uint64 // device numbers that have changed
+	lost    bool              // the folder can't be read
+	blind   error             // why there are no hints although they are wanted
+	refused uint32            // the look that was refused a watch
+	deaf    int               // folders without hints although they are wanted
+	retry   time.Duration
+	skipped int   // names that the look could not stat, or folders that it could not read
+	skipErr error // the first reason
+	away    int   // files that are known from file systems that are not there
+
+	alarm      *time.Timer // of the run; set while the folder is asked something
+	turned     time.Time   // when the last turn began
+	nextLook   time.Time   // everything
+	nextGlance time.Time
+	lastLook   time.Time // when the last look at everything ended
+	lastTake   time.Time // when hints were taken last
+	heeding    bool
+}
+
+func newWatch(c *config, h *hub, from triggers.From) *watch {
+	w := &watch{
+		config: c, hub: h, health: from.Health,
+		top: newBranch(), inodes: map[uint64]*file{}, folders: map[uint64]*branch{},
+		rules: rules{want: c.want, minSize: c.minSize, settle: c.settle, once: c.once},
+	}
+	w.hints.wake = from.Wake
+	if w.asm = w.newAssembler(); w.asm != nil {
+		w.rules.want = ready // of files: that they are quiet
+	}
+	return w
 }
 
 func splitPath(p string) (dir, name string) { return filepath.Dir(p), filepath.Base(p) }
@@ -93,10 +123,25 @@ func earlier(a, b time.Time) time.Time {
 
 // next is when there is something to do without a hint.
 func (w *watch) next() time.Time {
-	if len(w.waits) == 0 || w.lost {
-		return w.nextLook
+	next := w.nextLook
+	if w.lost {
+		return next
 	}
-	return earlier(w.nextLook, time.Unix(0, w.waits[0].due))
+	if !w.nextGlance.IsZero() {
+		next = earlier(next, w.nextGlance)
+	}
+	if len(w.waits) > 0 {
+		next = earlier(next, time.Unix(0, w.waits[0].due))
+	}
+	if len(w.missing) > 0 {
+		next = earlier(next, w.missing[0].due)
+	}
+	if w.asm != nil {
+		if due := w.asm.due(); due != 0 {
+			next = earlier(next, time.Unix(0, due))
+		}
+	}
+	return next
 }
 
 // turn does what is to be done now. What hints told goes out first.
@@ -122,7 +167,16 @@ func (w *watch) turn(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.glance(ctx); err != nil {
+		return err
+	}
 	if err := w.wakeWaits(ctx); err != nil {
+		return err
+	}
+	if err := w.giveUp(ctx); err != nil {
+		return err
+	}
+	if err := w.assemble(ctx); err != nil {
 		return err
 	}
 	return w.flush(ctx)
@@ -139,17 +193,20 @@ func stepped(from, to time.Time) time.Duration {
 // shift moves what was measured with the clock as it was before it was set.
 func (w *watch) shift(step time.Duration) {
 	w.waits = nil
-	for name, f := range w.files {
-		if f.queued = false; f.owed != 0 {
-			f.since += int64(step)
-			w.await(name, f)
+	w.top.each(func(b *branch) {
+		for _, f := range b.files {
+			f.since, f.paced, f.due = f.since+int64(step), f.paced+int64(step), 0
+			if f.owed != 0 {
+				w.await(f)
+			}
+			w.tellSaw(f)
 		}
-	}
+	})
 }
 
 // heed looks at the names that hints told of.
 func (w *watch) heed(ctx context.Context) error {
-	if w.baseline && !w.lost {
+	if w.heeding || w.baseline && !w.lost {
 		return nil // what was told meanwhile is looked at when the baseline is taken
 	}
 	now := time.Now()
@@ -161,7 +218,7 @@ func (w *watch) heed(ctx context.Context) error {
 		w.lastTake = now
 	}
 	if moved {
-		w.unwatch()
+		w.ignore(w.top)
 		w.nextLook = now
 	}
 	if rescan {
@@ -170,8 +227,11 @@ func (w *watch) heed(ctx context.Context) error {
 	if w.lost {
 		return nil // the look that ends this sees everything
 	}
+	w.heeding = true
+	defer func() { w.heeding = false }()
+	defer w.opened.close()
 	for _, h := range list {
-		if err := w.consider(ctx, h.name, h.closed); err != nil {
+		if err := w.hinted(ctx, h); err != nil {
 			return err
 		}
 	}

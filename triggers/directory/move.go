@@ -1,0 +1,87 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// comesFrom returns the file that was known under another name and is here now: the
+// same inode, size and modification, and its old name does not lead to it any more.
+func (w *watch) comesFrom(b *branch, name string, s stamp) *file {
+	f := w.inodes[s.ino]
+	if f == nil || f.dir == b && f.name == name {
+		return nil
+	}
+	if f.size != s.size || f.mtime != s.mtime || !w.sameDevice(f, s.dev) {
+		return nil
+	}
+	switch st, err := w.lstat(f.dir, f.name); {
+	case err == nil && st.Ino == s.ino:
+		return nil // a hard link
+	case err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, errReplaced):
+		return nil // nobody knows
+	}
+	return f
+}
+
+// rename gives a file its new name. What it owes, and since when it has been quiet,
+// stays; what was reported of it is not reported again. over is what was known under
+// the new name: then that name has another content, which is news to its readers.
+func (w *watch) rename(ctx context.Context, f, over *file, b *branch, name string, s stamp, how sign, now int64) error {
+	src := f.rel()
+	w.tellGone(src)
+	w.drop(f)
+	whole := how&signClosed != 0
+	if over != nil {
+		f.owed = w.rules.changed(over.entry)
+		f.since, f.paced = w.rules.firstSight(s, now), over.paced
+		f.first, f.old = over.first, false
+		w.unlink(over)
+		whole = how.whole()
+	}
+	f.stamp, f.missing, f.seen = s, false, w.look
+	w.link(f, b, name)
+	if err := w.report(f, w.rules.want&moved, src); err != nil {
+		return err
+	}
+	v := w.rules.judge(&f.entry, s, whole, now)
+	f.entry = v.entry
+	w.tellSaw(f)
+	if f.owed != 0 {
+		w.await(f)
+	}
+	return w.keep(ctx, f, v.report)
+}
+
+// meets is told of a folder in a folder. What has to be listed is left to the scan.
+func (w *watch) meets(s *scan, b *branch, name string, st *unix.Stat_t, how sign) {
+	child := b.sub(name)
+	child.seen, child.missing = w.look, false
+	dev := uint64(st.Dev) //nolint:unconvert // 32 bits wide elsewhere
+	if other := w.folders[st.Ino]; other != nil && other != child && other.id.dev == dev && !w.stands(other) {
+		// It was moved here. Its watches are given back before they are asked for
+		// under the new name: one inode has one watch.
+		w.leaveAll(other)
+		w.misses(nil, other)
+	}
+	if how&signLost != 0 {
+		w.ignore(child)
+	}
+	same := child.id.ino == st.Ino && child.id.dev == dev
+	if same && !s.deep && (child.watched != nil || child.deaf || w.mode == modePoll) {
+		return
+	}
+	s.todo = append(s.todo, child)
+}
+
+// stands tells whether a folder is where it was.
+func (w *watch) stands(b *branch) bool {
+	if b.up == nil {
+		return b == w.top
+	}
+	st, err := w.lstat(b.up, path.Base(b.rel))
+	return err == nil && st.Ino == b.id.ino && uint64(st.Dev) == b.id.dev //nolint:unconvert // 32 bits wide elsewhere
+}

@@ -1,0 +1,80 @@
+package directory
+
+import (
+	"context"
+	"time"
+)
+
+// newAssembler makes the assembler of the trigger, if its events are about units.
+func (w *watch) newAssembler() assembler {
+	if w.units.make == nil {
+		return nil
+	}
+	return w.units.make(ground{
+		dir: w.path, settle: func() time.Duration { return w.rules.settle },
+		read: w.readBelow, baseline: func() bool { return w.baseline },
+	})
+}
+
+// tellSaw tells the assembler of a file.
+func (w *watch) tellSaw(f *file) {
+	if w.asm != nil {
+		w.asm.saw(f.rel(), f.stamp, f.since)
+	}
+}
+
+// tellGone tells the assembler that there is no file of that name any more.
+func (w *watch) tellGone(rel string) {
+	if w.asm != nil {
+		w.asm.gone(rel)
+	}
+}
+
+// assemble puts into the batch what the assembler has to say.
+func (w *watch) assemble(ctx context.Context) error {
+	if w.asm == nil || w.lost {
+		return nil
+	}
+	if err := w.lookAgain(ctx); err != nil {
+		return err
+	}
+	for _, r := range w.asm.take(time.Now().UnixNano()) {
+		if len(w.batch.Entities)+len(r.entities) > maxChanges || len(w.batch.Events)+len(r.events) > maxChanges {
+			if err := w.flush(ctx); err != nil {
+				return err
+			}
+		}
+		w.batch.Entities = append(w.batch.Entities, r.entities...)
+		w.batch.Events = append(w.batch.Events, r.events...)
+	}
+	return nil
+}
+
+// doubter is an assembler that wants to have looked at again what it would report: a
+// hint may be missing.
+type doubter interface {
+	// doubts names files, and folders with all below them.
+	doubts(now int64) []string
+}
+
+func (w *watch) lookAgain(ctx context.Context) error {
+	d, ok := w.asm.(doubter)
+	if !ok || w.baseline {
+		return nil
+	}
+	defer w.opened.close()
+	for _, rel := range d.doubts(time.Now().UnixNano()) {
+		b := w.at(rel)
+		if b == nil || b == w.top {
+			if err := w.hinted(ctx, hint{name: rel}); err != nil {
+				return err
+			}
+			continue
+		}
+		w.look++
+		if err := w.run(ctx, &scan{n: w.look, deep: true, todo: []*branch{b}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
