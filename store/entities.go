@@ -12,29 +12,48 @@ import (
 // entityPage is how many entities are read at once; no lock is held between pages.
 const entityPage = 1000
 
+const (
+	firstEntities = "SELECT key, version, data FROM entities WHERE trigger = ? ORDER BY key LIMIT ?"
+	nextEntities  = "SELECT key, version, data FROM entities WHERE trigger = ? AND key > ? ORDER BY key LIMIT ?"
+)
+
 // Entities calls f for each entity of the inventory in order of Key.
 func (s *Store) Entities(ctx context.Context, id string, f func(triggers.Change) error) error {
-	ns, err := triggerNumbers(s.read.WithContext(ctx), id)
+	n, _, err := s.triggerCount(ctx, id)
 	if err != nil {
 		return err
 	}
-	where, args := "trigger = ?", []any{ns[0]}
+	q, args := firstEntities, []any{n, entityPage}
 	for {
-		var rows []entityRow
-		err := s.read.WithContext(ctx).Where(where, args...).Order("key").Limit(entityPage).Find(&rows).Error
+		page, err := s.entities(ctx, q, args)
 		if err != nil {
 			return err
 		}
-		for i := range rows {
-			if err := f(fromEntityRow(&rows[i])); err != nil {
+		for _, c := range page {
+			if err := f(c); err != nil {
 				return err
 			}
 		}
-		if len(rows) < entityPage {
+		if len(page) < entityPage {
 			return nil
 		}
-		where, args = "trigger = ? AND key > ?", []any{ns[0], key(rows[len(rows)-1].Key)}
+		q, args = nextEntities, []any{n, key(page[len(page)-1].Key), entityPage}
 	}
+}
+
+func (s *Store) entities(ctx context.Context, q string, args []any) ([]triggers.Change, error) {
+	var page []triggers.Change
+	err := s.quick(ctx, func(lane querier) error {
+		return lane.rows(q, args, func(r rowScanner) error {
+			var c triggers.Change
+			var data string
+			err := r.Scan(&c.Key, &c.Version, &data)
+			c.Data = fromRawText(data)
+			page = append(page, c)
+			return err
+		})
+	})
+	return page, err
 }
 
 // Entity returns one entity of the inventory, false when there is none.
@@ -51,16 +70,14 @@ func (s *Store) Entity(ctx context.Context, id string, k []byte) (triggers.Chang
 	return c, err == nil, err
 }
 
-func fromEntityRow(r *entityRow) triggers.Change {
-	return triggers.Change{Key: r.Key, Version: r.Version, Data: fromRawText(r.Data)}
-}
-
 // Cursor returns what the last batch left, nil at first.
 func (s *Store) Cursor(ctx context.Context, id string) (json.RawMessage, error) {
-	var rows []string
-	err := s.read.WithContext(ctx).Raw("SELECT data FROM cursors WHERE trigger = (SELECT n FROM triggers WHERE id = ?)", id).Scan(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return nil, err
+	var cursor string
+	err := s.quick(ctx, func(q querier) error {
+		return q.row("SELECT data FROM cursors WHERE trigger = ("+triggerNumber+")", []any{id}, &cursor)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
 	}
-	return json.RawMessage(rows[0]), nil
+	return fromRawText(cursor), err
 }

@@ -209,16 +209,17 @@ func (t *tx) skipUndecided(trigger int64) error {
 // SetTriggerState records how a trigger is doing; no change, no write. A zero next
 // leaves the stored NextAt. The end of a pause is an update of the trigger.
 func (s *Store) SetTriggerState(ctx context.Context, id string, state triggers.State, reason string, next time.Time) error {
-	var rows []triggerRow
-	err := s.read.WithContext(ctx).Select("state", "reason", "next_at").Where("id = ? AND removed_at IS NULL", id).Limit(1).Find(&rows).Error
-	if err == nil && len(rows) == 0 {
+	var old triggerRow
+	err := s.quick(ctx, func(q querier) error {
+		return q.row("SELECT state, reason, next_at FROM triggers WHERE id = ? AND removed_at IS NULL", []any{id}, &old.State, &old.Reason, &old.NextAt)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
 		err = notFound("trigger", id)
 	}
 	if err != nil {
 		return err
 	}
-	r := rows[0]
-	if r.State == string(state) && r.Reason == reason && (next.IsZero() || next.UnixMicro() == r.NextAt) {
+	if old.State == string(state) && old.Reason == reason && (next.IsZero() || next.UnixMicro() == old.NextAt) {
 		return nil
 	}
 	err = s.change(ctx, func(t *tx) error {
