@@ -2,3 +2,9 @@ package triggers
 
 // MergePatch is RFC 7396.
 func MergePatch(target, patch map[string]any) map[string]any { return mergePatch(target, patch) }
+
+// ClockWasSet does what a step of the wall clock does.
+func ClockWasSet(m *Manager) { m.wakeAll() }
+
+// NextTry is the key of an event that runs again.
+func NextTry(key string) string { return nextTry(key) }

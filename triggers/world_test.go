@@ -80,7 +80,7 @@ type world struct {
 	wakes   atomic.Int32
 	asked   []string // dispatches that were asked to end
 	made    func(*triggers.Made)
-	refuse  func([]triggers.Decision) error // what the ledger says to decisions
+	refuse  atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
 	stop    func()
 	n       int
 }
@@ -141,8 +141,8 @@ type choosy struct {
 }
 
 func (c *choosy) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) ([]triggers.Event, error) {
-	if c.w.refuse != nil {
-		if err := c.w.refuse(ds); err != nil {
+	if refuse := c.w.refuse.Load(); refuse != nil {
+		if err := (*refuse)(ds); err != nil {
 			return nil, err
 		}
 	}
@@ -150,8 +150,8 @@ func (c *choosy) Record(ctx context.Context, id string, revision int, b triggers
 }
 
 func (c *choosy) Fire(ctx context.Context, id string, revision int, ds []triggers.Decision) (triggers.Fired, error) {
-	if c.w.refuse != nil {
-		if err := c.w.refuse(ds); err != nil {
+	if refuse := c.w.refuse.Load(); refuse != nil {
+		if err := (*refuse)(ds); err != nil {
 			return triggers.Fired{}, err
 		}
 	}
