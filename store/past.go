@@ -13,11 +13,12 @@ func (s *Store) Known(ctx context.Context, id string, keys []string) ([]string, 
 	var known []string
 	err := s.quick(ctx, func(q querier) error {
 		for part := range slices.Chunk(keys, keysPerQuery) {
-			args := append(make([]any, 0, len(part)+1), id)
-			for _, key := range part {
-				args = append(args, key)
+			n := placesFor(len(part))
+			args := append(make([]any, 0, n+1), id)
+			for i := range n {
+				args = append(args, part[min(i, len(part)-1)])
 			}
-			err := q.rows(knownKeys(len(part)), args, func(r rowScanner) error {
+			err := q.rows(knownKeys(n), args, func(r rowScanner) error {
 				known = append(known, "")
 				return r.Scan(&known[len(known)-1])
 			})
@@ -31,6 +32,17 @@ func (s *Store) Known(ctx context.Context, id string, keys []string) ([]string, 
 }
 
 const keysPerQuery = 512
+
+// placesFor rounds up, so that few statements are kept compiled; the last key fills
+// the places that are left.
+func placesFor(keys int) int {
+	for _, n := range []int{1, 8, 64} {
+		if keys <= n {
+			return n
+		}
+	}
+	return keysPerQuery
+}
 
 func knownKeys(n int) string {
 	return "SELECT key FROM events WHERE trigger = (" + triggerNumber + ") AND key IN " + values(1, n)
