@@ -12,8 +12,9 @@ const maxAncestors = 4
 
 // Ignorer is implemented by sources that leave files out by rules.
 type Ignorer interface {
-	// Ignores tells, without any I/O, whether the rules leave a path out.
-	Ignores(path string) bool
+	// Ignores tells, without any I/O, whether the rules of now leave out the file of an
+	// event with these fields.
+	Ignores(fields map[string]any) bool
 }
 
 // generations finds out which new events dispatches of this trigger seem to have led
@@ -68,10 +69,10 @@ func (p *plan) looped(e *Event, fields map[string]any) (skip, hold string) {
 	if e.Generation < loopAt || p.loops {
 		return "", ""
 	}
-	if s, ok := p.made.Source.(Ignorer); ok && s.Ignores(filePath(fields)) {
-		return ReasonIgnored, ""
+	if e.State != EventHeld {
+		return "", ReasonLoop // the source has just reported it
 	}
-	if s, ok := p.made.Source.(Explainer); ok && !s.Covers(filePath(fields)) {
+	if s, ok := p.made.Source.(Ignorer); ok && s.Ignores(fields) {
 		return ReasonIgnored, ""
 	}
 	return "", ReasonLoop
