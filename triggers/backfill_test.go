@@ -1,0 +1,217 @@
+package triggers_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+func (w *world) backfill(r triggers.Range, confirm int, dry bool) (triggers.Backfilled, error) {
+	w.Helper()
+	b, err := w.manager.Backfill(w.Context(), "t", r, confirm, dry, triggers.Principal{Name: "bob"})
+	synctest.Wait()
+	return b, err
+}
+
+func TestBackfill(t *testing.T) {
+	t.Run("makes_events_of_what_is_there_and_was_none", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"when": "${{ event.n != 3 }}"`)
+			w.happen(2)
+			w.feed.holds(4, 3)
+			var b triggers.Backfilled
+			var err error
+			quietly(t, w, func() { b, err = w.backfill(triggers.Range{}, 0, true) })
+			if err != nil || b != (triggers.Backfilled{Found: 4, Known: 2, Emitted: 2}) {
+				t.Fatal(b, err)
+			}
+			if b, err = w.backfill(triggers.Range{}, 0, false); err != nil || b != (triggers.Backfilled{Found: 4, Known: 2, Emitted: 2}) {
+				t.Fatal(b, err)
+			}
+			w.expect(tr, "1:fired:event 2:fired:event 3:skipped:condition 4:fired:event")
+			if b, err = w.backfill(triggers.Range{}, 0, false); err != nil || b != (triggers.Backfilled{Found: 4, Known: 4}) {
+				t.Error("once more", b, err)
+			}
+		})
+	})
+
+	t.Run("hands_the_range_to_the_source", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(``)
+			want := triggers.Range{Path: "/in/x", Since: time.Now().Add(-time.Hour), Until: time.Now()}
+			w.feed.backfill = func(_ context.Context, r triggers.Range, _ func([]triggers.Event) error) error {
+				if r != want {
+					t.Errorf("%+v", r)
+				}
+				return errors.New("/in/x is outside")
+			}
+			if _, err := w.backfill(want, 0, false); err == nil || !strings.Contains(err.Error(), "/in/x is outside") {
+				t.Error(err)
+			}
+		})
+	})
+
+	t.Run("of_more_than_a_thousand_wants_their_number", func(t *testing.T) { // pain point 38
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "allow"`)
+			w.happen(1)
+			w.feed.holds(1202, 100)
+			for _, confirm := range []int{0, 1, 1202} {
+				var conflict *triggers.ConflictError
+				_, err := w.backfill(triggers.Range{}, confirm, false)
+				if !errors.As(err, &conflict) || conflict.Code != "confirm_required" || !strings.Contains(conflict.Message, "1201") {
+					t.Fatal(err)
+				}
+			}
+			if n := len(w.ledger.Events(tr.ID)); n != 1 {
+				t.Fatalf("%d events", n)
+			}
+			if b, err := w.backfill(triggers.Range{}, 1201, false); err != nil || b.Emitted != 1201 {
+				t.Fatal(b, err)
+			}
+			if n := len(w.ledger.Dispatches(tr.ID)); n != 1202 {
+				t.Errorf("%d dispatches", n)
+			}
+		})
+	})
+
+	t.Run("does_not_bury_fresh_events_and_goes_on_after_the_answer", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 100`)
+			w.feed.holds(10_000, 1000)
+			begin := time.Now()
+			b, err := w.backfill(triggers.Range{}, 10_000, false)
+			if err != nil || b.Emitted < 2000 || b.Emitted > 2700 || time.Since(begin) > 21*time.Second {
+				t.Fatal(b, err, time.Since(begin))
+			}
+			w.n = 50_000
+			w.happen(1)
+			ends := 0
+			for fresh := false; !fresh; ends += 100 {
+				if ends > 4000 {
+					t.Fatal("the fresh event is buried")
+				}
+				w.end(tr, 100)
+				wait(time.Second)
+				for _, e := range w.ledger.Events(tr.ID) {
+					fresh = fresh || e.Key == "k50001" && e.State == triggers.EventFired
+				}
+				counts, _ := w.ledger.Counts(t.Context(), tr.ID)
+				if counts.Pending > 2600 {
+					t.Fatalf("%d wait", counts.Pending)
+				}
+			}
+			again, err := w.backfill(triggers.Range{}, 0, false) // tells how far it is
+			if err != nil || again.Found != 10_000 || again.Emitted <= b.Emitted {
+				t.Error(again, err)
+			}
+			var conflict *triggers.ConflictError
+			if _, err := w.backfill(triggers.Range{Path: "/x"}, 0, false); !errors.As(err, &conflict) || conflict.Code != "backfill_running" {
+				t.Error(err)
+			}
+			for range 120 {
+				w.end(tr, 100)
+				wait(time.Second)
+			}
+			if n := len(w.ledger.Dispatches(tr.ID)); n != 10_001 {
+				t.Errorf("%d dispatches", n)
+			}
+		})
+	})
+
+	t.Run("that_was_cut_off_is_completed_by_another_one", func(t *testing.T) {
+		for how, cut := range map[string]func(w *world){
+			"restart": func(w *world) { w.restart() },
+			"edit":    func(w *world) { w.patch(`{"labels": {"a": "b"}}`) },
+		} {
+			t.Run(how, func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *world) {
+					tr := w.add(``)
+					w.feed.holds(5000, 700)
+					b, err := w.backfill(triggers.Range{}, 5000, false)
+					if err != nil || b.Emitted == 5000 {
+						t.Fatal(b, err)
+					}
+					cut(w)
+					left := 5000 - len(w.ledger.Events(tr.ID))
+					w.patch(`{"overlap": "allow"}`)
+					if b, err = w.backfill(triggers.Range{}, left, false); err != nil || b.Emitted != left || b.Known != 5000-left {
+						t.Fatal(b, err)
+					}
+					if n := len(w.ledger.Dispatches(tr.ID)); n != 5000 {
+						t.Errorf("%d dispatches", n)
+					}
+				})
+			})
+		}
+	})
+
+	t.Run("changes_nothing_twice_when_the_ledger_fails_on_the_way", func(t *testing.T) {
+		for _, op := range []string{"Known", "Counts", "Record", "Cursor"} {
+			for _, after := range []bool{false, true} {
+				inBubble(t, func(t *testing.T, w *world) {
+					tr := w.add(`"overlap": "allow"`)
+					w.feed.holds(900, 300)
+					n := 0
+					fail := func(o string) error {
+						if o == op {
+							if n++; n == 2 {
+								return errors.New("power failure")
+							}
+						}
+						return nil
+					}
+					if after {
+						w.ledger.FailAfter(fail)
+					} else {
+						w.ledger.Fail(fail)
+					}
+					_, err := w.backfill(triggers.Range{}, 0, false)
+					if err == nil {
+						t.Errorf("%s: no error", op)
+					}
+					w.ledger.Fail(nil)
+					w.ledger.FailAfter(nil)
+					wait(10 * time.Second)
+					if _, err := w.backfill(triggers.Range{}, 0, false); err != nil {
+						t.Error(err)
+					}
+					if n := len(w.ledger.Dispatches(tr.ID)); n != 900 {
+						t.Errorf("%s, after %v: %d dispatches", op, after, n)
+					}
+				})
+			}
+		}
+	})
+
+	t.Run("of_what_hangs_is_given_up", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(``)
+			hung := make(chan struct{})
+			w.feed.backfill = func(context.Context, triggers.Range, func([]triggers.Event) error) error {
+				<-hung
+				return nil
+			}
+			if _, err := w.backfill(triggers.Range{}, 0, true); err == nil || !strings.Contains(err.Error(), "no answer within 5m") {
+				t.Error(err)
+			}
+			close(hung)
+		})
+	})
+
+	t.Run("of_a_kind_that_can_not_is_refused", func(t *testing.T) {
+		_, m := bareManager(t)
+		if _, _, err := m.Add(t.Context(), []byte(`{"name": "b", "kind": "bare", "lattice": "echo"}`), triggers.Principal{}); err != nil {
+			t.Fatal(err)
+		}
+		var conflict *triggers.ConflictError
+		if _, err := m.Backfill(t.Context(), "b", triggers.Range{}, 0, false, triggers.Principal{}); !errors.As(err, &conflict) || conflict.Code != "no_backfill" {
+			t.Error(err)
+		}
+	})
+}
