@@ -25,6 +25,7 @@ type units struct {
 	all    map[string]*unit // by id
 	places map[string]*unit // of single files: the markers in each folder
 	queue  unitQueue
+	unseen []*unit // those restored whose folders were not seen yet
 }
 
 // unitKinds are the kinds of events that are wanted of units.
@@ -81,14 +82,11 @@ func (a *units) member(rel, within string, s stamp, since int64) member {
 	named := a.counts(rel)
 	m.counted = named && s.size >= a.minSize
 	if !m.counted {
-		m.bits &^= a.needed() // what is too small is not there yet
+		m.bits &^= a.marks.needed() // what is too small is not there yet
 	}
 	m.quiet = named || a.partial(rel) || a.marks.lists(m.bits)
 	return m
 }
-
-// needed are the bits of group.need.
-func (a *units) needed() uint64 { return 1<<a.marks.manifest - 1<<a.marks.need }
 
 // unit returns the unit of this id, a new one if there is none.
 func (a *units) unit(id string) *unit {
@@ -141,11 +139,11 @@ func (a *units) folder(rel string, there bool) {
 		return
 	}
 	u := a.all[rel]
-	if u == nil && !there || u != nil && u.here == there {
+	if u == nil && !there || u != nil && u.here == there && !u.guessed {
 		return
 	}
 	u = a.unit(rel)
-	u.here = there
+	u.here, u.guessed = there, false
 	a.note(u, there && len(u.files) == 0)
 }
 
@@ -166,14 +164,22 @@ func (a *units) tidy(dir string, p *unit) {
 	}
 }
 
-// shift moves what was measured with the clock as it was before it was set.
+// looked is told that everything that is there was seen: folders that were there before
+// and were not seen are gone.
+func (a *units) looked() {
+	for _, u := range a.unseen {
+		if a.all[u.id] == u && u.guessed {
+			u.here, u.guessed = false, false
+			a.appoint(u, soon)
+		}
+	}
+	a.unseen = nil
+}
+
+// shift moves deadlines that were measured with the clock as it was before it was set.
+// Since when files are quiet is told anew by saw.
 func (a *units) shift(step time.Duration) {
 	for _, u := range a.all {
-		for rel, m := range u.files {
-			m.since += int64(step)
-			u.files[rel] = m
-		}
-		u.worn = true
 		if u.past.first != 0 && u.past.state == unitNew {
 			u.past.first, u.told = u.past.first+int64(step), false
 		}

@@ -174,6 +174,10 @@ func (a *units) restore(c triggers.Change) error {
 	}
 	u := a.unit(id)
 	u.past, u.told, u.stored, u.known = p, true, true, true
+	if a.form == aFolder {
+		u.here, u.guessed = true, true
+		a.unseen = append(a.unseen, u)
+	}
 	a.appoint(u, soon)
 	return nil
 }

@@ -148,6 +148,7 @@ func (p *play) start() {
 	for _, rel := range slices.Sorted(maps.Keys(p.files)) {
 		p.a.saw(rel, p.files[rel], p.since[rel])
 	}
+	p.a.looked()
 }
 
 func (p *play) restart(*rapid.T) { p.start() }

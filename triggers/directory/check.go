@@ -42,6 +42,8 @@ func (s *source) check() error {
 		return refusePath(troubleWith(s.path, err))
 	case !info.IsDir() && !info.Mode().IsRegular():
 		return refusePath(s.path + " is neither a folder nor a file")
+	case !info.IsDir() && s.units.rules != nil && s.units.rules.form != eachFile:
+		return refusePath(s.path + " is a file; unit: folder and group need a folder")
 	case !info.IsDir():
 		if l, err := os.Lstat(s.path); err == nil && l.Mode()&fs.ModeSymlink != 0 {
 			return refusePath(s.path + " is a link to a file; name the file itself, because links are not followed")

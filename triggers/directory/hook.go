@@ -51,9 +51,7 @@ type assembly struct {
 	make   func(ground) assembler // nil: none
 	counts func(rel string) bool  // files that matter although include leaves them out, such as markers; or nil
 	once   bool                   // refire is never if nothing else is said
+	late   bool                   // what is not complete at its deadline is held
+	rules  *unitRules             // nil: events are about files
 	scope  any                    // joins what the inventory is about: when it changes, a new baseline is taken
 }
-
-// readUnits reads unit, depth, group, marker, expect, deadline and on_deadline. There
-// are none yet.
-func readUnits(*triggers.Fields, *config) assembly { return assembly{} }

@@ -127,6 +127,7 @@ func (w *watch) put(f *file) error {
 
 // drop removes a file from the inventory.
 func (w *watch) drop(f *file) {
+	w.tellGone(f.rel())
 	w.batch.Entities = append(w.batch.Entities, triggers.Change{Key: []byte(f.rel()), Deleted: true})
 	w.unlink(f)
 }

@@ -81,6 +81,9 @@ func (h *hub) make(f *triggers.Fields) triggers.Made {
 		Source: &source{hub: h, config: c}, Event: eventEnv(),
 		Overlap: triggers.Queue, BatchAlias: "batch_size",
 	}
+	if c.units.late {
+		made.Judge = judgeUnit
+	}
 	if f.Has("batch_size") {
 		made.BatchSize = f.Int("batch_size", 1, 1, maxBatchSize)
 	} else {

@@ -141,6 +141,7 @@ func (w *watch) goThrough(ctx context.Context, d *folder, known *folder) error {
 		if err := w.sweep(ctx, &s, fresh); err != nil {
 			return err
 		}
+		w.tellLooked()
 		if err := w.assemble(ctx); err != nil {
 			return err
 		}

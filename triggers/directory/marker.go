@@ -47,6 +47,9 @@ func (m *marks) hits(within string) uint64 {
 	return bits
 }
 
+// needed are the bits of group.need.
+func (m *marks) needed() uint64 { return 1<<m.manifest - 1<<m.need }
+
 // lists tells whether the bits are of a manifest.
 func (m *marks) lists(bits uint64) bool {
 	return m.manifest < len(m.globs) && bits&(1<<m.manifest) != 0

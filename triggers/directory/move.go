@@ -60,6 +60,7 @@ func (w *watch) rename(ctx context.Context, f, over *file, b *branch, name strin
 func (w *watch) meets(s *scan, b *branch, name string, st *unix.Stat_t, how sign) {
 	child := b.sub(name)
 	child.seen, child.missing = w.look, false
+	w.tellFolder(child.rel, true)
 	dev := uint64(st.Dev) //nolint:unconvert // 32 bits wide elsewhere
 	if other := w.folders[st.Ino]; other != nil && other != child && other.id.dev == dev && !w.stands(other) {
 		// It was moved here. Its watches are given back before they are asked for

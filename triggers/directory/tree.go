@@ -138,6 +138,7 @@ func (w *watch) restamp(f *file, e entry) {
 func (w *watch) cut(b *branch) {
 	for b.up != nil && b.empty() {
 		w.leave(b)
+		w.tellFolder(b.rel, false)
 		up := b.up
 		delete(up.subs, path.Base(b.rel))
 		b.up = nil

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,6 +51,61 @@ func (r *unitRules) assembles() bool { return r.form != eachFile || r.marked() }
 
 func (r *unitRules) marked() bool { return len(r.all)+len(r.any) > 0 }
 
+// readUnits reads unit, depth, group, marker, expect, deadline and on_deadline.
+func readUnits(f *triggers.Fields, c *config) assembly {
+	r := readRules(f, c.want.names(), c.ignoreCase)
+	if !r.assembles() {
+		return assembly{}
+	}
+	if r.form == aFolder {
+		c.recursive = true
+		f.Set("recursive", true, "unit: folder")
+	}
+	a := assembly{rules: &r, counts: c.matters(&r), once: r.form == aFolder, late: r.deadline != 0 && !r.fire}
+	by := ""
+	if r.by != nil {
+		by = r.by.String()
+	}
+	a.scope = []any{"unit", r.form, r.depth, by}
+	kinds := unitKinds{created: c.want.has(created), ready: c.want.has(ready), deleted: c.want.has(deleted)}
+	a.make = func(g ground) assembler {
+		own := r
+		own.again = !c.once
+		u := newUnits(&own, g, kinds)
+		u.minSize = c.minSize
+		u.counts = func(rel string) bool { return c.leaves(rel) == "" }
+		u.partial = c.beingWritten
+		return u
+	}
+	return a
+}
+
+// matters tells which files matter to units although they don't count: what marks, and
+// what is being written under another name.
+func (c *config) matters(r *unitRules) func(rel string) bool {
+	m := r.marks()
+	return func(rel string) bool {
+		_, within, ok := r.unitOf(rel)
+		return ok && (m.hits(within)&^m.needed() != 0 || r.form != eachFile && c.beingWritten(rel))
+	}
+}
+
+// beingWritten tells whether a file has the name of one that is not whole yet, in a
+// place where files count: a unit is not quiet while such a file changes.
+func (c *config) beingWritten(rel string) bool {
+	all := c.filter
+	all.include, all.partial = nil, true
+	return !c.partial && unfinished(path.Base(rel)) && all.leaves(rel) == ""
+}
+
+// judgeUnit holds the event of a unit that was not complete at its deadline.
+func judgeUnit(fields map[string]any, _ time.Time) triggers.Judgement {
+	if complete, ok := fields["complete"].(bool); ok && !complete && fields["kind"] == "ready" {
+		return triggers.Judgement{Hold: triggers.ReasonIncomplete}
+	}
+	return triggers.Judgement{}
+}
+
 // readRules reads the fields of units and sets. names are the event_names.
 func readRules(f *triggers.Fields, names []string, fold bool) unitRules {
 	r := unitRules{fold: fold}
@@ -58,8 +114,8 @@ func readRules(f *triggers.Fields, names []string, fold bool) unitRules {
 	}
 	r.readDepth(f)
 	r.readGroup(f)
-	f.Nested("marker", func(f *triggers.Fields) {
-		r.all, r.any = unitGlobs(f, "all"), unitGlobs(f, "any")
+	nested(f, "marker", func(m *triggers.Fields) {
+		r.all, r.any = unitGlobs(m, "all"), unitGlobs(m, "any")
 	})
 	if f.Has("marker") && !r.marked() {
 		f.Refuse("marker", graph.CodeMissing, "must name files: {all: [RTAComplete.txt]} or {any: […]}")
@@ -82,13 +138,9 @@ func (r *unitRules) readDepth(f *triggers.Fields) {
 }
 
 func (r *unitRules) readGroup(f *triggers.Fields) {
-	given := f.Has("group")
-	f.Nested("group", func(g *triggers.Fields) {
+	nested(f, "group", func(g *triggers.Fields) {
 		by := g.Text("by", "")
 		r.need = unitGlobs(g, "need")
-		if !given {
-			return
-		}
 		if by == "" {
 			g.Refuse("by", graph.CodeMissing, `is missing: a regular expression whose capture is the key of a set, such as ^scan-(\d+)\.`)
 			return
@@ -105,7 +157,7 @@ func (r *unitRules) readGroup(f *triggers.Fields) {
 			r.by = re
 		}
 	})
-	if !given {
+	if !f.Has("group") {
 		return
 	}
 	if r.form == aFolder {
@@ -116,13 +168,17 @@ func (r *unitRules) readGroup(f *triggers.Fields) {
 }
 
 func (r *unitRules) readExpect(f *triggers.Fields) {
-	f.Nested("expect", func(e *triggers.Fields) {
+	nested(f, "expect", func(e *triggers.Fields) {
 		if e.Has("count") {
 			r.count = e.Int("count", 1, 1, maxCount)
 		} else {
 			e.Alias("count")
 		}
-		r.manifest = e.Text("manifest", "")
+		if e.Has("manifest") {
+			r.manifest = e.Text("manifest", "")
+		} else {
+			e.Alias("manifest")
+		}
 		if r.manifest != "" && !doublestar.ValidatePattern(r.manifest) {
 			e.Refuse("manifest", graph.CodeBadValue, "%q is not a glob: an open [ or a \\ at its end", r.manifest)
 		}
@@ -178,7 +234,20 @@ func (r *unitRules) checkForm(f *triggers.Fields, names []string) {
 	}
 }
 
+// nested reads an object if it is there; one that is not has no defaults to show.
+func nested(f *triggers.Fields, field string, read func(*triggers.Fields)) {
+	if f.Has(field) {
+		f.Nested(field, read)
+		return
+	}
+	f.Alias(field)
+}
+
 func unitGlobs(f *triggers.Fields, field string) []string {
+	if !f.Has(field) {
+		f.Alias(field)
+		return nil
+	}
 	list := f.Words(field, nil)
 	if len(list) > maxUnitGlobs {
 		f.Refuse(field, graph.CodeTooLarge, "may hold %d globs at most", maxUnitGlobs)

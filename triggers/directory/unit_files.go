@@ -28,14 +28,15 @@ type unit struct {
 	since   int64 // the last change of those that have to be quiet
 	worn    bool  // latest and since have to be found anew
 
-	here   bool // the folder is there
-	past   past
-	old    bool  // what was seen last was there before the trigger
-	told   bool  // past is stored as it is
-	stored bool  // some past is stored
-	known  bool  // it was seen before: it is not created now
-	sure   bool  // it was looked at again since it became ready
-	due    int64 // when it is judged again; 0: never
+	here    bool // the folder is there
+	guessed bool // that is not known yet, only that it was when it was stored
+	past    past
+	old     bool  // what was seen last was there before the trigger
+	told    bool  // past is stored as it is
+	stored  bool  // some past is stored
+	known   bool  // it was seen before: it is not created now
+	sure    bool  // it was looked at again since it became ready
+	due     int64 // when it is judged again; 0: never
 
 	beside *unit            // of a single file: the markers in its folder
 	around map[string]*unit // of those markers: the files

@@ -30,6 +30,20 @@ func (w *watch) tellGone(rel string) {
 	}
 }
 
+// tellFolder tells an assembler that wants to know of a folder.
+func (w *watch) tellFolder(rel string, there bool) {
+	if a, ok := w.asm.(interface{ folder(rel string, there bool) }); ok {
+		a.folder(rel, there)
+	}
+}
+
+// tellLooked tells it that everything that is there was seen.
+func (w *watch) tellLooked() {
+	if a, ok := w.asm.(interface{ looked() }); ok {
+		a.looked()
+	}
+}
+
 // assemble puts into the batch what the assembler has to say.
 func (w *watch) assemble(ctx context.Context) error {
 	if w.asm == nil || w.lost {

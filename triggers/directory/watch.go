@@ -84,7 +84,7 @@ func newWatch(c *config, h *hub, from triggers.From) *watch {
 	}
 	w.hints.wake = from.Wake
 	if w.asm = w.newAssembler(); w.asm != nil {
-		w.rules.want = ready // of files: that they are quiet
+		w.rules.want, w.rules.once = ready, false // of files: that they are quiet
 	}
 	return w
 }
@@ -202,6 +202,9 @@ func (w *watch) shift(step time.Duration) {
 			w.tellSaw(f)
 		}
 	})
+	if s, ok := w.asm.(interface{ shift(step time.Duration) }); ok {
+		s.shift(step)
+	}
 }
 
 // heed looks at the names that hints told of.
