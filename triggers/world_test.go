@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,11 @@ type world struct {
 	refuse  atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
 	stop    func()
 	n       int
+
+	alarms struct {
+		sync.Mutex
+		list []triggers.Alarm
+	}
 }
 
 const echo = `
@@ -125,6 +131,11 @@ func (w *world) start() {
 	w.log, log = newLog()
 	w.manager = triggers.NewManager(&choosy{w.ledger, w}, kinds, triggers.Options{
 		Wake: func() { w.wakes.Add(1) }, Log: log, RunAs: "runner",
+		Alarm: func(a triggers.Alarm) {
+			w.alarms.Lock()
+			defer w.alarms.Unlock()
+			w.alarms.list = append(w.alarms.list, a)
+		},
 		Cancelled: func(ids []string) { w.asked = append(w.asked, ids...) },
 	})
 	stop := runManager(w.T, w.manager)
