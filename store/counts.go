@@ -48,21 +48,32 @@ func (s *Store) Runs(ctx context.Context, id string) (triggers.Runs, error) {
 }
 
 // firingsBack goes back in time along the firings of a trigger.
-const firingsBack = `SELECT at FROM firings INDEXED BY firings_trigger
-	WHERE trigger = (` + triggerNumber + `) AND decision = 'fired' AND reason <> 'manual' AND at >= ? ORDER BY n DESC LIMIT ?`
+const firingsBack = `SELECT at, decision = 'fired' AND reason <> 'manual' FROM firings INDEXED BY firings_trigger
+	WHERE trigger = (` + triggerNumber + `) ORDER BY n DESC`
 
 // Recent returns when the newest firings that made a dispatch were made, without those
 // by hand: up to limit of those at or after since, oldest first.
 func (s *Store) Recent(ctx context.Context, id string, since time.Time, limit int) ([]time.Time, error) {
-	at := make([]time.Time, 0, min(limit, 64))
+	var times []time.Time
 	err := s.quick(ctx, func(q querier) error {
-		return q.rows(firingsBack, []any{id, since.UnixMicro(), limit}, func(r rowScanner) error {
-			var µs int64
-			err := r.Scan(&µs)
-			at = append(at, fromMicros(µs))
-			return err
+		return q.rows(firingsBack, []any{id}, func(r rowScanner) error {
+			var at int64
+			var counts bool
+			if err := r.Scan(&at, &counts); err != nil {
+				return err
+			}
+			if at < since.UnixMicro() || len(times) >= limit {
+				return errEnough // however many there were before
+			}
+			if counts {
+				times = append(times, fromMicros(at))
+			}
+			return nil
 		})
 	})
-	slices.Reverse(at)
-	return at, err
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	slices.Reverse(times)
+	return times, err
 }
