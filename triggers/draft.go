@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,16 @@ func (m *Manager) draftPut(ctx context.Context, name string, spec []byte, by Pri
 		}
 		return m.draftNew(ctx, spec, by)
 	}
-	return m.draftOf(ctx, old, was, object, changed(mergePatch(map[string]any{}, was), object))
+	if object["dispatch_id"] == old.DispatchID { // as export prints it
+		object["dispatch_id"] = was["dispatch_id"]
+	}
+	d, err := m.draftOf(ctx, old, was, object, changed(mergePatch(map[string]any{}, was), object))
+	if err != nil || d.same {
+		return d, err
+	}
+	stored, err := graph.Canonical(was)
+	d.same = bytes.Equal(stored, d.next.Spec) // with what the machine fills in
+	return d, err
 }
 
 // stored reads a trigger and its spec.

@@ -90,19 +90,29 @@ func addInputs(q url.Values, words []string) error {
 
 // addInstant reads an instant, or how long ago.
 func addInstant(q url.Values, name, v string) error {
+	at, err := instant(name, v)
+	if at != "" {
+		q.Set(name, at)
+	}
+	return err
+}
+
+// instant reads what a flag says of a time: an instant, or how long ago.
+func instant(flag, v string) (string, error) {
 	if v == "" {
-		return nil
+		return "", nil
 	}
 	if _, err := time.Parse(time.RFC3339, v); err == nil {
-		q.Set(name, v)
-		return nil
+		return v, nil
+	}
+	if day, err := time.ParseInLocation(time.DateOnly, v, time.Local); err == nil {
+		return day.UTC().Format(time.RFC3339), nil
 	}
 	ago, err := graph.ParseDuration(v)
 	if err != nil {
-		return usagef("--%s %s: write an instant such as 2026-03-01T12:00:00Z, or a duration such as 2h", name, v)
+		return "", usagef("--%s %s: write an instant such as 2026-03-01T12:00:00Z, a day such as 2026-03-01, or a duration such as 2h", flag, v)
 	}
-	q.Set(name, time.Now().Add(-ago).UTC().Format(time.RFC3339Nano))
-	return nil
+	return time.Now().Add(-ago).UTC().Format(time.RFC3339Nano), nil
 }
 
 const listWidth = 60

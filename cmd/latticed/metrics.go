@@ -62,6 +62,12 @@ func (d *daemon) collectTriggers(m meter) {
 	}
 	decided("latticed_event_decisions_total", "Events by what was decided and why.", s.Decided)
 	decided("latticed_firings_total", "Firings by decision and reason.", s.Firings)
+	for reason, n := range s.Waiting {
+		m.gauge("latticed_events_held", "Events that are held, by reason.", float64(n), prometheus.Labels{"reason": reason})
+	}
+	m.count("latticed_events_dead_total", "Events that could not be decided.", s.Dead, nil)
+	m.gauge("latticed_triggers_looping", "Triggers that seem to feed themselves.", float64(s.Loops), nil)
+	m.gauge("latticed_triggers_silent", "Triggers without the events that expect_every waits for.", float64(s.Silent), nil)
 	m.gauge("latticed_events_lag_seconds", "Age of the oldest event without a decision.", s.Lag.Seconds(), nil)
 }
 

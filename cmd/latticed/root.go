@@ -57,7 +57,7 @@ for events; when one fires, a lattice runs with inputs taken from the event.
 		newServe(c), newRun(c), newCheck(c), newStore(c), newLattices(c), newLattice(c),
 		newDispatch(c), newRedispatch(c), newStart(c), newCancel(c), newWait(c), newShow(c), newResult(c), newRm(c),
 		newList(c), newLogs(c), newGet(c),
-		newTrigger(c), newExecutor(c), newEvents(c), newWhoami(c), newVersion(c), newRunner(c),
+		newTrigger(c), newExplain(c), newExecutor(c), newEvents(c), newWhoami(c), newVersion(c), newRunner(c),
 	)
 	walk(root, func(cmd *cobra.Command) { cmd.SetUsageTemplate(cmd.UsageTemplate() + exitHelp) })
 	return root

@@ -17,9 +17,9 @@ func newTrigger(c *cli) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newTriggerAdd(c), newTriggerSet(c), newTriggerList(c), newTriggerShow(c),
-		newTriggerPause(c), newTriggerResume(c), newTriggerFire(c), newTriggerRm(c),
-		newTriggerEvents(c), newTriggerFirings(c),
+		newTriggerAdd(c), newTriggerSet(c), newTriggerTest(c), newTriggerApply(c), newTriggerExport(c),
+		newTriggerList(c), newTriggerShow(c), newTriggerEvents(c), newTriggerFirings(c),
+		newTriggerPause(c), newTriggerResume(c), newTriggerFire(c), newTriggerRetry(c), newTriggerBackfill(c), newTriggerRm(c),
 	)
 	return cmd
 }
@@ -71,34 +71,4 @@ func newTriggerResume(c *cli) *cobra.Command {
 func newTriggerRm(c *cli) *cobra.Command {
 	return c.onTrigger("rm NAME", "Remove a trigger; its history stays",
 		func(ctx context.Context, api *client.Client, name string) error { return api.DeleteTrigger(ctx, name) })
-}
-
-func newTriggerFire(c *cli) *cobra.Command {
-	var payload string
-	cmd := c.onTrigger("fire NAME", "Make an event by hand and fire it at once",
-		func(ctx context.Context, api *client.Client, name string) error {
-			var f client.Fire
-			if payload != "" {
-				if _, err := decode(payload); err != nil {
-					return usagef("--payload: not JSON: %v", err)
-				}
-				f.Payload = []byte(payload)
-			}
-			a, err := api.FireTrigger(ctx, name, f)
-			if err != nil || c.json {
-				return c.orRaw(err, a.Raw)
-			}
-			numbers, err := numbersOf(ctx, api, []client.Firing{a.Value})
-			if err != nil {
-				return err
-			}
-			said := state(a.Value.Decision, a.Value.Reason, nil)
-			if n := numbers[a.Value.ID]; n != "" {
-				said += "  dispatch " + n
-			}
-			_, err = fmt.Fprintln(c.stdout, said)
-			return err
-		})
-	cmd.Flags().StringVar(&payload, "payload", "", "the fields of event, a JSON object")
-	return cmd
 }

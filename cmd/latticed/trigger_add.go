@@ -13,6 +13,7 @@ import (
 
 func newTriggerAdd(c *cli) *cobra.Command {
 	var s specFlags
+	var dry bool
 	cmd := &cobra.Command{
 		Use:     "add KIND NAME --dispatch ID|--lattice NAME [-m key=EXPRESSION]… [--FIELD value]…",
 		Short:   "Register a trigger",
@@ -32,16 +33,21 @@ func newTriggerAdd(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if dry {
+				return c.dryRun(api.PreviewTrigger(cmd.Context(), body))
+			}
 			return c.changed(api.CreateTrigger(cmd.Context(), body))
 		},
 	}
 	s.add(cmd)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what it would do")
 	return cmd
 }
 
 func newTriggerSet(c *cli) *cobra.Command {
 	var s specFlags
 	var unset []string
+	var dry bool
 	cmd := &cobra.Command{
 		Use:   "set NAME [-m key=EXPRESSION]… [--FIELD value]… [--unset FIELD]…",
 		Short: "Edit a trigger; the edit is a new revision",
@@ -65,10 +71,14 @@ func newTriggerSet(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if dry {
+				return c.dryRun(api.PreviewPatch(cmd.Context(), args[0], body))
+			}
 			return c.changed(api.PatchTrigger(cmd.Context(), args[0], body))
 		},
 	}
 	s.add(cmd)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what the trigger would do after the edit")
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "a field that goes back to its default (repeatable)")
 	return cmd
 }

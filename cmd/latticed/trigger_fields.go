@@ -12,49 +12,6 @@ import (
 	"github.com/latticed/latticed/graph"
 )
 
-// What the value of a field is.
-const (
-	fieldText = "text"
-	fieldExpr = "expression" // bare, without ${{ }}
-	fieldInt  = "number"
-	fieldBool = "bool"
-	fieldList = "list" // repeatable, or with commas
-	fieldPath = "path" // made absolute
-	fieldTime = "duration"
-	fieldSize = "size"
-	fieldJSON = "JSON"
-)
-
-// field is one of a trigger's; its flag is its name with dashes.
-type field struct{ name, kind, help string }
-
-// triggerFields are those that have a flag.
-func triggerFields() []field {
-	return []field{
-		{"when", fieldExpr, "fire only when this is true of the event"},
-		{"dedupe_key", fieldExpr, "events with the same value fire once"},
-		{"overlap", fieldText, "when one still runs: allow, skip or queue"},
-		{"max_in_flight", fieldInt, "how many may run at a time"},
-		{"batch", fieldJSON, "how many events make one dispatch, and how long to wait for them: {\"size\": 10, \"wait\": \"5m\"}"},
-
-		{"dir_path", fieldPath, "directory: the folder or file to watch"},
-		{"event_names", fieldList, "directory: created, closed, ready"},
-		{"include", fieldList, "directory: only files that match a glob"},
-		{"exclude", fieldList, "directory: no files that match a glob"},
-		{"min_size", fieldSize, "directory: no smaller files"},
-		{"settle", fieldTime, "directory: how long unchanged makes a file ready"},
-		{"existing", fieldText, "directory: files already there: ignore or fire"},
-		{"mode", fieldText, "directory: auto, events, poll or both"},
-
-		{"batch_size", fieldInt, "directory: how many files make one dispatch"},
-
-		{"time_gap", fieldTime, "time: how long from one to the next"},
-		{"window", fieldTime, "time: how long ago a tick may be that is caught up with"},
-	}
-}
-
-func (fd field) flag() string { return strings.ReplaceAll(fd.name, "_", "-") }
-
 // specFlags are the flags of trigger add and trigger set.
 type specFlags struct {
 	dispatch, lattice string
@@ -73,7 +30,7 @@ func (s *specFlags) add(cmd *cobra.Command) {
 	for _, fd := range triggerFields() {
 		switch fd.kind {
 		case fieldList:
-			f.StringSlice(fd.flag(), nil, fd.help)
+			f.StringArray(fd.flag(), nil, fd.help)
 		case fieldBool:
 			f.Bool(fd.flag(), false, fd.help)
 		default:
@@ -206,8 +163,12 @@ func (fd field) value(f *pflag.Flag) (any, error) {
 	v := f.Value.String()
 	switch fd.kind {
 	case fieldList:
-		list, _ := f.Value.(pflag.SliceValue)
-		return list.GetSlice(), nil
+		given, _ := f.Value.(pflag.SliceValue)
+		list := []string{}
+		for _, words := range given.GetSlice() {
+			list = append(list, commas(words)...)
+		}
+		return list, nil
 	case fieldBool:
 		return v == "true", nil
 	case fieldInt:
@@ -228,14 +189,44 @@ func (fd field) value(f *pflag.Flag) (any, error) {
 			return nil, usagef("--%s: %v", f.Name, err)
 		}
 	case fieldJSON:
-		if _, err := decode(v); err != nil {
-			return nil, usagef("--%s: not JSON: %v", f.Name, err)
-		}
-		return json.RawMessage(v), nil
+		return object(f.Name, v)
 	case fieldSize:
 		if _, err := graph.ParseSize(v); err != nil {
 			return nil, usagef("--%s: %v", f.Name, err)
 		}
 	}
 	return v, nil
+}
+
+// object reads what a flag gives as JSON, or as YAML between braces, which the shell
+// makes easier to write: {all: [DONE.txt]}.
+func object(flag, v string) (any, error) {
+	_, err := decode(v)
+	if err == nil {
+		return json.RawMessage(v), nil
+	}
+	if docs, bad := graph.DecodeDocuments([]byte(v)); bad == nil && len(docs) == 1 && strings.HasPrefix(v, "{") {
+		return docs[0].Plain(), nil
+	}
+	return nil, usagef("--%s: not JSON: %v", flag, err)
+}
+
+// commas splits a list at its commas, but not within the braces of a glob.
+func commas(s string) []string {
+	var words []string
+	depth, from := 0, 0
+	for i, r := range s {
+		switch r {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',':
+			if depth <= 0 {
+				words = append(words, s[from:i])
+				from = i + 1
+			}
+		}
+	}
+	return append(words, s[from:])
 }

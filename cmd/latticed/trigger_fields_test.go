@@ -49,6 +49,8 @@ func TestTriggerFlags_are_the_fields_with_dashes(t *testing.T) {
 		"--dir-path in":                   `{"dir_path":"/tmp/in"}`,
 		"--event-names closed,created":    `{"event_names":["closed","created"]}`,
 		"--include *.tif --include *.csv": `{"include":["*.tif","*.csv"]}`,
+		"--include *.{tif,csv},[a,b]*":    `{"include":["*.{tif,csv}","[a,b]*"]}`,
+		"--recursive --partial=false":     `{"partial":false,"recursive":true}`,
 		"--settle 10":                     `{"settle":10}`,
 		"--settle 1m30s":                  `{"settle":"1m30s"}`,
 		"--time-gap 0.5":                  `{"time_gap":0.5}`,
@@ -64,6 +66,17 @@ func TestTriggerFlags_are_the_fields_with_dashes(t *testing.T) {
 			t.Errorf("%s: %s %v, want %s", args, got, err, want)
 		}
 	}
+	for arg, want := range map[string]string{ // with spaces in them
+		"--marker={all: [DONE.txt], any: ['*.ok']}":      `{"marker":{"all":["DONE.txt"],"any":["*.ok"]}}`,
+		`--group={by: '^(\w+)_', need: ["*.a", "*.b"]}`:  `{"group":{"by":"^(\\w+)_","need":["*.a","*.b"]}}`,
+		"--cron=0 7 * * 1-5":                             `{"cron":"0 7 * * 1-5"}`,
+		"--dst={gap: skip}":                              `{"dst":{"gap":"skip"}}`,
+		"--at=2026-03-01T12:00:00Z,2026-04-01T12:00:00Z": `{"at":["2026-03-01T12:00:00Z","2026-04-01T12:00:00Z"]}`,
+	} {
+		if got, err := specOf(t, arg); err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", arg, got, err, want)
+		}
+	}
 }
 
 func TestTriggerFlags_are_refused_when_they_make_no_sense(t *testing.T) {
@@ -74,6 +87,9 @@ func TestTriggerFlags_are_refused_when_they_make_no_sense(t *testing.T) {
 		"--min-size huge":    "--min-size: ",
 		"--field x":          "--field x: write key=text or key:=JSON",
 		"--field x:={":       "--field x: not JSON: ",
+		"--marker {all:":     "--marker: not JSON: ",
+		"--marker DONE.txt":  "--marker: not JSON: ",
+		"--expect-every day": "--expect-every: ",
 		"--max-in-flight 1x": `--max-in-flight: must be a whole number, not "1x"`,
 	} {
 		if _, err := specOf(t, strings.Fields(args)...); err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -86,7 +102,6 @@ func TestTriggerFlags_are_refused_when_they_make_no_sense(t *testing.T) {
 func fieldsWithFlags() map[string]bool {
 	known := map[string]bool{ // by flags and arguments of their own
 		"name": true, "kind": true, "dispatch_id": true, "lattice": true, "inputs": true, "labels": true,
-		"recursive": true, "catch_up": true, // can have one value only
 	}
 	for _, fd := range triggerFields() {
 		known[fd.name] = true
@@ -116,6 +131,11 @@ func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
 	for _, spec := range []string{
 		`{"name": "a", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `"}`,
 		`{"name": "b", "kind": "time", "lattice": "x", "time_gap": 3600}`,
+		`{"name": "c", "kind": "time", "lattice": "x", "every": 3600, "after": "completion"}`,
+		`{"name": "d", "kind": "time", "lattice": "x", "cron": "@daily", "dst": {"gap": "skip"}, "jitter": 1}`,
+		`{"name": "e", "kind": "time", "lattice": "x", "at": ["2100-01-01T00:00:00Z"]}`,
+		`{"name": "f", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `", "unit": "folder", "depth": 1, "expect": {"count": 2}, "marker": {"all": ["DONE"]}, "deadline": "1h", "on_deadline": "fire"}`,
+		`{"name": "g", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `", "group": {"by": "(\\d+)", "need": ["*.a", "*.b"]}}`,
 	} {
 		a, err := api.CreateTrigger(t.Context(), []byte(spec))
 		if err != nil {

@@ -36,7 +36,7 @@ func TestWrong_usage_is_explained(t *testing.T) {
 		{"list --statsu running", 2, "unknown flag --statsu; did you mean status?"},
 		{"list -z", 2, "unknown flag 'z' in -z"},
 		{"list --limit many", 2, `invalid argument "many" for "--limit" flag: strconv.ParseInt: parsing "many": invalid syntax`},
-		{"list --since yesterday", 2, "--since yesterday: write an instant such as 2026-03-01T12:00:00Z, or a duration such as 2h"},
+		{"list --since yesterday", 2, "--since yesterday: write an instant such as 2026-03-01T12:00:00Z, a day such as 2026-03-01, or a duration such as 2h"},
 		{"list -i x", 2, "--input x: write key=value"},
 		{"list extra", 2, `unexpected argument "extra"; usage: latticed list [flags]`},
 		{"show", 2, "ID is missing; usage: latticed show ID [flags]"},

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+// apply is one run of trigger apply.
+type apply struct {
+	*cli
+	api     *client.Client
+	file    string
+	dry     bool
+	prune   bool
+	confirm int
+
+	known map[string]client.Answer[client.Trigger] // as they were before
+	done  []applied
+}
+
+// applied is what was done about a trigger, or would be.
+type applied struct {
+	Name    string          `json:"name"`
+	Result  string          `json:"result"` // created, revised, unchanged or removed
+	Trigger json.RawMessage `json:"trigger,omitempty"`
+	Preview json.RawMessage `json:"preview,omitempty"` // of a dry run
+
+	state   string
+	preview client.Preview
+}
+
+func newTriggerApply(c *cli) *cobra.Command {
+	a := apply{cli: c}
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE [--prune] [--dry-run]",
+		Short: "Make the triggers be as a file says",
+		Long: `Make the triggers be as a file says, YAML or JSON: a list of them under the key
+triggers, or one in each document between lines of ---. A trigger that is not there yet
+is created, one that differs gets a new revision, one that is the same is left alone; so
+the same file may be applied again and again. A relative dir_path is relative to the
+file. What latticed trigger export prints can be applied.
+
+Triggers that the file does not name stay as they are, unless --prune is given: then
+they are removed, and --confirm has to say how many that are.
+`,
+		Example: "  latticed trigger export >triggers.yaml\n  latticed trigger apply -f triggers.yaml --dry-run",
+		Args:    exactly(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&a.file, "file", "f", "", "the file, - for standard input (required)")
+	f.BoolVar(&a.prune, "prune", false, "remove the triggers that the file does not name")
+	f.IntVar(&a.confirm, "confirm", 0, "how many triggers --prune removes")
+	f.BoolVar(&a.dry, "dry-run", false, "only say what would be done")
+	return cmd
+}
+
+func (a *apply) run(ctx context.Context) error {
+	all, err := a.read()
+	if err != nil {
+		return err
+	}
+	if a.api, err = a.connect(); err != nil {
+		return err
+	}
+	existing, err := allTriggers(ctx, a.api)
+	if err != nil {
+		return err
+	}
+	a.known = map[string]client.Answer[client.Trigger]{}
+	for _, t := range existing {
+		a.known[t.Value.Name] = t
+	}
+	surplus, err := a.surplus(all)
+	if err != nil {
+		return err
+	}
+	var refused error
+	for _, w := range all {
+		err := a.put(ctx, w)
+		var no *client.Refused
+		switch {
+		case errors.As(err, &no):
+			refused = errors.Join(refused, inTrigger(a.file, w, err))
+		case err != nil:
+			return errors.Join(a.show(), err)
+		}
+	}
+	if refused == nil {
+		refused = a.remove(ctx, surplus)
+	} else if len(surplus) > 0 {
+		refused = errors.Join(refused, errors.New("nothing was removed, since not all could be applied"))
+	}
+	return errors.Join(a.show(), refused)
+}
+
+func (a *apply) read() ([]written, error) {
+	var src []byte
+	var err error
+	dir := "."
+	switch a.file {
+	case "":
+		return nil, usagef("-f is missing; usage: latticed trigger apply -f FILE [--prune] [--dry-run]")
+	case "-":
+		a.file = "standard input"
+		src, err = io.ReadAll(io.LimitReader(a.stdin, maxDocument))
+	default:
+		dir = filepath.Dir(a.file)
+		src, err = a.readSource(a.file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	return readTriggers(a.file, dir, src)
+}
+
+// surplus are the triggers that --prune removes; as many have to be confirmed.
+func (a *apply) surplus(all []written) ([]string, error) {
+	if !a.prune {
+		if a.confirm != 0 {
+			return nil, usagef("--confirm is about --prune, which is missing")
+		}
+		return nil, nil
+	}
+	names := []string{}
+	for _, name := range sortedKeys(a.known) {
+		if !slices.ContainsFunc(all, func(w written) bool { return w.name == name }) {
+			names = append(names, name)
+		}
+	}
+	if n := len(names); n > 0 && a.confirm != n && !a.dry {
+		return nil, fmt.Errorf("--prune would remove %s that %s not in %s: %s; if that is right, say --confirm %d", count(n, "trigger"), areIs(n), a.file, strings.Join(names, ", "), n)
+	}
+	return names, nil
+}
+
+func areIs(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// put applies one trigger, or says what that would lead to.
+func (a *apply) put(ctx context.Context, w written) error {
+	body, err := json.Marshal(w.spec)
+	if err != nil {
+		return err
+	}
+	if a.dry {
+		return a.try(ctx, w, body)
+	}
+	t, err := a.api.PutTrigger(ctx, w.name, body)
+	if err != nil {
+		return err
+	}
+	result := "created"
+	if was, ok := a.known[w.name]; ok {
+		result = "revised"
+		if was.Value.Revision == t.Value.Revision {
+			result = "unchanged"
+		}
+	}
+	a.done = append(a.done, applied{Name: w.name, Result: result, Trigger: t.Raw, state: state(t.Value.State, t.Value.Reason, nil)})
+	a.warnAbout(w.name, t.Value.Warnings)
+	return nil
+}
+
+// try is the dry run of put.
+func (a *apply) try(ctx context.Context, w written, body json.RawMessage) error {
+	p, err := a.api.PreviewPut(ctx, w.name, body)
+	if err != nil {
+		return err
+	}
+	result := "created"
+	if was, ok := a.known[w.name]; ok {
+		result = "revised"
+		same, err := sameTrigger(ctx, a.api, was.Raw, w.spec)
+		if err != nil {
+			return err
+		}
+		if same {
+			result = "unchanged"
+		}
+	}
+	a.done = append(a.done, applied{Name: w.name, Result: result, Preview: p.Raw, preview: p.Value})
+	return nil
+}
+
+// remove ends the triggers that the file does not name.
+func (a *apply) remove(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if !a.dry {
+			if err := a.api.DeleteTrigger(ctx, name); err != nil {
+				return fmt.Errorf("remove %s: %w", name, err)
+			}
+		}
+		a.done = append(a.done, applied{Name: name, Result: "removed"})
+	}
+	return nil
+}
+
+// show says what was done, or would be.
+func (a *apply) show() error {
+	switch {
+	case a.json:
+		return json.NewEncoder(a.stdout).Encode(map[string]any{"triggers": a.done})
+	case a.dry:
+		return a.showDry()
+	}
+	rows := make([][]string, len(a.done))
+	for i, d := range a.done {
+		rows[i] = []string{"trigger " + d.Name, d.Result, d.state}
+	}
+	return a.table(nil, rows)
+}
+
+func (a *apply) showDry() error {
+	for _, d := range a.done {
+		if d.Result == "unchanged" {
+			fmt.Fprintf(a.stdout, "trigger %s would stay as it is\n", d.Name)
+			continue
+		}
+		fmt.Fprintf(a.stdout, "trigger %s would be %s\n", d.Name, d.Result)
+		if d.Preview == nil {
+			continue
+		}
+		var b bytes.Buffer
+		p := d.preview
+		p.Warnings = nil
+		if err := (&cli{stdout: &b}).showPreview(p); err != nil {
+			return err
+		}
+		for line := range strings.Lines(b.String()) {
+			fmt.Fprint(a.stdout, strings.TrimRight("  "+line, " "))
+		}
+		a.warnAbout(d.Name, d.preview.Warnings)
+	}
+	fmt.Fprintln(a.stderr, "latticed: dry run: nothing was stored")
+	return nil
+}
+
+// warnAbout names the trigger that warnings are about.
+func (c *cli) warnAbout(name string, ws []client.Warning) {
+	for _, w := range ws {
+		c.warn([]client.Warning{{Code: w.Code, Message: name + ": " + w.Message}})
+	}
+}

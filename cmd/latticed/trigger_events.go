@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+func newTriggerEvents(c *cli) *cobra.Command {
+	var states []string
+	var limit int
+	var after, path string
+	var ids bool
+	cmd := c.onTrigger("events NAME", "List what a trigger saw, newest first",
+		func(ctx context.Context, api *client.Client, name string) error {
+			q := page(limit, after)
+			q["state"] = states
+			if path != "" {
+				full, err := filepath.Abs(path)
+				if err != nil {
+					return err
+				}
+				q.Set("path", full)
+			}
+			a, err := api.TriggerEvents(ctx, name, q)
+			if err != nil || c.json {
+				return c.orRaw(err, a.Raw)
+			}
+			header := []string{"AT", "KIND", "STATE", "EVENT"}
+			rows := [][]string{}
+			for _, e := range a.Value.Items {
+				row := []string{at(e.At), e.Kind, state(e.State, e.Reason, nil), what(e)}
+				if ids {
+					row = append([]string{e.ID}, row...)
+				}
+				rows = append(rows, row)
+			}
+			if ids {
+				header = append([]string{"ID"}, header...)
+			}
+			if err := c.table(header, rows); err != nil {
+				return err
+			}
+			return c.more(a.Value.Next)
+		})
+	cmd.Flags().StringSliceVar(&states, "state", nil, "pending, held, fired, skipped, rejected, dead (repeatable, or with commas)")
+	cmd.Flags().BoolVar(&ids, "ids", false, "also the ids, for trigger fire --event and trigger retry --event")
+	cmd.Flags().StringVar(&path, "path", "", "only what is about this file or folder")
+	addPage(cmd, &limit, &after)
+	return cmd
+}
+
+// what names an event for people: the path of a file, else its key.
+func what(e client.Event) string {
+	var p struct {
+		Path string `json:"path"`
+	}
+	if json.Unmarshal(e.Payload, &p) == nil && p.Path != "" {
+		return p.Path
+	}
+	return e.Key
+}
+
+func newTriggerFirings(c *cli) *cobra.Command {
+	var decisions []string
+	var limit int
+	var after string
+	cmd := c.onTrigger("firings NAME", "List what was decided about the events, newest first",
+		func(ctx context.Context, api *client.Client, name string) error {
+			q := page(limit, after)
+			q["decision"] = decisions
+			a, err := api.TriggerFirings(ctx, name, q)
+			if err != nil || c.json {
+				return c.orRaw(err, a.Raw)
+			}
+			numbers, err := numbersOf(ctx, api, a.Value.Items)
+			if err != nil {
+				return err
+			}
+			rows := [][]string{}
+			for _, f := range a.Value.Items {
+				rows = append(rows, []string{
+					at(f.At), f.Decision, dash(text(f.Reason)), strconv.Itoa(len(f.EventIds)),
+					dash(numbers[f.ID]), pairs(f.Inputs, listWidth, nil),
+				})
+			}
+			if err := c.table([]string{"AT", "DECISION", "REASON", "EVENTS", "DISPATCHES", "INPUTS"}, rows); err != nil {
+				return err
+			}
+			return c.more(a.Value.Next)
+		})
+	cmd.Flags().StringSliceVar(&decisions, "decision", nil, "fired, skipped, rejected, dead (repeatable, or with commas)")
+	addPage(cmd, &limit, &after)
+	return cmd
+}
+
+// numbersOf finds the numbers of the dispatches of firings: people use those.
+func numbersOf(ctx context.Context, api *client.Client, fs []client.Firing) (map[string]string, error) {
+	numbers := map[string]string{}
+	for _, f := range fs {
+		for _, id := range f.DispatchIds {
+			a, err := api.Dispatch(ctx, id, 0)
+			var no *client.Refused
+			said := strconv.FormatInt(a.Value.Number, 10)
+			switch {
+			case errors.As(err, &no) && no.Code == "not_found":
+				said = "(removed)"
+			case err != nil:
+				return nil, err
+			}
+			numbers[f.ID] = strings.TrimSpace(numbers[f.ID] + " " + said)
+		}
+	}
+	return numbers, nil
+}

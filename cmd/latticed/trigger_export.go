@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/graph"
+)
+
+func newTriggerExport(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "export [NAME…]",
+		Short: "Print triggers as YAML that trigger apply takes back",
+		Long: `Print triggers, all or those named, as YAML, or as JSON with --json. Each is printed as
+it was registered and edited, without defaults; trigger show --effective prints those.
+Applying the output changes nothing.
+`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			api, err := c.connect()
+			if err != nil {
+				return err
+			}
+			all, err := c.toExport(cmd.Context(), api, names)
+			if err != nil {
+				return err
+			}
+			specs := make([]map[string]any, len(all))
+			for i, t := range all {
+				if specs[i], err = asSpec(t.Raw); err != nil {
+					return fmt.Errorf("trigger %s: %w", t.Value.Name, err)
+				}
+			}
+			if c.json {
+				return c.indented(map[string]any{"triggers": specs})
+			}
+			text, err := exported(specs)
+			if err != nil {
+				return err
+			}
+			_, err = c.stdout.Write(text)
+			return err
+		},
+	}
+}
+
+func (c *cli) toExport(ctx context.Context, api *client.Client, names []string) ([]client.Answer[client.Trigger], error) {
+	if len(names) == 0 {
+		return allTriggers(ctx, api)
+	}
+	var all []client.Answer[client.Trigger]
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
+		t, err := api.Trigger(ctx, name, false)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+const allPage = 500 // triggers that are asked for at a time
+
+// allTriggers lists every trigger, by name.
+func allTriggers(ctx context.Context, api *client.Client) ([]client.Answer[client.Trigger], error) {
+	var all []client.Answer[client.Trigger]
+	for after := ""; ; {
+		a, err := api.Triggers(ctx, page(allPage, after))
+		if err != nil {
+			return nil, err
+		}
+		var raw struct{ Items []json.RawMessage }
+		if err := json.Unmarshal(a.Raw, &raw); err != nil {
+			return nil, err
+		}
+		for i, t := range a.Value.Items {
+			all = append(all, client.Answer[client.Trigger]{Value: t, Raw: raw.Items[i]})
+		}
+		if after = text(a.Value.Next); after == "" {
+			return all, nil
+		}
+	}
+}
+
+// exported writes specs as YAML, the fields in the order in which people think of them.
+func exported(specs []map[string]any) ([]byte, error) {
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, spec := range specs {
+		n, err := inOrder(spec)
+		if err != nil {
+			return nil, err
+		}
+		list.Content = append(list.Content, n)
+	}
+	if len(specs) == 0 {
+		list.Style = yaml.FlowStyle
+	}
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	err := enc.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{scalar("triggers"), list}})
+	if err == nil {
+		err = enc.Close()
+	}
+	return b.Bytes(), err
+}
+
+func inOrder(spec map[string]any) (*yaml.Node, error) {
+	order := []string{"name", "kind", "dispatch_id", "lattice", "inputs", "labels"}
+	for _, fd := range triggerFields() {
+		order = append(order, fd.name)
+	}
+	for _, name := range sortedKeys(spec) {
+		if !slices.Contains(order, name) {
+			order = append(order, name)
+		}
+	}
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for _, name := range order {
+		v, there := spec[name]
+		if !there {
+			continue
+		}
+		var value yaml.Node
+		if err := value.Encode(v); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		n.Content = append(n.Content, scalar(name), &value)
+	}
+	return n, nil
+}
+
+func scalar(s string) *yaml.Node {
+	var n yaml.Node
+	n.SetString(s)
+	return &n
+}
+
+// sameTrigger tells whether applying a spec would leave a trigger as it is.
+func sameTrigger(ctx context.Context, api *client.Client, raw json.RawMessage, spec map[string]any) (bool, error) {
+	was, err := asSpec(raw)
+	if err != nil {
+		return false, err
+	}
+	next, _ := withoutNull(spec).(map[string]any)
+	if _, given := next["timezone"]; !given {
+		delete(was, "timezone") // that of the machine
+	}
+	if id, ok := next["dispatch_id"].(string); ok && was["dispatch_id"] != id {
+		d, err := api.Dispatch(ctx, id, 0)
+		if err != nil {
+			return false, err
+		}
+		next["dispatch_id"] = d.Value.ID
+	}
+	a, err := graph.Canonical(was)
+	if err != nil {
+		return false, err
+	}
+	b, err := graph.Canonical(next)
+	return bytes.Equal(a, b), err
+}
+
+// withoutNull copies a value without the keys of objects that hold null.
+func withoutNull(v any) any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	kept := map[string]any{}
+	for k, v := range m {
+		if v != nil {
+			kept[k] = withoutNull(v)
+		}
+	}
+	return kept
+}

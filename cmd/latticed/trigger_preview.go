@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+func newTriggerTest(c *cli) *cobra.Command {
+	cmd := c.onTrigger("test NAME", "Say what a trigger would do now; nothing is stored",
+		func(ctx context.Context, api *client.Client, name string) error {
+			return c.preview(api.TestTrigger(ctx, name))
+		})
+	cmd.Long = `Say what a trigger would do now: what would fire, with the inputs of its dispatch, what
+is not ready yet and why, what is left out and by which rule, and when the clock is next.
+Nothing is stored, and nothing runs.
+`
+	return cmd
+}
+
+const (
+	shownKeys = 20 // of each section of a preview
+	keyWidth  = 70 // of what a preview is about
+)
+
+// dryRun shows what a change would lead to, and says that it was not made.
+func (c *cli) dryRun(a client.Answer[client.Preview], err error) error {
+	if err = c.preview(a, err); err == nil && !c.json {
+		fmt.Fprintln(c.stderr, "latticed: dry run: nothing was stored")
+	}
+	return err
+}
+
+// preview shows an answer of a dry run.
+func (c *cli) preview(a client.Answer[client.Preview], err error) error {
+	if err != nil || c.json {
+		return c.orRaw(err, a.Raw)
+	}
+	return c.showPreview(a.Value)
+}
+
+func (c *cli) showPreview(p client.Preview) error {
+	sections := []section{
+		{"would fire", wouldFire(p.WouldFire), p.Counts.WouldFire},
+		{"settling", settling(p.Settling), p.Counts.Settling},
+		{"ignored", ignored(p.Ignored), p.Counts.Ignored},
+		{"next", upcoming(p.Next), 0},
+		{"would be caught up", catchUp(p.CatchUp), 0},
+	}
+	shown := 0
+	for _, s := range sections {
+		if len(s.rows) == 0 && s.count == 0 {
+			continue
+		}
+		if shown++; shown > 1 {
+			fmt.Fprintln(c.stdout)
+		}
+		if err := c.showSection(s); err != nil {
+			return err
+		}
+	}
+	if shown == 0 {
+		fmt.Fprintln(c.stdout, "nothing would fire now")
+	}
+	c.warn(p.Warnings)
+	return nil
+}
+
+// section is a part of a preview. A count of 0 is not shown.
+type section struct {
+	title string
+	rows  [][]string
+	count int
+}
+
+func (c *cli) showSection(s section) error {
+	title := s.title
+	if s.count > 0 {
+		title += fmt.Sprintf(" (%d)", s.count)
+	}
+	fmt.Fprintln(c.stdout, title)
+	rows := s.rows[:min(len(s.rows), shownKeys)]
+	for i := range rows {
+		rows[i][0] = "  " + cut(rows[i][0], keyWidth)
+	}
+	if err := c.table(nil, rows); err != nil {
+		return err
+	}
+	if more := max(s.count, len(s.rows)) - len(rows); more > 0 {
+		fmt.Fprintf(c.stdout, "  … and %d more\n", more)
+	}
+	return nil
+}
+
+func wouldFire(all []client.WouldFire) [][]string {
+	rows := make([][]string, len(all))
+	for i, w := range all {
+		rows[i] = []string{w.Key, pairs(w.Inputs, listWidth, nil)}
+	}
+	return rows
+}
+
+func settling(all []client.Settling) [][]string {
+	rows := make([][]string, len(all))
+	for i, s := range all {
+		until := "-"
+		if !s.Until.IsZero() {
+			until = "until " + at(s.Until)
+		}
+		rows[i] = []string{s.Key, until, s.Why}
+	}
+	return rows
+}
+
+func ignored(all []client.Ignored) [][]string {
+	rows := make([][]string, len(all))
+	for i, s := range all {
+		rows[i] = []string{s.Key, s.Reason}
+	}
+	return rows
+}
+
+// upcoming are the next ones, with the day of the week: many schedules go by that.
+func upcoming(all []time.Time) [][]string {
+	rows := make([][]string, len(all))
+	for i, t := range all {
+		rows[i] = []string{t.Local().Format("Mon 2006-01-02 15:04:05 MST")}
+	}
+	return rows
+}
+
+func catchUp(u *client.CatchUp) [][]string {
+	if u == nil || u.Missed == 0 {
+		return nil
+	}
+	since := ""
+	if !u.Since.IsZero() {
+		since = " since " + at(u.Since)
+	}
+	return [][]string{{fmt.Sprintf("%d of %d missed%s", u.WouldRun, u.Missed, since)}}
+}

@@ -1,0 +1,68 @@
+package main
+
+import "strings"
+
+// What the value of a field is.
+const (
+	fieldText = "text"
+	fieldExpr = "expression" // bare, without ${{ }}
+	fieldInt  = "number"
+	fieldBool = "bool"
+	fieldList = "list" // repeatable, or with commas
+	fieldPath = "path" // made absolute
+	fieldTime = "duration"
+	fieldSize = "size"
+	fieldJSON = "JSON" // or YAML within braces
+)
+
+// field is one of a trigger's; its flag is its name with dashes.
+type field struct{ name, kind, help string }
+
+// triggerFields are those that have a flag, in the order of --help.
+func triggerFields() []field {
+	return []field{
+		{"when", fieldExpr, "fire only when this is true of the event"},
+		{"dedupe_key", fieldExpr, "events with the same value fire once"},
+		{"overlap", fieldText, "when one still runs: allow, skip, queue, queue_latest or replace"},
+		{"max_in_flight", fieldInt, "how many may run at a time"},
+		{"rate", fieldText, "how many may start in which time at most: 60/1h"},
+		{"batch", fieldJSON, "how many events make one dispatch, and how long to wait for them: {size: 10, wait: 5m}"},
+		{"loop", fieldText, "what seems to come of the trigger's own results: hold or allow"},
+		{"expect_every", fieldTime, "without an event for this long the trigger is failing"},
+
+		{"dir_path", fieldPath, "directory: the folder or file to watch"},
+		{"recursive", fieldBool, "directory: also the folders in it"},
+		{"event_names", fieldList, "directory: created, deleted, modified, moved, closed, ready"},
+		{"include", fieldList, "directory: only what matches a glob"},
+		{"exclude", fieldList, "directory: nothing that matches a glob"},
+		{"ignore_case", fieldBool, "directory: globs match capitals and small letters alike"},
+		{"partial", fieldBool, "directory: also files whose names say that they are not whole yet (*.part, .~*, …)"},
+		{"min_size", fieldSize, "directory: no smaller files"},
+		{"settle", fieldTime, "directory: how long unchanged makes a file ready"},
+		{"existing", fieldText, "directory: what is there already: ignore or fire"},
+		{"mode", fieldText, "directory: auto, events, poll or both"},
+		{"refire", fieldText, "directory: version (a file that changes fires again) or never"},
+		{"unit", fieldText, "directory: file, or folder: one event for a whole folder"},
+		{"depth", fieldInt, "directory: how deep the folders of unit folder are, 1 is directly in dir_path"},
+		{"marker", fieldJSON, "directory: ready when these files are there, too: {all: [DONE.txt]} or {any: […]}"},
+		{"group", fieldJSON, "directory: files that belong together: {by: REGEX, need: [GLOB, …]}"},
+		{"expect", fieldJSON, "directory: complete with so many files, or those of a list: {count: 12} or {manifest: NAME}"},
+		{"deadline", fieldTime, "directory: how long to wait for what belongs together"},
+		{"on_deadline", fieldText, "directory: then hold or fire"},
+		{"batch_size", fieldInt, "directory: how many files make one dispatch"},
+
+		{"every", fieldTime, "time: how long from one to the next"},
+		{"time_gap", fieldTime, "time: the same as every"},
+		{"cron", fieldText, "time: minute hour day month weekday, or @daily"},
+		{"at", fieldList, "time: instants, such as 2026-03-01T12:00:00Z"},
+		{"timezone", fieldText, "time: the zone of cron and at, such as Europe/Berlin"},
+		{"dst", fieldJSON, "time: when the clocks change: {gap: shift|skip, fold: first|last|both}"},
+		{"jitter", fieldTime, "time: up to how much later, at random"},
+		{"catch_up", fieldText, "time: of what was missed: none, last or all"},
+		{"window", fieldTime, "time: how long ago a tick may be that is caught up with"},
+		{"cap", fieldInt, "time: how many are caught up with at most"},
+		{"after", fieldText, "time: completion: every counts from the end of the last dispatch"},
+	}
+}
+
+func (fd field) flag() string { return strings.ReplaceAll(fd.name, "_", "-") }
