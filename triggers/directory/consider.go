@@ -129,6 +129,7 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 // apply takes over a verdict.
 func (w *watch) apply(ctx context.Context, f *file, v verdict) error {
 	changed := f.stamp != v.stamp || f.since != v.since
+	w.learn(f, v)
 	w.restamp(f, v.entry)
 	f.seen = w.look
 	if v.owed != 0 {

@@ -20,6 +20,8 @@ type cursor struct {
 	File  bool   `json:"file,omitempty"` // dir_path is a file
 	Dev   uint64 `json:"dev"`            // the file system and
 	Ino   uint64 `json:"ino"`            // the folder it was taken of
+
+	Learned learned `json:"learned,omitzero"`
 }
 
 // notes are what is stored with an entity beside its version.
@@ -39,6 +41,7 @@ func (w *watch) load(ctx context.Context, from triggers.From) error {
 			return fmt.Errorf("read the cursor: %w", err)
 		}
 	}
+	w.learned = w.cursor.Learned
 	w.baseline = w.cursor.Scope != w.scope()
 	if err := from.Entities(ctx, w.restore); err != nil {
 		return fmt.Errorf("read the inventory: %w", err)

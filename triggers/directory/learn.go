@@ -1,10 +1,12 @@
 package directory
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
 )
 
 const (
@@ -14,6 +16,33 @@ const (
 	// settle was too short; later it is another use of the file.
 	afterReady = 5 * time.Minute
 )
+
+// learn takes over what a verdict about a file teaches.
+func (w *watch) learn(f *file, v verdict) {
+	if f.since != 0 && f.mtime != 0 && w.rules.news(f.stamp, v.stamp) {
+		switch gap := time.Duration(v.since - f.since); {
+		case gap <= 0 || f.old:
+		case f.owed.has(ready):
+			w.learned.paused(gap)
+		case f.done:
+			w.learned.changed(gap, w.rules.settle)
+		}
+	}
+	if v.report.has(ready) {
+		w.learned.ready(w.rules.settle)
+	}
+}
+
+var _ triggers.Adviser = (*source)(nil)
+
+// Advice proposes a settle from what was seen of files while they were written.
+func (s *source) Advice(raw []byte) []graph.Warning {
+	var c cursor
+	if json.Unmarshal(raw, &c) != nil {
+		return nil
+	}
+	return c.Learned.advice(s.settle)
+}
 
 // learned is what the gaps between changes of files have taught; it is stored in the
 // cursor. Durations are ns.

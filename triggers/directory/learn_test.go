@@ -1,8 +1,11 @@
 package directory
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/latticed/latticed/triggers"
 )
 
 func TestLearned(t *testing.T) {
@@ -57,4 +60,34 @@ func TestLearned(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	})
+}
+
+func TestLearned_from_files_that_change_after_they_were_ready(t *testing.T) {
+	w := newWorld(t)
+	w.hub.interval = 50 * time.Millisecond
+	w.add(`,"settle":"1s"`)
+	w.write("fine.dat", "1")
+	w.write("slow.dat", "1")
+	eventually(w, "events", func() int { return len(w.events()) }, 2)
+	w.write("slow.dat", "12")
+	eventually(w, "events", func() int { return len(w.events()) }, 3)
+	advice := func() string {
+		tr, err := w.store.Trigger(t.Context(), "t")
+		w.must(err)
+		raw, err := w.store.Cursor(t.Context(), tr.ID)
+		w.must(err)
+		made, err := triggers.Make(func(f *triggers.Fields) triggers.Made { return w.hub.make(f) }, map[string]any{"dir_path": w.dir, "settle": "1s"})
+		w.must(err)
+		adviser, ok := made.Source.(triggers.Adviser)
+		if !ok {
+			t.Fatal("gives no advice")
+		}
+		if list := adviser.Advice(raw); len(list) > 0 {
+			return list[0].Message
+		}
+		return ""
+	}
+	has := func(part string) func() bool { return func() bool { return strings.Contains(advice(), part) } }
+	eventually(w, "advice", has("1 files changed again after they were ready: set settle to"), true)
+	eventually(w, "advice", has("over 3 files"), true)
 }

@@ -164,7 +164,7 @@ func (w *watch) listRoot(ctx context.Context, s *scan, d *folder) (empty bool, e
 }
 
 func (w *watch) cursorOf(d *folder) cursor {
-	return cursor{Scope: w.scope(), File: w.only != "", Dev: d.dev, Ino: d.ino}
+	return cursor{Scope: w.scope(), File: w.only != "", Dev: d.dev, Ino: d.ino, Learned: w.learned}
 }
 
 // trusts tells whether what is not in d is really gone. A folder that is not mounted

@@ -58,6 +58,7 @@ type watch struct {
 	real    string            // its path without links
 	distant string            // a type of network file system in the tree, or empty
 	aliases map[uint64]uint64 // device numbers that have changed
+	learned learned           // stored with the cursor at each look
 	lost    bool              // the folder can't be read
 	blind   error             // why there are no hints although they are wanted
 	refused uint32            // the look that was refused a watch
