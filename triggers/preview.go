@@ -121,7 +121,7 @@ func (m *Manager) Test(ctx context.Context, idOrName string) (Preview, error) {
 
 // preview asks the source of a draft, which is its own and was never run.
 func (m *Manager) preview(ctx context.Context, d *draft) (Preview, error) {
-	pv := Preview{Warnings: d.warnings()}
+	pv := Preview{Warnings: m.warnings(d)}
 	prober, ok := d.plan.made.Source.(Prober)
 	if !ok {
 		return pv, nil
@@ -161,16 +161,16 @@ func (m *Manager) preview(ctx context.Context, d *draft) (Preview, error) {
 }
 
 // warnings are those of the plan, and why nothing may fire although it would.
-func (d *draft) warnings() []graph.Warning {
+func (m *Manager) warnings(d *draft) []graph.Warning {
 	ws := d.plan.warnings()
 	if d.old == nil {
 		return ws
 	}
-	switch d.old.State {
+	switch now := m.Live(*d.old); now.State {
 	case Paused:
 		ws = append(ws, graph.Warning{Code: warnPaused, Message: "the trigger is paused: what happens is held until it is resumed"})
 	case Failing:
-		ws = append(ws, graph.Warning{Code: warnFailing, Message: "the trigger is failing: " + d.old.Reason})
+		ws = append(ws, graph.Warning{Code: warnFailing, Message: "the trigger is failing: " + now.Reason})
 	case Preparing, Active, Degraded:
 	}
 	return ws

@@ -201,7 +201,7 @@ func TestRemove_ends_what_waits_and_keeps_the_history(t *testing.T) {
 	})
 }
 
-func TestEffective_tells_every_value_and_its_origin(t *testing.T) {
+func TestEffective_tells_every_value_and_its_origin(t *testing.T) { // pain point 41
 	inBubble(t, func(t *testing.T, w *world) {
 		tr := w.add(`"batch": {"size": 2}, "inputs": {"n": 3}, "max_in_flight": 4`)
 		settings, err := w.manager.Effective(t.Context(), tr)
@@ -222,6 +222,8 @@ func TestEffective_tells_every_value_and_its_origin(t *testing.T) {
 			{Field: "overlap", Value: "queue", From: "default"},
 			{Field: "max_in_flight", Value: int64(4), From: "trigger"},
 			{Field: "topic", Value: "any", From: "default"},
+			{Field: "rate", Value: nil, From: "default"},
+			{Field: "expect_every", Value: nil, From: "default"},
 			{Field: "inputs.n", Value: int64(3), From: "trigger"},
 			{Field: "inputs.path", Value: "none", From: "lattice echo"},
 		} {

@@ -213,7 +213,7 @@ func TestFireEvent(t *testing.T) {
 		return f, err
 	}
 	t.Run("that_waits_is_fired_whatever_holds_it", func(t *testing.T) {
-		for what, make := range map[string]func(w *world) triggers.Trigger{
+		for what, with := range map[string]func(w *world) triggers.Trigger{
 			"overlap": func(w *world) triggers.Trigger { return w.add(`"max_in_flight": 1, "inputs": {"n": "${{ event.n }}"}`) },
 			"rate":    func(w *world) triggers.Trigger { return w.add(`"rate": "1/1h", "inputs": {"n": "${{ event.n }}"}`) },
 			"paused": func(w *world) triggers.Trigger {
@@ -227,7 +227,7 @@ func TestFireEvent(t *testing.T) {
 			},
 		} {
 			inBubble(t, func(t *testing.T, w *world) {
-				tr := make(w)
+				tr := with(w)
 				w.happen(3)
 				w.expect(tr, fmt.Sprintf("1:fired:event 2:held:%s 3:held:%s", what, what))
 				id := w.ledger.Events(tr.ID)[2].ID
