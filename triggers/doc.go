@@ -11,8 +11,12 @@
 // Until). Events that wait for something (a slot, a full batch, the end of a pause) are
 // rows with a reason. When what they wait for may have come, the trigger's gate is
 // kicked: a short-lived goroutine decides again and leaves. Both work on the gate's
-// state under its mutex. When Manager.Run returns none is alive, but those that hang
-// in a call to the system; what these do when they come back is refused.
+// state under its mutex. A backfill is one more goroutine of its trigger's, until it has
+// emitted everything. What a request asks a source (a preview, an explanation, a count)
+// is asked in a goroutine of its own, of which there are few at a time and which is left
+// behind when it gets no answer. When Manager.Run returns none is
+// alive, but those that hang in a call to the system; what these do when they come back
+// is refused.
 //
 // A trigger's states:
 //
