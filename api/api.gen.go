@@ -277,7 +277,7 @@ type ExplanationPage struct {
 	Items []Explanation `json:"items"`
 	Next  *string       `json:"next"`
 
-	// Hint when no trigger covers the path
+	// Hint when no trigger covers the path, or the one asked for does not
 	Hint *string `json:"hint"`
 }
 
@@ -824,6 +824,9 @@ type BackfillTriggerParams struct {
 type ListEventsParams struct {
 	// State one or more, repeated or with commas
 	State []string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind such as ready or tick
+	Kind string `form:"kind,omitempty" json:"kind,omitempty"`
 
 	// Path only what is about this path
 	Path string `form:"path,omitempty" json:"path,omitempty"`
@@ -2281,6 +2284,13 @@ func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
 	}
 
 	// ------------- Optional query parameter "path" -------------

@@ -50,11 +50,11 @@ func (s *Server) explainPath(ctx context.Context, p ExplainParams) (ExplainRespo
 		return nil, err
 	}
 	page := Explain200JSONResponse{Items: []Explanation{}}
-	if len(all) == 0 {
-		hint, err := s.uncovered(ctx, path, p.Trigger)
-		page.Hint = orNull(hint)
-		return page, err
+	hint, err := s.uncovered(ctx, path, p.Trigger, all)
+	if err != nil {
+		return nil, err
 	}
+	page.Hint = orNull(hint)
 	all, next, err := pageOf(all, limitOf(p.Limit), p.After)
 	if err != nil {
 		return nil, err

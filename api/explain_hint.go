@@ -18,18 +18,18 @@ const hinted = 3
 // watched is a folder, or a file, that a trigger looks at.
 type watched struct{ trigger, path string }
 
-// uncovered says why there is nothing to explain about a path: which folders near it
-// are watched. With a trigger it is about that one.
-func (s *Server) uncovered(ctx context.Context, path, trigger string) (string, error) {
-	if trigger != "" {
-		t, err := s.trigger(ctx, trigger)
-		if err != nil {
-			return "", err
+// uncovered says which folders near a path are watched, when the path is not: by no
+// trigger, or not by the only one that was asked.
+func (s *Server) uncovered(ctx context.Context, path, trigger string, found []triggers.Explanation) (string, error) {
+	if trigger != "" && len(found) == 1 {
+		w := folderOf(found[0].Trigger)
+		if w.path == "" || w.covers(path) {
+			return "", nil
 		}
-		if w := folderOf(t); w.path != "" {
-			return fmt.Sprintf("trigger %s does not watch %s; it watches %s", t.Name, show(path), w.near(path)), nil
-		}
-		return fmt.Sprintf("trigger %s is of kind %s and watches no path", t.Name, t.Kind), nil
+		return fmt.Sprintf("trigger %s watches %s", w.trigger, w.near(path)), nil
+	}
+	if len(found) > 0 {
+		return "", nil
 	}
 	all, err := s.o.Store.Triggers(ctx)
 	if err != nil {
@@ -72,10 +72,15 @@ func nearest(path string, folders []watched) string {
 
 // near is the folder, with why the path is not covered although it is inside.
 func (w watched) near(path string) string {
-	if strings.HasPrefix(path, strings.TrimSuffix(w.path, "/")+"/") {
+	if w.covers(path) {
 		return show(w.path) + " but not the folders in it"
 	}
 	return show(w.path)
+}
+
+// covers tells whether the path is the folder or in it.
+func (w watched) covers(path string) bool {
+	return path == w.path || strings.HasPrefix(path, strings.TrimSuffix(w.path, "/")+"/")
 }
 
 // steps counts the folders that one goes up and down from one path to another.

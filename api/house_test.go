@@ -57,7 +57,7 @@ func newHouse(t *testing.T) *house {
 	execs := map[string]executors.Executor{"local": h.actor}
 	var manager *triggers.Manager
 	d := dispatcher.New(h.store, execs, dispatcher.Options{Ended: func(g graph.Dispatch) { manager.DispatchEnded(g.TriggerID) }})
-	manager = triggers.NewManager(h.store, triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind, "stuck": h.stuck.kind}, triggers.Options{Wake: d.Wake, RunAs: "nobody"})
+	manager = triggers.NewManager(h.store, triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind, "stuck": h.stuck.kind, "still": stillKind}, triggers.Options{Wake: d.Wake, RunAs: "nobody"})
 	h.server = New(Options{
 		Store: h.store, Dispatcher: d, Triggers: manager, Executors: execs,
 		RunAs: "nobody", Version: "test", Log: log, Alive: d.Beat,

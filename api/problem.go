@@ -28,6 +28,7 @@ const (
 	codeNoRoute     = "no_route"
 	codeInternal    = "internal"
 	codeStopping    = "stopping"
+	codeBusy        = "busy"
 )
 
 // Error is an error with its answer: status, code, and what to say.
@@ -108,6 +109,8 @@ func judge(err error) *Error {
 		return own
 	case errors.As(err, &doc):
 		return invalid(fieldErrors(doc)...)
+	case errors.As(err, &conflict) && conflict.Code == codeBusy:
+		return &Error{Status: http.StatusServiceUnavailable, Code: codeBusy, Detail: conflict.Message}
 	case errors.As(err, &conflict):
 		return &Error{Status: http.StatusConflict, Code: conflict.Code, Detail: conflict.Message, Found: conflict.Found}
 	case errors.As(err, &missing):

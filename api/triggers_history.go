@@ -35,7 +35,7 @@ func (s *Server) ListEvents(ctx context.Context, r ListEventsRequestObject) (Lis
 		}
 	}
 	es, next, err := s.o.Store.EventsPage(ctx, store.EventFilter{
-		Trigger: trigger, States: states, Path: path, Limit: limitOf(r.Params.Limit), After: r.Params.After,
+		Trigger: trigger, States: states, Kind: r.Params.Kind, Path: path, Limit: limitOf(r.Params.Limit), After: r.Params.After,
 	})
 	if err != nil {
 		return nil, err

@@ -268,7 +268,7 @@ type ExplanationPage struct {
 	Items []Explanation `json:"items"`
 	Next  *string       `json:"next"`
 
-	// Hint when no trigger covers the path
+	// Hint when no trigger covers the path, or the one asked for does not
 	Hint *string `json:"hint"`
 }
 
@@ -815,6 +815,9 @@ type BackfillTriggerParams struct {
 type ListEventsParams struct {
 	// State one or more, repeated or with commas
 	State []string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind such as ready or tick
+	Kind string `form:"kind,omitempty" json:"kind,omitempty"`
 
 	// Path only what is about this path
 	Path string `form:"path,omitempty" json:"path,omitempty"`
