@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -29,11 +30,13 @@ type census struct {
 // gone may never answer. The goroutine that asks is left behind then.
 func answer[T any](ctx context.Context, path string, ask func() (T, error)) (T, error) {
 	var got T
-	err := answered(ctx, path, func() error {
-		t, err := ask()
-		if err == nil {
-			got = t
-		}
+	err := answered(ctx, path, func() (err error) {
+		defer func() {
+			if p := recover(); p != nil { // in a goroutine of ours nobody else would
+				err = fmt.Errorf("look at %s: panic: %v\n%s", path, p, debug.Stack())
+			}
+		}()
+		got, err = ask()
 		return err
 	})
 	if err != nil {
@@ -167,6 +170,9 @@ func bytesText(n int64) string {
 		if n >= u.size && n%u.size == 0 {
 			return fmt.Sprintf("%d %s", n/u.size, u.name)
 		}
+	}
+	if n == 1 {
+		return "1 byte"
 	}
 	return fmt.Sprintf("%d bytes", n)
 }
