@@ -63,7 +63,8 @@ func (m *Manager) Backfill(ctx context.Context, idOrName string, r Range, confir
 	}
 	if f := k.filling.Load(); f != nil && !dry {
 		if f.r != r {
-			return Backfilled{}, &ConflictError{Code: "backfill_running", Message: "another backfill of trigger " + k.name + " is under way; ask again when it has ended, or edit the trigger to end it"}
+			return Backfilled{}, &ConflictError{Code: "backfill_running", Message: fmt.Sprintf("another backfill of trigger %s is under way, %d of its %d events are made; ask again when it has ended, or edit the trigger to end it",
+				k.name, f.emitted.Load(), f.found.Found-f.found.Known)}
 		}
 		return f.answer(ctx)
 	}

@@ -48,8 +48,11 @@ events go through the rules of the trigger, so that no more run at a time than i
 
 func (c *cli) showBackfill(b client.Backfilled, dry bool) error {
 	said := count(b.Emitted, "new event")
-	if dry {
+	switch left := b.Found - b.Known - b.Emitted; {
+	case dry:
 		said = "there would be " + said
+	case left > 0: // it waits for the events before to be decided
+		said += fmt.Sprintf(" so far, %d follow by themselves as older ones are decided", left)
 	}
 	_, err := fmt.Fprintf(c.stdout, "%s; of %d found, %d %s known already\n", said, b.Found, b.Known, wasWere(b.Known))
 	return err
