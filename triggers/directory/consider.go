@@ -19,7 +19,7 @@ func (w *watch) hinted(ctx context.Context, h hint) error {
 		return nil // a folder that is not watched any more, or not yet: then it will be listed
 	}
 	s := scan{n: w.look}
-	if err := w.consider(ctx, &s, b, base, h.sign); err != nil {
+	if err := w.consider(ctx, &s, b, base, h); err != nil {
 		return err
 	}
 	if len(s.todo) == 0 {
@@ -32,7 +32,7 @@ func (w *watch) hinted(ctx context.Context, h hint) error {
 
 // consider looks at one name in a folder and puts what is new about it into the batch.
 // Folders to be listed are left to the scan.
-func (w *watch) consider(ctx context.Context, s *scan, b *branch, name string, how sign) error {
+func (w *watch) consider(ctx context.Context, s *scan, b *branch, name string, h hint) error {
 	f, sub := b.files[name], b.subs[name]
 	if w.only != "" && name != w.only {
 		return nil
@@ -44,7 +44,7 @@ func (w *watch) consider(ctx context.Context, s *scan, b *branch, name string, h
 		w.misses(f, sub)
 		return nil
 	case errors.Is(err, errReplaced):
-		w.hints.add(b.rel, signLost)
+		w.hints.add(hint{name: b.rel, sign: signLost})
 		return nil
 	case err != nil:
 		w.skipped++
@@ -65,9 +65,9 @@ func (w *watch) consider(ctx context.Context, s *scan, b *branch, name string, h
 	}
 	switch {
 	case kind == unix.S_IFDIR && w.recursive && w.prunes(b.join(name)) == "":
-		w.meets(s, b, name, &st, how)
+		w.meets(s, b, name, &st, h.sign)
 	case kind == unix.S_IFREG && (f != nil || w.counts(b.join(name))):
-		return w.judgeFile(ctx, b, name, f, stampOf(&st), how)
+		return w.judgeFile(ctx, b, name, f, stampOf(&st), h)
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func (w *watch) counts(rel string) bool {
 
 // judgeFile compares a regular file with what is known under its name; f is nil when
 // nothing is.
-func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, s stamp, how sign) error {
+func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, s stamp, h hint) error {
 	now := time.Now().UnixNano()
 	if f != nil && f.dev != s.dev && !w.rules.news(f.stamp, s) {
 		w.renumbered(f.dev, s.dev)
@@ -95,8 +95,8 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 		}
 	}
 	if f == nil || f.ino != s.ino {
-		if from := w.comesFrom(b, name, s); from != nil {
-			return w.rename(ctx, from, f, b, name, s, how, now)
+		if from := w.comesFrom(b, name, s, h.from); from != nil {
+			return w.rename(ctx, from, f, b, name, s, h.sign, now)
 		}
 	}
 	if f == nil {
@@ -110,7 +110,7 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 		}
 		f.entry = entry{stamp: stamp{ino: s.ino}}
 		w.link(f, b, name)
-		return w.apply(ctx, f, w.rules.judge(nil, s, how.whole(), now))
+		return w.apply(ctx, f, w.rules.judge(nil, s, h.sign.whole(), now))
 	}
 	if w.baseline && !w.fire {
 		e := f.entry
@@ -123,7 +123,7 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 		w.tellSaw(f)
 		return w.keep(ctx, f, 0)
 	}
-	return w.apply(ctx, f, w.rules.judge(&f.entry, s, how.whole(), now))
+	return w.apply(ctx, f, w.rules.judge(&f.entry, s, h.sign.whole(), now))
 }
 
 // apply takes over a verdict.

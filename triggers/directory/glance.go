@@ -36,7 +36,7 @@ func (w *watch) glance(ctx context.Context) error {
 		}
 	})
 	for _, rel := range other {
-		if err := w.hinted(ctx, hint{rel, signLost}); err != nil {
+		if err := w.hinted(ctx, hint{name: rel, sign: signLost}); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ func (s sign) whole() bool { return s&(signClosed|signArrived) != 0 }
 type hint struct {
 	name string
 	sign sign
+	from string // its name before it was moved, if the kernel told
 }
 
 // hints collects for one trigger what the descriptors tell, coalesced by name, in
@@ -48,26 +49,29 @@ const (
 )
 
 // add notes a name.
-func (h *hints) add(name string, how sign) {
+func (h *hints) add(n hint) {
 	u := soft
-	if how != 0 {
+	if n.sign != 0 {
 		u = urgent
 	}
 	defer h.ring(u)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	i, known := h.at[name]
+	i, known := h.at[n.name]
 	switch {
 	case known:
-		h.list[i].sign |= how
+		h.list[i].sign |= n.sign
+		if n.from != "" {
+			h.list[i].from = n.from
+		}
 	case len(h.list) >= maxHints:
 		h.rescan = true
 	default:
 		if h.at == nil {
 			h.at = make(map[string]int)
 		}
-		h.at[name] = len(h.list)
-		h.list = append(h.list, hint{name, how})
+		h.at[n.name] = len(h.list)
+		h.list = append(h.list, n)
 	}
 }
 
@@ -77,20 +81,23 @@ type user struct {
 	rel   string // relative to the root, which is ""
 }
 
-// add notes a name in the folder.
-func (u user) add(name string, how sign) {
-	if u.rel != "" {
-		name = u.rel + "/" + name
+// path is that of a name in the folder, relative to the root.
+func (u user) path(name string) string {
+	if u.rel == "" {
+		return name
 	}
-	u.hints.add(name, how)
+	return u.rel + "/" + name
 }
+
+// add notes a name in the folder.
+func (u user) add(name string, how sign) { u.hints.add(hint{name: u.path(name), sign: how}) }
 
 // gone notes that the folder is not where it was, or not watched any more.
 func (u user) gone() {
 	if u.rel == "" {
 		u.hints.lose(true)
 	} else {
-		u.hints.add(u.rel, signLost)
+		u.hints.add(hint{name: u.rel, sign: signLost})
 	}
 }
 

@@ -42,8 +42,8 @@ func kindsOf(names []string) kinds {
 	return k
 }
 
-// pace is the least time between two reports that one file was modified: a log grows
-// many times a second.
+// pace is how long changes of a file are collected that nobody closes: a log grows many
+// times a second.
 const pace = time.Second
 
 // rules are what judge needs to know of the trigger.
@@ -69,8 +69,11 @@ type entry struct {
 	stamp
 	owed  kinds
 	since int64
-	paced int64 // when it was reported as modified, or seen first (ns); not stored
-	done  bool  // it was reported as closed or ready
+	done  bool // it was reported as closed or ready
+
+	// Not stored:
+	paced int64 // when it was seen first, or seen first to owe modified (ns)
+	young bool  // it was seen first not long ago and is being written: that is no modification
 }
 
 // verdict is what to do about a file.
@@ -84,32 +87,42 @@ type verdict struct {
 // says now. wasClosed: its writer has just closed it, or it was moved into place. It is
 // pure; times are ns since the epoch.
 //
-// created is reported at the first sight of a path, modified at the sight of another
-// content and then at most once per pace, closed when the writer closes or, if nobody
-// saw that, when the file is quiet, ready when it is quiet. Quiet means unchanged for
-// `settle` since the first sight of the version; on a local file system an older ctime
-// counts, because our clock wrote it.
+// created is reported at the first sight of a path, modified when the writer of another
+// content closes, or after pace, closed when the writer closes or, if nobody saw that,
+// when the file is quiet, ready when it is quiet. Quiet means unchanged for `settle`
+// since the first sight of the version; on a local file system an older ctime counts,
+// because our clock wrote it.
 func (r rules) judge(old *entry, st stamp, wasClosed bool, now int64) verdict {
 	v := verdict{entry: entry{stamp: st}}
 	switch {
 	case old == nil:
 		v.owed = r.want & (closed | ready)
-		v.since, v.paced = r.firstSight(st, now), now
+		v.since, v.paced, v.young = r.firstSight(st, now), now, true
 		v.report = r.want & created
 	case r.news(old.stamp, st):
+		v.since, v.done = r.firstSight(st, now), old.done
 		v.owed = r.changed(*old)
-		v.since, v.paced, v.done = r.firstSight(st, now), min(old.paced, now), old.done
+		v.paced = min(old.paced, now)
+		v.young = old.young && now-v.paced < int64(pace)
+		switch {
+		case v.young:
+			v.owed &^= modified
+		case !old.owed.has(modified):
+			v.paced = now
+		}
 	case old.owed == 0:
 		v.entry = *old
+		v.young = old.young && !wasClosed
 		return v
 	default:
 		v.owed, v.since = old.owed, min(old.since, now) // later: the clock was set back
-		v.paced, v.done = min(old.paced, now), old.done
+		v.paced, v.done, v.young = min(old.paced, now), old.done, old.young
 		if st.ctime != old.ctime { // touched without news: it is not quiet
 			v.since = max(v.since, r.firstSight(st, now))
 		}
 	}
 	big := st.size >= r.minSize
+	v.young = v.young && !wasClosed
 	if wasClosed || now-v.paced >= int64(pace) {
 		v.pay(modified)
 	}
@@ -122,9 +135,6 @@ func (r rules) judge(old *entry, st stamp, wasClosed bool, now int64) verdict {
 		}
 		v.pay(modified)
 		v.owed = 0 // too small: the next version may do
-	}
-	if v.report.has(modified) {
-		v.paced = now
 	}
 	v.done = v.done || v.report.has(closed|ready)
 	v.store = v.report != 0 || v.owed == 0

@@ -16,6 +16,7 @@ func at(sec, size int64) stamp {
 
 func TestJudge(t *testing.T) {
 	all := rules{want: created | closed | ready, minSize: 1, settle: 10 * time.Second}
+	edits := rules{want: modified, settle: 10 * time.Second}
 	tests := []struct {
 		name   string
 		rules  rules
@@ -45,6 +46,13 @@ func TestJudge(t *testing.T) {
 		{"a_clock_that_was_set_back_starts_the_quiet_anew", all, &entry{stamp: at(100, 5), owed: ready, since: 9000 * second}, at(100, 5), false, 110, 0, ready, false},
 		{"too_small_is_never_closed_nor_ready", all, nil, at(100, 0), true, 500, created, 0, true},
 		{"too_small_waits_for_more", all, nil, at(100, 0), true, 101, created, closed | ready, true},
+		{"a_change_is_modified_once_its_writer_closes", edits, &entry{stamp: at(100, 5)}, at(200, 6), true, 201, modified, 0, true},
+		{"a_change_that_nobody_closes_waits_a_moment", edits, &entry{stamp: at(100, 5)}, at(200, 6), false, 200, 0, modified, false},
+		{"and_is_then_modified", edits, &entry{stamp: at(200, 6), owed: modified, since: 200 * second, paced: 200 * second}, at(200, 6), false, 201, modified, 0, true},
+		{"also_when_it_goes_on_changing", edits, &entry{stamp: at(200, 6), owed: modified, since: 200 * second, paced: 200 * second}, at(201, 7), false, 201, modified, 0, true},
+		{"what_a_new_file_grows_at_first_is_no_modification", edits, &entry{stamp: at(200, 6), since: 200 * second, paced: 200 * second, young: true}, at(200, 7), false, 200, 0, 0, true},
+		{"refire_never_keeps_quiet_about_changes", rules{want: closed | ready | modified, once: true}, &entry{stamp: at(100, 5), done: true}, at(200, 6), true, 300, modified, 0, true},
+		{"refire_never_reports_what_was_not_reported", rules{want: closed | ready, once: true}, &entry{stamp: at(100, 5)}, at(200, 6), true, 300, closed | ready, 0, true},
 		{"what_is_not_wanted_is_not_owed", rules{want: created}, nil, at(100, 5), true, 101, created, 0, true},
 	}
 	for _, tt := range tests {
@@ -62,7 +70,7 @@ func TestJudge(t *testing.T) {
 func TestJudge_over_a_history(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rules{
-			want:    kinds(rapid.IntRange(1, 7).Draw(t, "want")),
+			want:    kinds(rapid.IntRange(1, 63).Draw(t, "want")),
 			settle:  time.Duration(rapid.IntRange(0, 20).Draw(t, "settle")) * time.Second,
 			network: rapid.Bool().Draw(t, "network"),
 		}
@@ -89,7 +97,7 @@ func TestJudge_over_a_history(t *testing.T) {
 				continue
 			}
 			v := r.judge(old, st, wasClosed, now)
-			for _, k := range []kinds{created, closed, ready} {
+			for _, k := range []kinds{moved, created, modified, closed, ready, deleted} {
 				if !v.report.has(k) {
 					continue
 				}
@@ -126,6 +134,9 @@ func TestJudge_over_a_history(t *testing.T) {
 			if r.want.has(k) && times[key{k, st.mtime}] != 1 {
 				t.Fatalf("the last version was %v %d times", k.names(), times[key{k, st.mtime}])
 			}
+		}
+		if r.want.has(modified) && sizes > 1 && times[key{modified, st.mtime}] != 1 {
+			t.Fatalf("the last change was reported %d times", times[key{modified, st.mtime}])
 		}
 		if old.owed != 0 {
 			t.Fatalf("still owes %v", old.owed.names())

@@ -158,7 +158,7 @@ func (w *watch) goThrough(ctx context.Context, d *folder, known *folder) error {
 func (w *watch) listRoot(ctx context.Context, s *scan, d *folder) (empty bool, err error) {
 	if w.only != "" {
 		s.listed = append(s.listed, w.top) // for what else was known, before an edit
-		return false, w.consider(ctx, s, w.top, w.only, 0)
+		return false, w.consider(ctx, s, w.top, w.only, hint{})
 	}
 	return w.list(ctx, s, w.top, d)
 }

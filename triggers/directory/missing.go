@@ -92,7 +92,7 @@ func (w *watch) giveUpFile(ctx context.Context, f *file) error {
 	switch st, err := w.lstat(b, f.name); {
 	case errors.Is(err, errReplaced):
 		f.missing = false
-		w.hints.add(b.rel, signLost)
+		w.hints.add(hint{name: b.rel, sign: signLost})
 	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG:
 		return w.hinted(ctx, hint{name: f.rel()})
 	case err != nil && !errors.Is(err, unix.ENOENT):
@@ -117,11 +117,11 @@ func (w *watch) giveUpFolder(ctx context.Context, b *branch) error {
 	switch {
 	case errors.Is(err, errReplaced):
 		b.missing = false
-		w.hints.add(up.rel, signLost)
+		w.hints.add(hint{name: up.rel, sign: signLost})
 		return nil
 	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && b.id == (identity{}),
 		err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Ino == b.id.ino:
-		return w.hinted(ctx, hint{b.rel, signLost})
+		return w.hinted(ctx, hint{name: b.rel, sign: signLost})
 	case err != nil && !errors.Is(err, unix.ENOENT):
 		b.missing = false
 		return nil

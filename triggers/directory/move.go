@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// comesFrom returns the file that was known under another name and is here now: the
-// same inode, size and modification, and its old name does not lead to it any more.
-func (w *watch) comesFrom(b *branch, name string, s stamp) *file {
+// comesFrom returns the file that was known under another name and is here now: its old
+// name does not lead to it any more, and it is the same inode, which the kernel said
+// was moved from there, or which has the same size and modification.
+func (w *watch) comesFrom(b *branch, name string, s stamp, from string) *file {
 	f := w.inodes[s.ino]
-	if f == nil || f.dir == b && f.name == name {
+	if f == nil || f.dir == b && f.name == name || !w.sameDevice(f, s.dev) {
 		return nil
 	}
-	if f.size != s.size || f.mtime != s.mtime || !w.sameDevice(f, s.dev) {
-		return nil
+	if (f.size != s.size || f.mtime != s.mtime) && (from == "" || f.rel() != from) {
+		return nil // a new file may get the inode of one that is gone
 	}
 	switch st, err := w.lstat(f.dir, f.name); {
 	case err == nil && st.Ino == s.ino:
@@ -42,14 +43,17 @@ func (w *watch) rename(ctx context.Context, f, over *file, b *branch, name strin
 		w.unlink(over)
 		whole = how.whole()
 	}
-	f.stamp, f.missing, f.seen = s, false, w.look
+	if !w.rules.news(f.stamp, s) {
+		f.stamp = s // its ctime is that of the renaming, which does not disturb it
+	}
+	f.missing, f.seen = false, w.look
 	w.link(f, b, name)
+	v := w.rules.judge(&f.entry, s, whole, now)
+	w.restamp(f, v.entry)
+	w.tellSaw(f)
 	if err := w.report(f, w.rules.want&moved, src); err != nil {
 		return err
 	}
-	v := w.rules.judge(&f.entry, s, whole, now)
-	f.entry = v.entry
-	w.tellSaw(f)
 	if f.owed != 0 {
 		w.await(f)
 	}

@@ -27,6 +27,15 @@ type rawWatcher struct {
 	// and removes one at a time.
 	mu    sync.RWMutex
 	users map[int][]user // by watch descriptor; two paths may lead to one folder
+
+	from halfMove // of the goroutine
+}
+
+// halfMove is the last name that was moved away; the next event may say where to.
+type halfMove struct {
+	cookie uint32
+	wd     int
+	name   string
 }
 
 func openRaw() (*rawWatcher, error) {
@@ -100,13 +109,13 @@ func (r *rawWatcher) read() {
 				break
 			}
 			name := bytes.TrimRight(rest[unix.SizeofInotifyEvent:end], "\x00")
-			r.sort(wd, mask, name)
+			r.sort(wd, mask, binary.NativeEndian.Uint32(rest[8:]), string(name))
 			rest = rest[end:]
 		}
 	}
 }
 
-func (r *rawWatcher) sort(wd int, mask uint32, name []byte) {
+func (r *rawWatcher) sort(wd int, mask, cookie uint32, name string) {
 	if mask&unix.IN_Q_OVERFLOW != 0 {
 		r.everyone()
 		return
@@ -124,18 +133,35 @@ func (r *rawWatcher) sort(wd int, mask uint32, name []byte) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	folder := mask&unix.IN_ISDIR != 0
+	if mask&unix.IN_MOVED_FROM != 0 {
+		r.from = halfMove{cookie, wd, name}
+	}
 	for _, u := range r.users[wd] {
 		switch {
 		case len(name) == 0:
 			u.gone() // deleted, moved or unmounted
 		case mask&unix.IN_CLOSE_WRITE != 0:
-			u.add(string(name), signClosed)
+			u.add(name, signClosed)
 		case mask&unix.IN_MOVED_TO != 0:
-			u.add(string(name), signArrived)
+			u.hints.add(hint{name: u.path(name), sign: signArrived, from: r.cameFrom(u, cookie)})
 		case folder || mask&unix.IN_CREATE == 0:
-			u.add(string(name), 0)
+			u.add(name, 0)
 		}
 	}
+}
+
+// cameFrom is the name that a file had which was moved to a folder of the trigger, if
+// it was in one of its folders before. r.mu is held.
+func (r *rawWatcher) cameFrom(to user, cookie uint32) string {
+	if r.from.cookie != cookie {
+		return ""
+	}
+	for _, u := range r.users[r.from.wd] {
+		if u.hints == to.hints {
+			return u.path(r.from.name)
+		}
+	}
+	return ""
 }
 
 // everyone tells all that hints were lost.

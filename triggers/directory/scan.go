@@ -94,7 +94,7 @@ func (w *watch) list(ctx context.Context, s *scan, b *branch, d *folder) (empty 
 				w.opened.close()
 				w.opened = handle{of: b, file: d.file, dev: d.dev, kept: true}
 			}
-			if err := w.consider(ctx, s, b, name, 0); err != nil {
+			if err := w.consider(ctx, s, b, name, hint{}); err != nil {
 				return false, err
 			}
 		}

@@ -197,7 +197,7 @@ func (w *watch) listen(b *branch, dir string) {
 // wants says which descriptors are needed.
 func (w *watch) wants() wanted {
 	fs := w.rules.want.has(created | modified | ready | deleted)
-	raw := w.rules.want.has(closed | moved)
+	raw := w.rules.want.has(closed | modified | moved)
 	return wanted{fs: fs, raw: raw, folders: w.recursive && !fs}
 }
 
