@@ -78,7 +78,9 @@ func spoken(cmd *cobra.Command, no *client.Refused) string {
 		e := &said.Errors[i]
 		e.Line, e.Path = 0, asFlag(cmd, e.Path)
 	}
-	return strings.NewReplacer("resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ").Replace(said.Error())
+	return strings.NewReplacer(
+		"resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ", "confirm=", "--confirm ",
+	).Replace(said.Error())
 }
 
 // asFlag names the flag that a field comes from, if there is one.
@@ -96,6 +98,8 @@ func asFlag(cmd *cobra.Command, path string) string {
 		return strings.Replace("-i"+rest, ".", " ", 1)
 	case name == "labels" && flags.Lookup("label") != nil:
 		return strings.Replace("--label"+rest, ".", " ", 1)
+	case (name == "states" || name == "events") && flags.Lookup(name[:len(name)-1]) != nil:
+		return "--" + name[:len(name)-1]
 	case name == "dispatch_id" && flags.Lookup("dispatch") != nil:
 		return "--dispatch"
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +43,7 @@ such a name is written ./7.
 			if err != nil || c.json {
 				return c.orRaw(err, a.Raw)
 			}
-			return c.tell(a.Value.Items)
+			return c.tell("", a.Value.Items)
 		},
 	}
 	cmd.Flags().StringVar(&trigger, "trigger", "", "only this one, of those that watch the path")
@@ -73,23 +74,23 @@ func (c *cli) explainPath(ctx context.Context, api *client.Client, path, trigger
 		return err
 	}
 	fmt.Fprintf(c.stdout, "%s\n\n", printable(full))
-	return errors.Join(c.tell(a.Value.Items), c.more(a.Value.Next))
+	return errors.Join(c.tell(full, a.Value.Items), c.more(a.Value.Next))
 }
 
-// tell prints explanations, one paragraph each.
-func (c *cli) tell(all []client.Explanation) error {
+// tell prints explanations, one paragraph each; path is what was asked about, if one.
+func (c *cli) tell(path string, all []client.Explanation) error {
 	for i, e := range all {
 		if i > 0 {
 			fmt.Fprintln(c.stdout)
 		}
-		if err := c.tellOne(e); err != nil {
+		if err := c.tellOne(path, e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *cli) tellOne(e client.Explanation) error {
+func (c *cli) tellOne(path string, e client.Explanation) error {
 	rows := [][]string{}
 	add := func(name, v string) {
 		if v != "" && v != "-" {
@@ -115,15 +116,18 @@ func (c *cli) tellOne(e client.Explanation) error {
 	if err := c.table(nil, rows); err != nil {
 		return err
 	}
-	if next := nextCommand(e); next != "" {
+	if next := nextCommand(path, e); next != "" {
 		fmt.Fprintf(c.stdout, "\n%s\n", next)
 	}
 	return nil
 }
 
 func because(state, detail string) string {
-	if detail == "" {
+	switch {
+	case detail == "":
 		return state
+	case strings.HasPrefix(detail, state):
+		return detail
 	}
 	return state + ": " + detail
 }
@@ -157,7 +161,7 @@ func outcome(d *client.ExplainedDispatch) string {
 }
 
 // nextCommand is what one asks next, or does about it.
-func nextCommand(e client.Explanation) string {
+func nextCommand(path string, e client.Explanation) string {
 	name := ""
 	if e.Trigger != nil {
 		name = e.Trigger.Name
@@ -185,9 +189,17 @@ func nextCommand(e client.Explanation) string {
 	case ended("held"), ended("pending"):
 		return "fire it now: latticed trigger fire " + name + " --event " + e.Events[0].ID
 	case e.Finding != nil && e.Finding.State == "existing":
-		return "make an event of it: latticed trigger backfill " + name + " --path FILE"
+		return "make an event of it: latticed trigger backfill " + name + " --path " + quoted(path)
 	case e.Finding != nil && e.Finding.State == "ignored":
 		return "the rules of the trigger: latticed trigger show " + name + " --effective"
 	}
 	return ""
+}
+
+// quoted is a path as a word of the shell.
+func quoted(path string) string {
+	if strings.Trim(path, "/._-+=@%,:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

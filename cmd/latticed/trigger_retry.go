@@ -17,9 +17,9 @@ func newTriggerRetry(c *cli) *cobra.Command {
 			if err != nil || c.json {
 				return c.orRaw(err, a.Raw)
 			}
-			said := count(a.Value.Retried, "event") + " again"
+			said := count(a.Value.Retried, "event") + " retried"
 			if a.Value.Retried == 0 {
-				said = "no event to try again: each is tried again once, and what comes of that has its own"
+				said = "no event to retry: none ended so, or it came again already"
 			}
 			_, err = fmt.Fprintln(c.stdout, said)
 			return err
