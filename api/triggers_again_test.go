@@ -99,7 +99,9 @@ func TestRetry_and_backfill_of_many_want_their_number(t *testing.T) {
 		old(t, dir, fmt.Sprintf("%04d", i))
 	}
 	h.do("POST /v1/triggers", fmt.Sprintf(`{"name": "in", "kind": "directory", "lattice": "work", "dir_path": %q, "settle": "10ms", "when": "${{ event.size > 1 }}", "inputs": {"file": "${{ event.name }}"}}`, dir)).want(201)
-	soon(t, "quiet", func() bool { return h.do("POST /v1/triggers/in/backfill", `{"dry_run": true}`).field("found") == 1001.0 })
+	soon(t, "quiet", func() bool {
+		return h.do("POST /v1/triggers/in/backfill", `{"dry_run": true}`).field("found") == 1001.0
+	})
 	a := h.do("POST /v1/triggers/in/backfill").want(409)
 	if a.text("code") != "confirm_required" || a.field("found") != 1001.0 || !strings.Contains(a.text("detail"), "1001") {
 		t.Fatalf("%s", a.body)

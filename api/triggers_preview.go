@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,67 +49,24 @@ func (s *Server) TestTrigger(ctx context.Context, r TestTriggerRequestObject) (T
 
 // previewNew is a dry run of a registration: it is refused as that would be.
 func (s *Server) previewNew(ctx context.Context, spec []byte) (CreateTriggerResponseObject, error) {
-	p, err := shownPreview(s.o.Triggers.Preview(ctx, spec))
-	if err != nil {
-		return nil, err
-	}
 	var named struct{ Name string }
-	if err := json.Unmarshal(spec, &named); err != nil {
-		return nil, invalid(fieldError("", codeInvalidJSON, "%v", err))
-	}
-	t, err := s.o.Store.Trigger(ctx, named.Name)
-	switch {
-	case err == nil && t.Name == named.Name:
-		return nil, &Error{
-			Status: http.StatusConflict, Code: "name_taken",
-			Detail: "there is a trigger " + t.Name + " already; PATCH or PUT it with dry_run to see what an edit would do",
+	if json.Unmarshal(spec, &named) == nil { // else it is said below what is wrong
+		t, err := s.o.Store.Trigger(ctx, named.Name)
+		switch {
+		case err == nil && t.Name == named.Name:
+			return nil, &Error{
+				Status: http.StatusConflict, Code: "name_taken",
+				Detail: "there is a trigger named " + t.Name + " already; to see what an edit of it would do, PATCH or PUT it with dry_run",
+			}
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			return nil, err
 		}
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return nil, err
-	}
-	return p, nil
-}
-
-// previewPut is a dry run of a PUT.
-func (s *Server) previewPut(ctx context.Context, name string, spec []byte) (PutTriggerResponseObject, error) {
-	spec, err := withName(name, spec)
-	if err != nil {
-		return nil, err
 	}
 	p, err := shownPreview(s.o.Triggers.Preview(ctx, spec))
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
-}
-
-// withName gives a spec that leaves its name out that of the route. The rest of it
-// stays as it came, so that what is wrong is found where it is.
-func withName(name string, spec []byte) ([]byte, error) {
-	if err := objectOnly("", spec); err != nil {
-		return nil, err
-	}
-	var in map[string]json.RawMessage
-	if err := json.Unmarshal(spec, &in); err != nil {
-		return spec, nil // whoever reads it says where
-	}
-	if raw, there := in["name"]; there {
-		var own string
-		if json.Unmarshal(raw, &own) == nil && own != name {
-			return nil, invalid(fieldError("name", codeWrongValue, "is %q, and the route names the trigger %q; PATCH renames a trigger", own, name))
-		}
-		return spec, nil
-	}
-	quoted, err := json.Marshal(name)
-	if err != nil {
-		return nil, err
-	}
-	more := []byte("{\"name\": ")
-	more = append(more, quoted...)
-	if len(in) > 0 {
-		more = append(more, ',')
-	}
-	return append(more, bytes.TrimSpace(spec)[1:]...), nil
 }
 
 func previewOf(p triggers.Preview) Preview {

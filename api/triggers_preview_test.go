@@ -128,13 +128,14 @@ func TestPreview_is_refused_as_the_change_would_be(t *testing.T) {
 	h.do("POST /v1/lattices", workLattice).want(201)
 	h.do("POST /v1/triggers", `{"name": "nightly", "kind": "time", "lattice": "work", "time_gap": 3600}`).want(201)
 	spec := `{"name": "t", "kind": "time", "lattice": "work", "time_gap": 3600}`
-	h.do("POST /v1/triggers", spec).want(201)
+	id := h.do("POST /v1/triggers", spec).want(201).text("id")
 	h.unchanged(func() {
 		if a := h.do("POST /v1/triggers?dry_run=1", spec).want(409); a.text("code") != "name_taken" {
 			t.Errorf("%s", a.body)
 		}
 		h.do("PUT /v1/triggers/t?dry_run=1", spec).wantPreview()
 		h.do("PUT /v1/triggers/t?dry_run=1", `{"kind": "time", "lattice": "work", "time_gap": 60}`).wantPreview()
+		h.do("PUT /v1/triggers/"+id+"?dry_run=1", `{"name": null, "kind": "time", "lattice": "work", "time_gap": 60}`).wantPreview()
 		h.do("PUT /v1/triggers/u?dry_run=1", `{"kind": "time", "lattice": "work", "time_gap": 60}`).wantPreview()
 		for route, more := range map[string]string{
 			"POST /v1/triggers?dry_run=1":     `{"name": "u", "kind": "time", "lattice": "work", "time_gap": "soon"}`,
@@ -146,7 +147,7 @@ func TestPreview_is_refused_as_the_change_would_be(t *testing.T) {
 				t.Errorf("%s: %s", route, a.body)
 			}
 		}
-		if a := h.do("POST /v1/triggers?dry_run=1", `{"name": "u", "kind": "time", "lattice": "wrok", "time_gap": 60}`).want(422); a.text("errors.0.path") != "lattice" {
+		if a := h.do("POST /v1/triggers?dry_run=1", `{"name": "u", "kind": "time", "lattice": "worc", "time_gap": 60}`).want(422); a.text("errors.0.path") != "lattice" {
 			t.Errorf("%s", a.body)
 		}
 		if a := h.do("PATCH /v1/triggers/nihgtly?dry_run=1", `{"time_gap": 60}`).want(404); a.text("detail") != `trigger "nihgtly": not found; did you mean "nightly"?` {

@@ -14,11 +14,15 @@ func (s *Server) PutTrigger(ctx context.Context, r PutTriggerRequestObject) (Put
 		return nil, err
 	}
 	body := infoOf(ctx).body
-	if r.Params.DryRun {
-		return s.previewPut(ctx, r.Trigger, body)
-	}
 	if err := objectOnly("", body); err != nil {
 		return nil, err
+	}
+	if r.Params.DryRun {
+		p, err := shownPreview(s.o.Triggers.PreviewPut(ctx, r.Trigger, body))
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
 	}
 	ctx, call, err := s.once(ctx, r.Params.IdempotencyKey, func(v any) (int, any, bool) {
 		t, ok := v.(triggers.Trigger)

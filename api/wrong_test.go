@@ -67,7 +67,7 @@ func TestWrong_requests_are_told_what_is_wrong(t *testing.T) {
 		{"dryrun", "POST /v1/triggers?dryrun=1", []string{"{}"}, 422, "invalid", `dryrun: unknown query parameter; did you mean "dry_run"?`},
 		{"put_of_a_list", "PUT /v1/triggers/x", []string{"[]"}, 422, "invalid", "must be a JSON object"},
 		{"put_without_a_body", "PUT /v1/triggers/x", nil, 422, "invalid", "must be a JSON object"},
-		{"put_of_another_name", "PUT /v1/triggers/x?dry_run=1", []string{`{"name": "y"}`}, 422, "invalid", `name: is "y", and the route names the trigger "x"; PATCH renames a trigger`},
+		{"put_of_another_name", "PUT /v1/triggers/x?dry_run=1", []string{`{"name": "y"}`}, 422, "invalid", `name: is "y", but this is about "x"; to rename a trigger, patch its name`},
 		{"put_as_a_merge_patch", "PUT /v1/triggers/x", []string{"Content-Type: application/merge-patch+json", "{}"}, 415, "unsupported_media_type", `the body's Content-Type is "application/merge-patch+json"; send it as application/json`},
 		{"payload_and_event", "POST /v1/triggers/x/fire", []string{`{"payload": {}, "event": "e"}`}, 422, "invalid", "event: give payload or event, not both: an event has its own payload"},
 		{"fire_of_something_else", "POST /v1/triggers/x/fire", []string{`{"events": ["e"]}`}, 422, "invalid", `events: unknown key; did you mean "event"?`},

@@ -102,6 +102,18 @@ func (m *Manager) Preview(ctx context.Context, spec []byte) (Preview, error) {
 	return m.preview(ctx, d)
 }
 
+// PreviewPut is a dry run of Put.
+func (m *Manager) PreviewPut(ctx context.Context, name string, spec []byte) (Preview, error) {
+	if err := m.running(ctx); err != nil {
+		return Preview{}, err
+	}
+	d, err := m.draftPut(ctx, name, spec, Principal{})
+	if err != nil {
+		return Preview{}, err
+	}
+	return m.preview(ctx, d)
+}
+
 // PreviewPatch is a dry run of Patch.
 func (m *Manager) PreviewPatch(ctx context.Context, idOrName string, patch []byte) (Preview, error) {
 	if err := m.running(ctx); err != nil {
