@@ -201,9 +201,14 @@ func (k *keeper) admit(events []Event) (int, error) {
 	if err := k.stamp(events); err != nil {
 		return 0, err
 	}
-	// The trigger's own context: a repeated request must not find itself answered by
-	// the first of several transactions.
-	fresh, err := k.m.ledger.Record(k.ctx, k.id, k.trigger.Revision, Batch{Events: events}, nil)
+	// Held, since of some kinds what is pending in a pause is skipped, and nobody asked
+	// for that. The trigger's own context: a repeated request must not find itself
+	// answered by the first of several transactions.
+	held := Decision{State: EventHeld, Reason: ReasonBacklog}
+	for _, e := range events {
+		held.EventIDs = append(held.EventIDs, e.ID)
+	}
+	fresh, err := k.m.ledger.Record(k.ctx, k.id, k.trigger.Revision, Batch{Events: events}, []Decision{held})
 	if err != nil {
 		k.doubt()
 		return 0, fmt.Errorf("store events: %w", err)

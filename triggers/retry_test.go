@@ -190,6 +190,27 @@ func TestRetry(t *testing.T) {
 		}
 	})
 
+	t.Run("is_held_by_a_pause_also_of_kinds_that_skip_what_comes_then", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.made = func(m *triggers.Made) { m.SkipPaused = true }
+			tr := w.add(wrong)
+			w.happen(1)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			w.happen(1)
+			if n, err := w.retry(nil, 0); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			w.expect(tr, "1:rejected:inputs 2:skipped:paused 1~1:held:paused")
+			if _, err := w.manager.Resume(t.Context(), "t", "fire"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			w.expect(tr, "1:rejected:inputs 2:skipped:paused 1~1:rejected:inputs")
+		})
+	})
+
 	t.Run("does_not_merge_into_what_a_pause_holds", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(wrong)
