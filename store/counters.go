@@ -27,23 +27,34 @@ type counterStep struct {
 	triggerCount
 }
 
+// What is counted at the start. Only what runs can be asked to end and not be over.
+const (
+	countUndecided = "SELECT trigger, count(*) AS n FROM events INDEXED BY events_undecided WHERE firing IS NULL GROUP BY trigger"
+	countInFlight  = `SELECT trigger, count(*) AS n FROM dispatches INDEXED BY dispatches_in_flight
+		WHERE trigger IS NOT NULL AND (status = 'new' OR status = 'pending' OR status = 'running') GROUP BY trigger`
+	countEnding = `SELECT trigger, count(*) AS n FROM dispatches INDEXED BY dispatches_status
+		WHERE status = 'running' AND trigger IS NOT NULL AND cancel_requested_at IS NOT NULL GROUP BY trigger`
+)
+
 func (c *counters) load(ctx context.Context, db *gorm.DB) error {
-	var events, dispatches []struct{ Trigger, N, Ending int64 }
-	db = db.WithContext(ctx)
-	if err := db.Raw("SELECT trigger, count(*) AS n FROM events WHERE firing IS NULL GROUP BY trigger").Scan(&events).Error; err != nil {
-		return err
-	}
-	err := db.Raw(`SELECT trigger, count(*) AS n, count(cancel_requested_at) AS ending FROM dispatches
-		WHERE trigger IS NOT NULL AND (status = 'new' OR status = 'pending' OR status = 'running') GROUP BY trigger`).Scan(&dispatches).Error
-	if err != nil {
-		return err
-	}
 	c.m = map[int64]triggerCount{}
-	for _, e := range events {
-		c.m[e.Trigger] = triggerCount{pending: e.N}
-	}
-	for _, d := range dispatches {
-		c.m[d.Trigger] = triggerCount{pending: c.m[d.Trigger].pending, inFlight: int(d.N), ending: int(d.Ending)}
+	for _, part := range []struct {
+		q   string
+		set func(*triggerCount, int64)
+	}{
+		{countUndecided, func(c *triggerCount, n int64) { c.pending = n }},
+		{countInFlight, func(c *triggerCount, n int64) { c.inFlight = int(n) }},
+		{countEnding, func(c *triggerCount, n int64) { c.ending = int(n) }},
+	} {
+		var rows []struct{ Trigger, N int64 }
+		if err := db.WithContext(ctx).Raw(part.q).Scan(&rows).Error; err != nil {
+			return err
+		}
+		for _, r := range rows {
+			n := c.m[r.Trigger]
+			part.set(&n, r.N)
+			c.m[r.Trigger] = n
+		}
 	}
 	return nil
 }
