@@ -8,3 +8,11 @@ func ClockWasSet(m *Manager) { m.wakeAll() }
 
 // NextTry is the key of an event that runs again.
 func NextTry(key string) string { return nextTry(key) }
+
+// SetWindow makes the window of events in memory so large, until the function that it
+// returns is called.
+func SetWindow(n int) (back func()) {
+	was := windowSize
+	windowSize = n
+	return func() { windowSize = was }
+}

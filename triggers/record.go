@@ -57,6 +57,11 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	}
 	old := len(all) - len(b.Events)
 	own := ownVerdicts(verdicts, old, len(b.Events))
+	if slices.ContainsFunc(b.Events, func(e Event) bool { return e.Amends }) {
+		own = nil // an older event may be the first to go
+	}
+	more := len(own) < len(verdicts) // concern older events too, or have to wait
+	own = singly(k.reserve(own, len(all), old))
 	ds, err := decisions(own, all)
 	if err != nil {
 		return err
@@ -73,8 +78,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	if amends(b.Events, fresh) {
 		k.forget()
 	}
-	if stored < len(verdicts) || k.behind && k.refillable() {
-		// Some concern older events too, or named an event that was known already.
+	if more || stored < len(own) || k.behind && k.refillable() { // fewer: an event was known already
 		return k.decideAll(ctx)
 	}
 	if k.behind {
@@ -104,7 +108,11 @@ func (k *keeper) receive(ctx context.Context, events []Event) ([]Pending, error)
 // recordPlainly saves a batch without decisions, after the ledger has refused one with:
 // if it was because of one of them, the gate will find out which.
 func (k *keeper) recordPlainly(ctx context.Context, b Batch) error {
-	if _, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, nil); err != nil {
+	held := make([]Decision, len(b.Events))
+	for i, e := range b.Events {
+		held[i] = Decision{State: EventHeld, Reason: ReasonBacklog, EventIDs: []string{e.ID}}
+	}
+	if _, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, held); err != nil {
 		return err
 	}
 	k.plainly = false
@@ -174,7 +182,7 @@ func (k *keeper) foresee(ctx context.Context, events []Pending) ([]Pending, []Ve
 }
 
 // ownVerdicts are those that may be stored with the new events they concern: none
-// while older ones are decided too, which go first; and none that says of one event
+// while older ones are decided too, which go first; and none when one says of an event
 // that another is there instead, since that one may be known already, and dropped.
 func ownVerdicts(verdicts []Verdict, old, events int) []Verdict {
 	var own []Verdict
@@ -182,14 +190,56 @@ func ownVerdicts(verdicts []Verdict, old, events int) []Verdict {
 		switch {
 		case v.Cancel > 0:
 		case v.Events[0] >= old: // positions ascend
-			if events == 1 || !yields(v) {
-				own = append(own, v)
+			if events > 1 && yields(v) {
+				return nil
 			}
+			own = append(own, v)
 		case final(v.State):
 			return nil
 		}
 	}
 	return own
+}
+
+// reserve says of events that may not fit into memory, and that nothing else is said
+// of, that others are before them.
+func (k *keeper) reserve(own []Verdict, events, old int) []Verdict {
+	from := max(old, k.limit())
+	if from >= events {
+		return own
+	}
+	said := make([]bool, events)
+	for _, v := range own {
+		for _, at := range v.Events {
+			said[at] = true
+		}
+	}
+	rest := Verdict{State: EventHeld, Reason: ReasonBacklog}
+	for at := from; at < events; at++ {
+		if !said[at] {
+			rest.Events = append(rest.Events, at)
+		}
+	}
+	if len(rest.Events) == 0 {
+		return own
+	}
+	return append(own, rest)
+}
+
+// singly holds each event for itself, so that one that is known already leaves the
+// others their reason.
+func singly(verdicts []Verdict) []Verdict {
+	var out []Verdict
+	for _, v := range verdicts {
+		if v.State != EventHeld {
+			out = append(out, v)
+			continue
+		}
+		for i := range v.Events {
+			out = append(out, Verdict{Events: v.Events[i : i+1], State: v.State, Reason: v.Reason})
+		}
+	}
+	return out
 }
 
 // yields tells whether events end because of others.

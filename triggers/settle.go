@@ -95,14 +95,18 @@ func decisions(verdicts []Verdict, pending []Pending) ([]Decision, error) {
 
 // apply notes in memory what the ledger has stored.
 func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
-	fired, byGate, ended := 0, 0, false
+	fired, byGate, ended, byHand := 0, 0, false, false
 	for n, v := range verdicts {
 		if v.Cancel > 0 {
 			continue
 		}
 		fired += len(v.Dispatches)
-		if v.State == EventFired && v.Reason != ReasonManual {
-			byGate++
+		if v.State == EventFired {
+			if v.Reason == ReasonManual {
+				byHand = true
+			} else {
+				byGate++
+			}
 		}
 		ended = ended || final(v.State) && len(v.Dispatches) == 0
 		for _, at := range v.Events {
@@ -121,6 +125,9 @@ func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
 	k.noteFired(byGate)
 	if fired > 0 {
 		k.m.opts.Wake()
+	}
+	if byHand {
+		k.decideSoon() // it has taken a slot
 	}
 	if ended && k.afterRuns.Load() {
 		k.hint() // no dispatch will end for these

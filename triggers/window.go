@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// windowSize bounds the undecided events kept in memory; the rest are rows.
-const windowSize = 1024
+// windowSize bounds the undecided events kept in memory; the rest are rows. Tests make
+// it small.
+var windowSize = 1024
 
 // aside counts undecided events that are not kept in memory: what they wait for does
 // not come by itself, and they hold up nobody.

@@ -80,6 +80,7 @@ type world struct {
 	log     *bytes.Buffer // to be read when the manager has stopped
 	wakes   atomic.Int32
 	asked   []string // dispatches that were asked to end
+	checked int      // firings that a property test has looked at
 	made    func(*triggers.Made)
 	refuse  atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
 	stop    func()
