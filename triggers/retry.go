@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/latticed/latticed/graph"
 )
@@ -223,65 +222,4 @@ func (k *keeper) admit(events []Event) (int, error) {
 	k.behind = true // they are rows beyond the window, as after a restart
 	k.decideSoon()
 	return len(fresh), nil
-}
-
-// FireEvent fires one event now, by hand, whatever holds it back: one that is not
-// decided yet is decided; of one that is, its payload is fired as a new event of kind
-// manual whose key names it. If the inputs don't fit, the firing that comes back is
-// rejected and says why.
-func (m *Manager) FireEvent(ctx context.Context, idOrName, event string, by Principal) (Firing, error) {
-	k, err := m.keeper(ctx, idOrName)
-	if err != nil {
-		return Firing{}, err
-	}
-	e, err := m.ledger.Event(ctx, k.id, event)
-	if err != nil {
-		return Firing{}, fmt.Errorf("read event %s: %w", event, err)
-	}
-	if !final(e.State) {
-		f, done, err := k.fireUndecided(ctx, event, by)
-		if done || err != nil {
-			return f, err
-		}
-	}
-	fields, err := object(e.Payload)
-	if err != nil {
-		return Firing{}, fmt.Errorf("read the payload of event %s: %w", event, err)
-	}
-	return k.fire(ctx, " "+e.ID, fields, by)
-}
-
-// fireUndecided decides an event as fired; false: it is decided already.
-func (k *keeper) fireUndecided(ctx context.Context, event string, by Principal) (Firing, bool, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	defer k.show()
-	if err := k.ready(ctx); err != nil {
-		return Firing{}, false, err
-	}
-	e, err := k.m.ledger.Event(ctx, k.id, event)
-	if err != nil {
-		return Firing{}, false, fmt.Errorf("read event %s: %w", event, err)
-	}
-	if final(e.State) {
-		return Firing{}, false, nil
-	}
-	p := Pending{Event: e, checked: true}
-	p.Check = k.plan.check(&p) // for its dedupe key; what else it says does not count
-	if p.bad != nil {
-		return Firing{}, false, fmt.Errorf("read the payload of event %s: %w", event, p.bad)
-	}
-	pending := []Pending{p}
-	v, ds, err := k.byHand(pending, by)
-	if err != nil {
-		return Firing{}, false, err
-	}
-	// The window may hold the event: it is read again in any case.
-	defer k.decideSoon()
-	defer k.forget()
-	if _, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, ds); err != nil {
-		return Firing{}, false, fmt.Errorf("fire event %s of trigger %s: %w", event, k.name, err)
-	}
-	k.apply([]Verdict{v}, ds, pending)
-	return firingOf(k.trigger, ds[0], time.Now()), true, nil
 }
