@@ -24,6 +24,8 @@ type hub struct {
 	roots []string // see Options
 	// interval is how often sources look at everything; 0: as they see fit.
 	interval time.Duration
+	// linger is how long names may be missing; 0: the constant.
+	linger time.Duration
 	// refuse is what the kernel answers instead of giving a watch, when set.
 	refuse error
 }

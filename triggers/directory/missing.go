@@ -23,7 +23,7 @@ type missed struct {
 
 // misses notes that a file or a folder is not there.
 func (w *watch) misses(f *file, b *branch) {
-	m := missed{due: time.Now().Add(linger), look: w.fullLook}
+	m := missed{due: time.Now().Add(w.hub.lingers()), look: w.fullLook}
 	if f != nil && !f.missing {
 		f.missing, m.file = true, f
 		w.missing = append(w.missing, m)
@@ -195,4 +195,11 @@ func (w *watch) renumbered(from, to uint64) {
 		w.aliases = map[uint64]uint64{}
 	}
 	w.aliases[from] = to
+}
+
+func (h *hub) lingers() time.Duration {
+	if h.linger > 0 {
+		return h.linger
+	}
+	return linger
 }

@@ -69,6 +69,8 @@ func (w *watch) assemble(ctx context.Context) error {
 type doubter interface {
 	// doubts names files, and folders with all below them.
 	doubts(now int64) []string
+	// unsure is told of one of them that is missing, and when to ask again (ns).
+	unsure(rel string, again int64)
 }
 
 func (w *watch) lookAgain(ctx context.Context) error {
@@ -83,12 +85,30 @@ func (w *watch) lookAgain(ctx context.Context) error {
 			if err := w.hinted(ctx, hint{name: rel}); err != nil {
 				return err
 			}
+			if f := w.find(rel); f == nil || f.missing {
+				d.unsure(rel, time.Now().Add(linger).UnixNano())
+			}
 			continue
 		}
 		w.look++
 		if err := w.run(ctx, &scan{n: w.look, deep: true, todo: []*branch{b}}); err != nil {
 			return err
 		}
+		if b.anyMissing() {
+			d.unsure(rel, time.Now().Add(linger).UnixNano())
+		}
 	}
 	return nil
+}
+
+// anyMissing tells whether the folder, or anything below it, is not where it was.
+func (b *branch) anyMissing() bool {
+	any := false
+	b.each(func(b *branch) {
+		any = any || b.missing
+		for _, f := range b.files {
+			any = any || f.missing
+		}
+	})
+	return any
 }
