@@ -1,14 +1,18 @@
 package dispatcher_test
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/timer"
 )
 
 // fed is a trigger whose firings the dispatcher runs.
@@ -140,6 +144,48 @@ func TestReplace_survives_a_crash_before_the_dispatcher_is_told(t *testing.T) {
 		c, err := f.st.Counts(t.Context(), f.tr.ID)
 		if err != nil || c != (triggers.Counts{}) {
 			t.Errorf("counts %+v: %v", c, err)
+		}
+	})
+}
+
+// The whole line: each tick replaces the dispatch of the one before, which takes three
+// seconds to end; never are two of them there at once.
+func TestReplace_lets_the_newest_event_win(t *testing.T) {
+	simulate(t, func(t *testing.T) {
+		p := newPlayer()
+		p.act = stubborn(3 * time.Second)
+		h := newHouse(t, p)
+		var m *triggers.Manager
+		h.opts.Ended = func(g graph.Dispatch) { m.DispatchEnded(g.TriggerID) }
+		h.make()
+		m = triggers.NewManager(h.st, triggers.Kinds{"time": timer.Kind}, triggers.Options{
+			RunAs: "ada", Wake: func() { h.d.Wake() }, Cancelled: func(ids []string) { h.d.Cancelled(ids) },
+		})
+		h.start()
+		f := h.feed()
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := m.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		defer wg.Wait()
+		defer stop()
+		tr, _, err := m.Add(t.Context(), []byte(`{"name":"t","kind":"time","lattice":"c","every":"10s","overlap":"replace","max_in_flight":1}`), triggers.Principal{Name: "ada"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(65 * time.Second)
+		ds, _, err := f.st.Dispatches(t.Context(), store.DispatchFilter{Trigger: tr.ID, Ascending: true})
+		if err != nil || len(ds) < 5 || p.most != 1 {
+			t.Fatalf("%d dispatches, %d at a time: %v", len(ds), p.most, err)
+		}
+		for i, d := range ds[:len(ds)-1] {
+			next := ds[i+1]
+			if d.Status != graph.Cancelled || d.EndedAt.Sub(d.CancelRequestedAt) != 3*time.Second || next.CreatedAt.Before(d.EndedAt) || next.CreatedAt.Sub(d.EndedAt) > time.Second {
+				t.Errorf("%s, asked %s, ended %s; the next came %s", d.Status, d.CancelRequestedAt, d.EndedAt, next.CreatedAt)
+			}
 		}
 	})
 }
