@@ -177,6 +177,7 @@ func TestReplace_lets_the_newest_event_win(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(65 * time.Second)
+		synctest.Wait()
 		ds, _, err := f.st.Dispatches(t.Context(), store.DispatchFilter{Trigger: tr.ID, Ascending: true})
 		if err != nil || len(ds) < 5 || p.most != 1 {
 			t.Fatalf("%d dispatches, %d at a time: %v", len(ds), p.most, err)
