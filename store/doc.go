@@ -22,7 +22,10 @@
 //     new and pending → cancelled.
 //   - electrons: pending → running → completed | failed | cancelled, running → pending
 //     (a retry waits), pending → skipped | cancelled. Without a row: pending.
-//   - events: pending ↔ held → fired | skipped | rejected | dead.
+//   - events: pending ↔ held → fired | skipped | rejected | dead; until then the
+//     payload may be amended, which makes a held one pending.
+//   - A dispatch that was asked to end has the mark in the transaction that asked; what
+//     is counted of a trigger's dispatches in memory follows each commit.
 //
 // Goroutines, all of them owned by Store and ended by Close: the writer, and the
 // keeper, which sweeps and prunes in the background.
