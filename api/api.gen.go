@@ -243,6 +243,9 @@ type ExplainedEvent struct {
 	Reason     *string              `json:"reason"`
 	Firing     *ExplainedFiring     `json:"firing"`
 	Dispatches []*ExplainedDispatch `json:"dispatches"`
+
+	// BlockedBy whose end a held event waits for, the oldest of them
+	BlockedBy []*ExplainedDispatch `json:"blocked_by"`
 }
 
 // ExplainedFiring defines model for ExplainedFiring.

@@ -126,11 +126,17 @@ func TestExplain_a_file_that_waits_for_another_dispatch(t *testing.T) {
 	dir := h.watching("in", `, "settle": "50ms", "overlap": "queue", "max_in_flight": 1`)
 	write(t, dir, "1.tif")
 	h.finds(dir+"/1.tif", "reported")
-	soon(t, "running", func() bool { return strings.Contains(h.explain(dir+"/1.tif").text("items.0.text"), "runs since") })
+	soon(t, "running", func() bool {
+		return strings.Contains(h.explain(dir+"/1.tif").text("items.0.text"), "has been running since")
+	})
 	write(t, dir, "2.tif")
 	soon(t, "held", func() bool { return strings.Contains(h.explain(dir+"/2.tif").text("items.0.text"), "is held") })
 	a := h.explain(dir + "/2.tif")
-	a.says("as many of its dispatches run as may at a time (overlap)")
+	// Pain point 44: what blocks it is named.
+	a.says("as many of its dispatches run as may at a time (overlap); dispatch 1 has been running since ")
+	if a.field("items.0.events.0.blocked_by.0.number") != 1.0 {
+		t.Errorf("%s", a.body)
+	}
 	if a.text("items.0.events.0.state") != "held" || a.text("items.0.events.0.reason") != "overlap" || a.field("items.0.events.0.firing") != nil || len(a.field("items.0.events.0.dispatches").([]any)) != 0 {
 		t.Errorf("%s", a.body)
 	}

@@ -31,7 +31,7 @@ func pathSentence(path string, t triggers.Trigger, f triggers.Finding, st story)
 	var b strings.Builder
 	switch {
 	case f.State != triggers.FindingReported:
-		b.WriteString(name + " " + standing(f, len(st) > 0))
+		b.WriteString(name + " " + standing(path, f, len(st) > 0))
 		if len(st) > 0 {
 			b.WriteString("; it was " + st[0].outcome())
 		}
@@ -54,7 +54,7 @@ func pathSentence(path string, t triggers.Trigger, f triggers.Finding, st story)
 
 // standing says what a source knows of a path that has made no event in its present
 // version.
-func standing(f triggers.Finding, before bool) string {
+func standing(path string, f triggers.Finding, before bool) string {
 	var said string
 	switch f.State {
 	case triggers.FindingAbsent:
@@ -62,11 +62,18 @@ func standing(f triggers.Finding, before bool) string {
 		if before || !f.FirstSeen.IsZero() {
 			said = "is not there now"
 		}
+		if f.Detail == "it is not there" {
+			return said
+		}
 		return said + because(f.Detail)
 	case triggers.FindingIgnored:
 		return "is left out" + because(f.Detail)
 	case triggers.FindingExisting:
-		return "was there before the trigger, and makes no event" + because(f.Detail)
+		said = "was there before the trigger, and makes no event"
+		if strings.HasSuffix(f.Detail, "before the trigger") {
+			return said
+		}
+		return said + because(f.Detail)
 	case triggers.FindingUnseen:
 		return "was not looked at yet" + because(f.Detail)
 	case triggers.FindingSettling:
@@ -80,8 +87,12 @@ func standing(f triggers.Finding, before bool) string {
 		}
 	case triggers.FindingWaiting:
 		said = history(f) + "waits"
-		if f.Unit != "" {
-			said = history(f) + "is part of " + show(f.Unit) + ", which is not complete"
+		switch f.Unit {
+		case "":
+		case path:
+			said = history(f) + "is not complete"
+		default:
+			said = "is part of " + show(f.Unit) + ", which " + history(f) + "is not complete"
 		}
 		if said += because(f.Detail); !f.Until.IsZero() {
 			said += " (until " + when(f.Until) + ")"
@@ -98,7 +109,7 @@ func history(f triggers.Finding) string {
 	switch {
 	case f.FirstSeen.IsZero() && f.LastChange.IsZero():
 		return ""
-	case f.LastChange.IsZero() || f.LastChange.Equal(f.FirstSeen):
+	case f.LastChange.IsZero() || when(f.LastChange) == when(f.FirstSeen):
 		return "was seen first at " + when(f.FirstSeen) + " and "
 	case f.FirstSeen.IsZero():
 		return "last grew or changed at " + when(f.LastChange) + " and "

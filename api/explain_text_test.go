@@ -88,9 +88,21 @@ func TestExplain_says_in_a_sentence_why_a_file_did_or_did_not_run(t *testing.T) 
 		},
 		{
 			"waiting_for_a_marker", active,
-			triggers.Finding{State: "waiting", Unit: "/data/in/run 1", Detail: "RTAComplete.txt is not there"},
+			triggers.Finding{State: "waiting", Unit: "/data/in/run 1", FirstSeen: noon, Detail: "RTAComplete.txt is not there"},
 			nil,
-			`scan7.tif is part of "/data/in/run 1", which is not complete: RTAComplete.txt is not there`,
+			`scan7.tif is part of "/data/in/run 1", which was seen first at 2026-03-01 12:00:00 UTC and is not complete: RTAComplete.txt is not there`,
+		},
+		{
+			"a_folder_that_waits", active,
+			triggers.Finding{State: "waiting", Unit: "/data/in/scan7.tif", FirstSeen: noon, LastChange: after(5), Detail: "waits for done.txt", Until: until},
+			nil,
+			"scan7.tif was seen first at 2026-03-01 12:00:00 UTC, last grew or changed at 2026-03-01 12:00:05 UTC and is not complete: waits for done.txt (until 2026-03-01 12:01:10 UTC)",
+		},
+		{
+			"blocked", active, // pain point 44
+			triggers.Finding{State: "reported"},
+			story{{event: eventIn(triggers.EventHeld, triggers.ReasonReplacing), blockedBy: []graph.Dispatch{{Number: 3, Status: graph.Running, StartedAt: noon}, {Number: 4}}}},
+			"scan7.tif was reported as ready at 2026-03-01 12:01:00 UTC and is held: the dispatch that it replaces has not ended yet (replacing); dispatch 3 has been running since 2026-03-01 12:00:00 UTC, and others",
 		},
 		{
 			"held", active,
@@ -127,7 +139,7 @@ func TestExplain_says_in_a_sentence_why_a_file_did_or_did_not_run(t *testing.T) 
 			"running_in_a_batch", active,
 			triggers.Finding{State: "reported"},
 			ranAs(5, graph.Dispatch{Number: 7, Status: graph.Running, StartedAt: after(61)}),
-			"scan7.tif was reported as ready at 2026-03-01 12:01:00 UTC and became, with 4 others, dispatch 7, which runs since 2026-03-01 12:01:01 UTC",
+			"scan7.tif was reported as ready at 2026-03-01 12:01:00 UTC and became, with 4 others, dispatch 7, which has been running since 2026-03-01 12:01:01 UTC",
 		},
 		{
 			"waiting_for_its_turn", active,
@@ -181,14 +193,14 @@ func TestExplain_says_in_a_sentence_what_made_a_dispatch(t *testing.T) {
 			[]graph.Dispatch{byHand},
 			[]graph.Electron{{Name: "a", Waiting: &graph.Waiting{Code: "upstream"}}, {Name: "b", Waiting: &graph.Waiting{Code: "slots", Detail: "all slots are taken"}}},
 			nil, nil,
-			"dispatch 8 runs since 2026-03-01 12:00:03 UTC; electron b waits: all slots are taken; lise made it at 2026-03-01 12:00:03 UTC, no trigger did",
+			"dispatch 8 has been running since 2026-03-01 12:00:03 UTC; electron b waits: all slots are taken; lise made it at 2026-03-01 12:00:03 UTC, no trigger did",
 		},
 		{
 			"somebody_again",
 			[]graph.Dispatch{byHand, fired},
 			nil, &in,
 			story{{event: triggers.Event{Kind: "tick", Payload: []byte(`{"time": "2026-03-01T12:00:00.000000Z"}`)}}},
-			"dispatch 8 runs since 2026-03-01 12:00:03 UTC; lise made it at 2026-03-01 12:00:03 UTC from dispatch 5; trigger in made that at 2026-03-01 12:00:01 UTC because of the instant 2026-03-01T12:00:00.000000Z",
+			"dispatch 8 has been running since 2026-03-01 12:00:03 UTC; lise made it at 2026-03-01 12:00:03 UTC from dispatch 5; trigger in made that at 2026-03-01 12:00:01 UTC because of the instant 2026-03-01T12:00:00.000000Z",
 		},
 		{
 			"a_lattice_within_a_lattice",

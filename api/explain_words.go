@@ -44,7 +44,7 @@ func (t told) outcome() string {
 	said := fmt.Sprintf("reported as %s at %s and ", e.Kind, when(e.At))
 	switch e.State {
 	case triggers.EventHeld:
-		return said + "is held: " + reason(e.Reason)
+		return said + "is held: " + reason(e.Reason) + blocked(t.blockedBy)
 	case triggers.EventSkipped:
 		return said + "was skipped: " + reason(e.Reason)
 	case triggers.EventRejected:
@@ -56,6 +56,18 @@ func (t told) outcome() string {
 	case triggers.EventPending:
 	}
 	return said + "is about to be decided"
+}
+
+// blocked names what a held event waits for.
+func blocked(by []graph.Dispatch) string {
+	if len(by) == 0 {
+		return ""
+	}
+	said := fmt.Sprintf("; dispatch %d %s", by[0].Number, stands(by[0]))
+	if len(by) > 1 {
+		said += ", and others"
+	}
+	return said
 }
 
 // ran is what became of the dispatches of an event that has fired.
@@ -85,7 +97,7 @@ func stands(d graph.Dispatch) string {
 	case graph.Pending:
 		return "has not begun" + waits(d.Waiting)
 	case graph.Running:
-		return "runs since " + when(d.StartedAt) + waits(d.Waiting)
+		return "has been running since " + when(d.StartedAt) + waits(d.Waiting)
 	case graph.Failed:
 		return "failed at " + when(d.EndedAt) + wrong(d.Error)
 	case graph.Cancelled:

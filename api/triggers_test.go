@@ -93,6 +93,9 @@ func TestTrigger_effective_says_where_values_come_from(t *testing.T) {
 	for i := range e.field("effective").([]any) {
 		from[e.text(fmt.Sprintf("effective.%d.field", i))] = e.field(fmt.Sprintf("effective.%d.from", i))
 	}
+	if advice, ok := e.field("advice").([]any); !ok || len(advice) != 0 {
+		t.Errorf("%s", e.body)
+	}
 	if from["time_gap"] != "trigger" || from["overlap"] != "default" {
 		t.Errorf("%s", e.body)
 	}
