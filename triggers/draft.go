@@ -76,12 +76,26 @@ func (m *Manager) draftPut(ctx context.Context, name string, spec []byte, by Pri
 		object["dispatch_id"] = was["dispatch_id"]
 	}
 	d, err := m.draftOf(ctx, old, was, object, changed(mergePatch(map[string]any{}, was), object))
+	if err == nil && !d.same && keep(object, was, d.plan.made.Fill) {
+		d, err = m.draftOf(ctx, old, was, object, changed(mergePatch(map[string]any{}, was), object))
+	}
 	if err != nil || d.same {
 		return d, err
 	}
 	stored, err := graph.Canonical(was)
 	d.same = bytes.Equal(stored, d.next.Spec) // with what the machine fills in
 	return d, err
+}
+
+// keep takes over what the machine filled in when the trigger was made: to say nothing
+// again is not to ask for what the machine says now.
+func keep(object, was, fill map[string]any) (kept bool) {
+	for field := range fill {
+		if v, there := was[field]; there {
+			object[field], kept = v, true
+		}
+	}
+	return kept
 }
 
 // stored reads a trigger and its spec.

@@ -163,3 +163,33 @@ func TestBackfill(t *testing.T) {
 		}
 	})
 }
+
+func TestPreview_and_backfill_through_the_manager(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		pv, err := w.manager.Preview(t.Context(), []byte(`{"name":"t","kind":"time","lattice":"tick","cron":"0 2 * * *","timezone":"UTC"}`))
+		if err != nil || len(pv.Next) != 10 || !pv.Next[0].Equal(time.Now().Add(2*time.Hour)) {
+			t.Errorf("%+v, %v", pv, err)
+		}
+		tr := w.add(`"cron":"0 * * * *","timezone":"UTC"`)
+		wait(3*time.Hour + time.Minute)
+		w.stop()
+		wait(4 * time.Hour)
+		w.start() // 07:01: of 04:00 to 07:00 one tick was made
+		synctest.Wait()
+		pv, err = w.manager.PreviewPatch(t.Context(), "t", []byte(`{"cron":"30 * * * *"}`))
+		if err != nil || pv.CatchUp != nil || !pv.Next[0].Equal(time.Date(2000, 1, 1, 7, 30, 0, 0, time.UTC)) {
+			t.Errorf("%+v, %v", pv, err)
+		}
+		r := triggers.Range{Since: time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC)}
+		got, err := w.manager.Backfill(t.Context(), "t", r, 0, false, triggers.Principal{})
+		if want := (triggers.Backfilled{Found: 7, Known: 4, Emitted: 3}); err != nil || got != want {
+			t.Errorf("%+v, %v", got, err)
+		}
+		for range 3 { // they queue, whatever overlap says
+			w.ends(tr.ID)
+			wait(time.Second)
+		}
+		w.tells(tr.ID, "2000-01-01T01:00:00Z 0 fired event", "2000-01-01T02:00:00Z 0 fired event", "2000-01-01T03:00:00Z 0 fired event", "2000-01-01T07:00:00Z 3 fired event",
+			"2000-01-01T04:00:00Z 0 fired event", "2000-01-01T05:00:00Z 0 fired event", "2000-01-01T06:00:00Z 0 fired event")
+	})
+}

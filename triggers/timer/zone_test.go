@@ -1,6 +1,7 @@
 package timer
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -66,6 +67,14 @@ func TestZone_of_the_machine_is_stored_with_the_trigger(t *testing.T) {
 		w.tells(tr.ID, "2000-01-01T02:00:00+01:00 0 fired event", "2000-01-02T02:00:00+01:00 0 fired event")
 		if zone() != "Europe/Berlin" {
 			t.Errorf("stored %v", zone())
+		}
+		again := []byte(`{"kind":"time","lattice":"tick","overlap":"allow","inputs":{"at":"${{ event.time }}","missed":"${{ event.missed }}"},"labels":{"a":"b"},"cron":"0 2 * * *"}`)
+		if _, _, did, err := w.manager.Put(t.Context(), "t", again, triggers.Principal{}); err != nil || did != triggers.Unchanged {
+			t.Errorf("put again what says nothing of a zone: %s, %v", did, err)
+		}
+		again = bytes.Replace(again, []byte(`"b"`), []byte(`"c"`), 1)
+		if _, _, did, err := w.manager.Put(t.Context(), "t", again, triggers.Principal{}); err != nil || did != triggers.Revised || zone() != "Europe/Berlin" {
+			t.Errorf("put what says nothing of a zone: %s, %v, %v", did, zone(), err)
 		}
 		w.patch(`{"timezone":null}`) // asked for
 		if zone() != "Asia/Tokyo" {
