@@ -2,6 +2,8 @@ package directory
 
 import (
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -41,4 +43,24 @@ func (r *unitRules) key(rel string) (string, bool) {
 	}
 	key := strings.Join(found[1:], "/")
 	return key, strings.Trim(key, "/") != ""
+}
+
+// choice is a capture between words, such as (json|bin).
+var choice = regexp.MustCompile(`\(([A-Za-z0-9._-]+(?:\|[A-Za-z0-9._-]+)+)\)`)
+
+// tellsApart finds the capture by which the files of one set would get different
+// keys, the most common slip in group.by: globs of need name different words of it.
+func tellsApart(by string, need []string) string {
+	for _, found := range choice.FindAllStringSubmatch(by, -1) {
+		named := map[string]bool{}
+		for _, word := range strings.Split(found[1], "|") {
+			if i := slices.IndexFunc(need, func(glob string) bool { return strings.Contains(glob, word) }); i >= 0 {
+				named[need[i]] = true
+			}
+		}
+		if len(named) > 1 {
+			return found[1]
+		}
+	}
+	return ""
 }

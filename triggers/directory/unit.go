@@ -154,6 +154,9 @@ func (r *unitRules) readGroup(f *triggers.Fields) {
 		case re.NumSubexp() == 0:
 			g.Refuse("by", graph.CodeBadValue, `captures nothing: put what the files of a set share into parentheses, such as ^scan-(\d+)\.`)
 		default:
+			if apart := tellsApart(by, r.need); apart != "" {
+				g.Refuse("by", graph.CodeBadValue, "the capture (%s) tells apart what group.need wants in one set, so that no set would ever be complete; write (?:%s)", apart, apart)
+			}
 			r.by = re
 		}
 	})
