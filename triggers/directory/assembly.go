@@ -33,6 +33,18 @@ func (a *units) doubts(now int64) []string {
 	return list
 }
 
+// unsure takes back what was named because of a file that seems to be missing, or of a
+// folder: it is looked at again at an instant (ns).
+func (a *units) unsure(rel string, again int64) {
+	id := rel
+	if a.form == aSet {
+		id, _, _ = a.unitOf(rel)
+	}
+	if u := a.all[id]; u != nil {
+		u.sure, u.again = false, again
+	}
+}
+
 // take says what is new about units. It is asked once everything that is there was
 // seen; now is ns since the epoch.
 func (a *units) take(now int64) []report {
@@ -71,7 +83,8 @@ func (a *units) settleUnit(u *unit, now int64) report {
 	due := s.until
 	switch deadline := a.deadlineOf(u); {
 	case s.state == isReady && a.careful && !u.sure:
-		due = soon // it became ready after it was looked at
+		due = max(soon, u.again) // it became ready after it was looked at
+		u.again = 0
 	case s.state == isReady:
 		a.report(u, &r)
 	case deadline != 0 && deadline <= now:
@@ -107,25 +120,31 @@ func (a *units) existed(u *unit, now int64) {
 // report adds the event of a unit that is ready.
 func (a *units) report(u *unit, r *report) {
 	e := a.event(u, a.wants.ready, "ready", true)
-	if u.past.state == unitHeld && len(e) == 1 {
+	if u.past.state == unitHeld && len(e) == 1 && u.past.key != "" {
 		e[0].Key, e[0].Amends = u.past.key, true
 	}
 	r.add(e)
 	u.enter(unitReported)
-	u.past.key = ""
+	u.past.key = keyIn(e)
+}
+
+// keyIn is the key of the one event, if there is one.
+func keyIn(events []triggers.Event) string {
+	if len(events) == 0 {
+		return ""
+	}
+	return events[0].Key
 }
 
 // expire adds the event of a unit whose deadline has passed.
 func (a *units) expire(u *unit, r *report) {
 	e := a.event(u, a.wants.ready, "ready", false)
 	r.add(e)
+	u.past.key = keyIn(e)
 	if a.fire {
 		u.enter(unitLate)
-		return
-	}
-	u.enter(unitHeld)
-	if len(e) == 1 {
-		u.past.key = e[0].Key
+	} else {
+		u.enter(unitHeld)
 	}
 }
 

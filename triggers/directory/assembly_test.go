@@ -26,12 +26,13 @@ type model struct {
 	last     map[string]string          // the version reported last
 	late     map[string]bool
 	held     map[string]string // the key
+	known    map[string]string // how an incomplete unit was before the trigger
 }
 
 func newModel(r *unitRules) *model {
 	return &model{
 		rules: r, files: map[string]stamp{}, since: map[string]int64{}, first: map[string]int64{},
-		reported: map[string]map[string]bool{}, last: map[string]string{}, late: map[string]bool{}, held: map[string]string{},
+		reported: map[string]map[string]bool{}, last: map[string]string{}, late: map[string]bool{}, held: map[string]string{}, known: map[string]string{},
 	}
 }
 
@@ -58,6 +59,15 @@ func (m *model) version(id string) string {
 		if counted(rel) {
 			fmt.Fprintf(&b, "%s %d %d\n", rel, m.files[rel].size, m.files[rel].mtime)
 		}
+	}
+	return b.String()
+}
+
+// looks is how all files of a unit are, those that only mark as well.
+func (m *model) looks(id string) string {
+	var b strings.Builder
+	for _, rel := range m.unit(id) {
+		fmt.Fprintf(&b, "%s %d %d\n", rel, m.files[rel].size, m.files[rel].mtime)
 	}
 	return b.String()
 }
@@ -108,7 +118,11 @@ func TestUnits_against_a_naive_reference(t *testing.T) {
 			r.fire = rapid.Bool().Draw(t, "fire")
 		}
 		p := &play{T: t, model: newModel(r), now: 1_000_000_000_000}
-		p.start()
+		for range rapid.IntRange(0, 5).Draw(t, "there already") {
+			p.file(t)
+			p.now += int64(rapid.IntRange(0, 12).Draw(t, "s")) * int64(time.Second)
+		}
+		p.baseline()
 		t.Repeat(map[string]func(*rapid.T){
 			"write":   p.write,
 			"remove":  p.remove,
@@ -127,6 +141,7 @@ type play struct {
 	a        *units
 	entities map[string]triggers.Change
 	keys     map[string]bool // of all events
+	old      bool            // what is seen was there before the trigger
 }
 
 const settleOfTest = 10 * int64(time.Second)
@@ -134,7 +149,7 @@ const settleOfTest = 10 * int64(time.Second)
 func (p *play) start() {
 	p.a = newUnits(p.rules, ground{
 		dir: "/in", settle: func() time.Duration { return time.Duration(settleOfTest) },
-		baseline: func() bool { return false },
+		baseline: func() bool { return p.old },
 	}, unitKinds{ready: true})
 	p.a.counts, p.a.partial = counted, func(string) bool { return false }
 	if p.entities == nil {
@@ -151,13 +166,52 @@ func (p *play) start() {
 	p.a.looked()
 }
 
+// baseline lets the assembler see what was there before the trigger.
+func (p *play) baseline() {
+	p.old = true
+	p.start()
+	for _, r := range p.a.take(p.now) {
+		if len(r.events) > 0 {
+			p.Fatalf("reported what was there: %+v", r.events)
+		}
+		p.keep(r)
+	}
+	p.old = false
+	for _, id := range []string{"u0", "u1"} {
+		ok, quiet := p.met(id, settleOfTest)
+		switch {
+		case len(p.unit(id)) == 0 || p.rules.form == aSet && p.version(id) == "":
+		case ok && quiet <= p.now:
+			p.last[id], p.first[id] = p.version(id), p.now
+		default:
+			p.known[id] = p.looks(id)
+		}
+	}
+}
+
+// keep stores the entities of a report.
+func (p *play) keep(r report) {
+	for _, c := range r.entities {
+		if c.Deleted {
+			delete(p.entities, string(c.Key))
+		} else {
+			p.entities[string(c.Key)] = c
+		}
+	}
+}
+
 func (p *play) restart(*rapid.T) { p.start() }
 
 func (p *play) write(t *rapid.T) {
+	rel := p.file(t)
+	p.a.saw(rel, p.files[rel], p.now)
+}
+
+func (p *play) file(t *rapid.T) string {
 	rel := fmt.Sprintf("u%d/%s", rapid.IntRange(0, 1).Draw(t, "unit"), rapid.SampledFrom([]string{"a.dat", "b.dat", "sub/a.dat", "done.txt"}).Draw(t, "file"))
 	p.now += int64(time.Millisecond)
 	p.files[rel], p.since[rel] = stamp{size: rapid.Int64Range(0, 3).Draw(t, "size"), mtime: p.now, ctime: p.now}, p.now
-	p.a.saw(rel, p.files[rel], p.now)
+	return rel
 }
 
 func (p *play) remove(t *rapid.T) {
@@ -166,12 +220,15 @@ func (p *play) remove(t *rapid.T) {
 	}
 	rel := rapid.SampledFrom(slices.Sorted(maps.Keys(p.files))).Draw(t, "file")
 	id, _, _ := p.rules.unitOf(rel)
-	same := p.version(id) == p.last[id]
+	same, sameLooks := p.version(id) == p.last[id], p.looks(id) == p.known[id]
 	delete(p.files, rel)
 	delete(p.since, rel)
 	p.a.gone(rel)
 	if same && p.last[id] != "" {
 		p.last[id] = p.version(id) // that files go is no news
+	}
+	if sameLooks && p.known[id] != "" {
+		p.known[id] = p.looks(id)
 	}
 }
 
@@ -187,7 +244,14 @@ func (p *play) want(id string) string {
 		delete(p.last, id)
 		delete(p.late, id)
 		delete(p.held, id)
+		delete(p.known, id)
 		return ""
+	}
+	if was, known := p.known[id]; known {
+		if was == p.looks(id) {
+			return ""
+		}
+		delete(p.known, id)
 	}
 	if p.first[id] == 0 && (p.rules.form == aFolder || v != "") {
 		p.first[id] = p.now
@@ -210,13 +274,7 @@ func (p *play) want(id string) string {
 func (p *play) check() {
 	got := map[string]triggers.Event{}
 	for _, r := range p.a.take(p.now) {
-		for _, c := range r.entities {
-			if c.Deleted {
-				delete(p.entities, string(c.Key))
-			} else {
-				p.entities[string(c.Key)] = c
-			}
-		}
+		p.keep(r)
 		for _, e := range r.events {
 			id, _, _ := p.rules.unitOf(strings.TrimPrefix(keyOf(e), "/in/"))
 			if p.rules.form == aFolder {

@@ -51,16 +51,17 @@ type backfill struct {
 }
 
 func (b *backfill) run(ctx context.Context) error {
+	if b.config.units.rules == nil {
+		if err := b.files(ctx); err != nil {
+			return err
+		}
+		return b.flush()
+	}
 	c, err := b.look(ctx)
 	if err != nil {
 		return err
 	}
-	if c.asm == nil {
-		err = b.files(c)
-	} else {
-		err = b.units(c)
-	}
-	if err != nil {
+	if err := b.units(c); err != nil {
 		return err
 	}
 	return b.flush()
@@ -68,33 +69,71 @@ func (b *backfill) run(ctx context.Context) error {
 
 // look finds what is there: the unit of the path at least.
 func (b *backfill) look(ctx context.Context) (*census, error) {
-	from := b.rel
-	if r := b.config.units.rules; r != nil {
-		from = ""
-		if r.form == aFolder {
-			if from = b.rel; strings.Count(b.rel, "/") >= r.depth {
-				from, _, _ = r.unitOf(b.rel)
-			}
+	from, r := "", b.config.units.rules
+	if r.form == aFolder {
+		if from = b.rel; strings.Count(b.rel, "/") >= r.depth {
+			from, _, _ = r.unitOf(b.rel)
 		}
 	}
 	return answer(ctx, b.path, func() (*census, error) { return b.census(ctx, b.from, from, nil, 0) })
 }
 
-// files reports single files.
-func (b *backfill) files(c *census) error {
-	kind := b.kind()
-	for i := range c.there {
-		f := &c.there[i]
-		if f.folder() || c.leftOut(f) != "" || !b.inRange(f.rel, f.mtime) {
-			continue
-		}
-		n, known, err := c.noted(f.rel)
-		if err != nil {
+// files reports single files, while they are found: there may be millions.
+func (b *backfill) files(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := &census{walk: walk{config: &b.config, roots: b.hub.roots}, now: time.Now().UnixNano()}
+	pages, done := make(chan []found), make(chan error, 1)
+	go func() { // ends with the walk, or soon after ctx does
+		_, err := answer(ctx, b.path, func() (struct{}, error) { return struct{}{}, b.walk(ctx, c, pages) })
+		done <- err
+	}()
+	for {
+		select {
+		case page := <-pages:
+			if err := b.page(c, page); err != nil {
+				return err
+			}
+		case err := <-done:
 			return err
 		}
-		if c.now-c.unchanged(f, n, known) < int64(c.rules.settle) {
-			continue
+	}
+}
+
+// walk sends the files that count, are quiet and in the range, some at a time.
+func (b *backfill) walk(ctx context.Context, c *census, to chan<- []found) error {
+	if err := c.start(); err != nil {
+		return &trouble{err}
+	}
+	var page []found
+	send := func() error {
+		select {
+		case to <- page:
+			page = nil
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
+	}
+	c.visit = func(f found) error {
+		if f.folder() || c.leftOut(&f) != "" || !b.inRange(f.rel, f.mtime) || c.now-age(f.stamp, c.now) < int64(c.quietTime()) {
+			return nil
+		}
+		if page = append(page, f); len(page) < backfillBatch {
+			return nil
+		}
+		return send()
+	}
+	if err := c.from(ctx, b.rel); err != nil {
+		return err
+	}
+	return send()
+}
+
+// page reports some files.
+func (b *backfill) page(c *census, page []found) error {
+	kind := b.kind()
+	for _, f := range page {
 		e, err := fileEvent(c.dir(), f.rel, kind, f.stamp, "")
 		if err != nil {
 			return err
@@ -142,8 +181,8 @@ func (b *backfill) units(c *census) error {
 	return nil
 }
 
-// complete tells whether a unit is complete, whatever became of it, and the key of its
-// event, if that is another than that of what is there now.
+// complete tells whether a unit is complete, whatever became of it, and the key of the
+// event that it has had, if that stands for what is there now.
 func (c *census) complete(u *unit) (key string, ok bool) {
 	was := u.past
 	u.past.state = unitNew
@@ -152,15 +191,10 @@ func (c *census) complete(u *unit) (key string, ok bool) {
 	switch {
 	case st.state != isReady:
 		return "", false
-	case was.state == unitHeld:
-		return was.key, true
-	case (was.state == unitReported || was.state == unitLate) && !c.asm.again && c.asm.form != eachFile:
-		now := u.content
-		u.content = was.content
-		key = c.asm.eventKey(u, "ready")
-		u.content = now
+	case was.state == unitHeld, !c.asm.again, !u.changed():
+		return was.key, true // empty if it had none
 	}
-	return key, true
+	return "", true
 }
 
 // inRange tells whether something is what the backfill is about.

@@ -36,6 +36,7 @@ type unit struct {
 	stored  bool  // some past is stored
 	known   bool  // it was seen before: it is not created now
 	sure    bool  // it was looked at again since it became ready
+	again   int64 // when it is looked at again, if it is not sure (ns)
 	due     int64 // when it is judged again; 0: never
 
 	beside *unit            // of a single file: the markers in its folder
@@ -50,7 +51,7 @@ type past struct {
 	first   int64  // ns; the first sight
 	content sum    // when its state was taken
 	marking sum    // the same
-	key     string // of the event that is held
+	key     string // of its last event about being ready
 }
 
 // unitState says what became of a unit.

@@ -164,8 +164,10 @@ func short(d time.Duration) string {
 		d = 0
 	case d < time.Second:
 		d = d.Round(time.Millisecond)
-	default:
+	case d < 10*time.Minute:
 		d = d.Round(time.Second)
+	default:
+		d = d.Round(time.Minute)
 	}
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
