@@ -71,7 +71,12 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		k.plainly = len(own) > 0
 		return err
 	}
-	stored := k.accept(all, old, own, ds, fresh)
+	stored, left := k.accept(all, old, own, ds, fresh)
+	if len(left) > 0 {
+		if _, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, []Decision{{EventIDs: left, State: EventHeld, Reason: ReasonBacklog}}); err != nil {
+			return err
+		}
+	}
 	if len(fresh) > 0 {
 		k.hear()
 	}
@@ -252,8 +257,9 @@ func yields(v Verdict) bool {
 }
 
 // accept notes what the ledger stored: which events were new, which decisions held.
-// It returns how many decisions did.
-func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fresh []Event) int {
+// It returns how many decisions did, and the events that nothing is said of and that
+// are not in memory: they were to be decided together with one that was known already.
+func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fresh []Event) (stored int, left []string) {
 	seqs := make(map[string]int64, len(fresh))
 	for _, e := range fresh {
 		seqs[e.ID] = e.Seq
@@ -279,18 +285,20 @@ func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fr
 		if !isNew {
 			continue
 		}
-		if p.Seq = seq; final(p.State) || k.behind || k.putAside(&p) {
+		if p.Seq = seq; final(p.State) || !k.behind && k.putAside(&p) {
 			continue
 		}
-		if room == 0 {
-			k.behind = true
+		if k.behind = k.behind || room == 0; k.behind {
+			if p.State == EventPending {
+				left = append(left, p.ID)
+			}
 			continue
 		}
 		k.window = append(k.window, p)
 		k.after = seq
 		room--
 	}
-	return len(kept)
+	return len(kept), left
 }
 
 // stamp fills in what the manager knows of new events.
