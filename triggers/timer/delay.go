@@ -30,13 +30,16 @@ func (s *source) runAfter(ctx context.Context, c cursor, now time.Time, from tri
 	if at.After(now.Add(s.every)) {
 		// The dispatch ended while the clock was ahead. Its end counts no more, and
 		// the wait begins now.
-		c.High, c.Last = max(c.High, runs.LastEnd.UnixMicro()), now.UnixMicro()
+		c.High, c.Last, c.Next = max(c.High, runs.LastEnd.UnixMicro()), now.UnixMicro(), 0
 		at = now.Add(s.every)
-		if err := s.save(ctx, c, nil, at, emit); err != nil {
-			return err
-		}
 	}
 	if at.After(now) {
+		if c.Next != at.UnixMicro() {
+			c.Next = at.UnixMicro()
+			if err := s.save(ctx, c, nil, at, emit); err != nil {
+				return err
+			}
+		}
 		return triggers.Until(at)
 	}
 	ticks := []tick{{at: at}}
@@ -48,7 +51,7 @@ func (s *source) runAfter(ctx context.Context, c cursor, now time.Time, from tri
 	if err != nil {
 		return err
 	}
-	if err := s.save(ctx, c, events, now.Add(s.every), emit); err != nil {
+	if err := s.save(ctx, c, events, time.Time{}, emit); err != nil {
 		return err
 	}
 	return triggers.Until(now) // to see whether it runs

@@ -30,6 +30,9 @@ func TestAfterCompletion(t *testing.T) {
 			wait(3 * time.Hour) // it runs so long
 			w.tells(tr.ID, "2000-01-01T00:10:00Z 0 fired event")
 			w.ends(tr.ID)
+			if got, err := w.ledger.Trigger(t.Context(), "t"); err != nil || !got.NextAt.Equal(time.Now().Add(10*time.Minute)) {
+				t.Errorf("next at %v, %v", got.NextAt, err)
+			}
 			wait(10*time.Minute - time.Second)
 			w.tells(tr.ID, "2000-01-01T00:10:00Z 0 fired event")
 			wait(time.Second)

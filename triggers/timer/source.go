@@ -36,6 +36,8 @@ type cursor struct {
 	// the last of them: they become one event when there is room again.
 	Left   int64 `json:"left,omitempty"`
 	LeftAt int64 `json:"left_at,omitempty"`
+	// Next is when the next tick is due, as far as people were told; with completion only.
+	Next int64 `json:"next,omitempty"`
 }
 
 // schedule is when a trigger ticks that stands at c.
@@ -49,7 +51,11 @@ func (s *source) schedule(c cursor) schedule {
 // fresh is the cursor of a trigger that begins now: what was before is not its matter.
 func (s *source) fresh(now time.Time) cursor {
 	us := now.UnixMicro()
-	return cursor{Every: s.every.Microseconds(), Rule: s.rule, Anchor: us, Last: us}
+	c := cursor{Every: s.every.Microseconds(), Rule: s.rule, Anchor: us, Last: us}
+	if s.completion {
+		c.Next = us + c.Every
+	}
+	return c
 }
 
 // read is a stored cursor; another schedule than this one's begins anew.
@@ -106,10 +112,10 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 
 // begin stores the baseline.
 func (s *source) begin(ctx context.Context, c cursor, emit triggers.Emit) error {
-	next := time.UnixMicro(c.Last).Add(s.every)
-	if !s.completion {
-		_, next = s.jitter.horizon(s.schedule(c), time.UnixMicro(c.Last), time.UnixMicro(c.Last))
+	if s.completion {
+		return s.save(ctx, c, nil, time.UnixMicro(c.Next), emit)
 	}
+	_, next := s.jitter.horizon(s.schedule(c), time.UnixMicro(c.Last), time.UnixMicro(c.Last))
 	return s.save(ctx, c, nil, next, emit)
 }
 
