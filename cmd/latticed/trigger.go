@@ -30,6 +30,8 @@ func (c *cli) onTrigger(use, short string, do func(context.Context, *client.Clie
 		Use:   use,
 		Short: short,
 		Args:  exactly("NAME"),
+
+		ValidArgsFunction: c.triggerNames(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.connect()
 			if err != nil {

@@ -52,6 +52,8 @@ func newTriggerSet(c *cli) *cobra.Command {
 		Use:   "set NAME [-m key=EXPRESSION]… [--FIELD value]… [--unset FIELD]…",
 		Short: "Edit a trigger; the edit is a new revision",
 		Args:  exactly("NAME"),
+
+		ValidArgsFunction: c.triggerNames(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.connect()
 			if err != nil {

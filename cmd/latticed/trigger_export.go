@@ -22,6 +22,7 @@ func newTriggerExport(c *cli) *cobra.Command {
 it was registered and edited, without defaults; trigger show --effective prints those.
 Applying the output changes nothing.
 `,
+		ValidArgsFunction: c.triggerNames(0),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			api, err := c.connect()
 			if err != nil {

@@ -86,7 +86,11 @@ func span(d time.Duration) string {
 		return trimmed(d.Round(time.Minute))
 	}
 	d = d.Round(time.Hour)
-	return strconv.Itoa(int(d/day)) + "d" + trimmed(d%day)
+	days := strconv.Itoa(int(d/day)) + "d"
+	if d %= day; d > 0 {
+		days += trimmed(d)
+	}
+	return days
 }
 
 // trimmed leaves out the units in which there is nothing.

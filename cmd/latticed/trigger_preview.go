@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,9 +100,21 @@ func (c *cli) showSection(s section) error {
 func wouldFire(all []client.WouldFire) [][]string {
 	rows := make([][]string, len(all))
 	for i, w := range all {
-		rows[i] = []string{w.Key, pairs(w.Inputs, listWidth, nil)}
+		what, kind := ofKey(w.Key)
+		rows[i] = []string{what, kind, pairs(w.Inputs, listWidth, nil)}
 	}
 	return rows
+}
+
+var pathKey = regexp.MustCompile(`(?s)^(/.*)#([a-z]+)@[^#]*$`)
+
+// ofKey takes the path of a file and what happened to it out of the key of an event,
+// which has its version as well.
+func ofKey(key string) (what, kind string) {
+	if m := pathKey.FindStringSubmatch(key); m != nil {
+		return m[1], m[2]
+	}
+	return key, ""
 }
 
 func settling(all []client.Settling) [][]string {

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/latticed/latticed/api/client"
+)
+
+func TestExplain_ends_with_the_next_command_to_type(t *testing.T) {
+	scans := &client.TriggerRef{Name: "scans", State: "active"}
+	event := func(state string, ds ...*client.ExplainedDispatch) []client.ExplainedEvent {
+		return []client.ExplainedEvent{{ID: "e1", State: state, Dispatches: ds}, {ID: "e0", State: "dead"}}
+	}
+	done, failed := &client.ExplainedDispatch{Number: 7, Status: "completed"}, &client.ExplainedDispatch{Number: 8, Status: "failed"}
+	for name, c := range map[string]struct {
+		e    client.Explanation
+		want string
+	}{
+		"failed":         {client.Explanation{Trigger: scans, Events: event("fired", done, failed)}, "why it failed: latticed show 8"},
+		"completed":      {client.Explanation{Trigger: scans, Events: event("fired", done)}, "all about it: latticed show 7"},
+		"a_dispatch":     {client.Explanation{Dispatch: failed}, "why it failed: latticed show 8"},
+		"rejected":       {client.Explanation{Trigger: scans, Events: event("rejected")}, "set the trigger right, then: latticed trigger retry scans"},
+		"dead":           {client.Explanation{Trigger: scans, Events: event("dead")}, "set the trigger right, then: latticed trigger retry scans"},
+		"skipped":        {client.Explanation{Trigger: scans, Events: event("skipped")}, "run it all the same: latticed trigger fire scans --event e1"},
+		"held":           {client.Explanation{Trigger: scans, Events: event("held")}, "fire it now: latticed trigger fire scans --event e1"},
+		"paused":         {client.Explanation{Trigger: &client.TriggerRef{Name: "scans", State: "paused"}, Events: event("held")}, "let it go on: latticed trigger resume scans"},
+		"before_the_day": {client.Explanation{Trigger: scans, Finding: &client.Finding{State: "existing"}}, "make an event of it: latticed trigger backfill scans --path '/in/it'\\''s.txt'"},
+		"ignored":        {client.Explanation{Trigger: scans, Finding: &client.Finding{State: "ignored"}}, "the rules of the trigger: latticed trigger show scans --effective"},
+		"settling":       {client.Explanation{Trigger: scans, Finding: &client.Finding{State: "settling"}}, ""},
+		"nothing":        {client.Explanation{}, ""},
+	} {
+		if got := nextCommand("/in/it's.txt", c.e); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestExplain_tells_a_dispatch_from_a_path(t *testing.T) {
+	for word, want := range map[string]bool{
+		"7": true, "0190b5a4-0000-7000-8000-000000000000": true, "./7": false, "/7": false, "a7": false, "7.tif": false,
+		"": false, "-7": false, "1234567890123456789012": false,
+	} {
+		if isDispatch(word) != want {
+			t.Errorf("%q", word)
+		}
+	}
+}
