@@ -47,6 +47,7 @@ type Server struct {
 	metrics *metrics
 	spec    func() ([]byte, error)
 	limits  limits
+	turns   turns // of requests with an idempotency key
 
 	stopping chan struct{} // closed when Serve begins to stop
 	stop     func()

@@ -14,14 +14,27 @@ import (
 const maxRetried = 1000
 
 // again begins a request that makes events in as many transactions as it takes: none of
-// them has the answer.
-func (s *Server) again(ctx context.Context, key, trigger string) (context.Context, *call, triggers.Trigger, error) {
-	t, err := s.trigger(ctx, trigger)
-	if err != nil {
-		return ctx, nil, t, err
+// them has the answer, so that repeated ones have to wait for it. done ends it.
+func (s *Server) again(ctx context.Context, key, trigger string) (_ context.Context, _ *call, t triggers.Trigger, done func(), err error) {
+	if t, err = s.trigger(ctx, trigger); err != nil {
+		return ctx, nil, t, nil, err
+	}
+	done = func() {}
+	if key != "" {
+		who, err := principalOf(ctx)
+		if err != nil {
+			return ctx, nil, t, nil, err
+		}
+		if done, err = s.turns.take(ctx, who.Name+"\n"+infoOf(ctx).route+"\n"+key); err != nil {
+			return ctx, nil, t, nil, err
+		}
 	}
 	ctx, call, err := s.once(ctx, key, func(any) (int, any, bool) { return 0, nil, false })
-	return ctx, call, t, err
+	if err != nil {
+		done()
+		return ctx, nil, t, nil, err
+	}
+	return ctx, call, t, done, nil
 }
 
 // RetryEvents implements StrictServerInterface.
@@ -38,10 +51,11 @@ func (s *Server) RetryEvents(ctx context.Context, r RetryEventsRequestObject) (R
 	if err != nil {
 		return nil, err
 	}
-	ctx, call, t, err := s.again(ctx, r.Params.IdempotencyKey, r.Trigger)
+	ctx, call, t, done, err := s.again(ctx, r.Params.IdempotencyKey, r.Trigger)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if call.answer != nil {
 		return call.saved(), nil
 	}
@@ -99,10 +113,11 @@ func (s *Server) BackfillTrigger(ctx context.Context, r BackfillTriggerRequestOb
 	if err != nil {
 		return nil, err
 	}
-	ctx, call, t, err := s.again(ctx, r.Params.IdempotencyKey, r.Trigger)
+	ctx, call, t, done, err := s.again(ctx, r.Params.IdempotencyKey, r.Trigger)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if call.answer != nil {
 		return call.saved(), nil
 	}

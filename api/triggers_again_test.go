@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -89,6 +91,51 @@ func TestRetry_with_a_key_retries_once(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 	h.do("POST /v1/triggers/in/retry", "Idempotency-Key: k", `{"states": ["dead"]}`).want(422)
+}
+
+func TestRetry_with_a_key_waits_for_the_same_request(t *testing.T) {
+	h := newHouse(t)
+	h.rejecting(20)
+	bodies := make(chan string, 8)
+	for range cap(bodies) {
+		go func() {
+			a := h.do("POST /v1/triggers/in/retry", "Idempotency-Key: k", "{}")
+			bodies <- fmt.Sprint(a.status, string(a.body))
+		}()
+	}
+	for range cap(bodies) {
+		if got := <-bodies; got != "200{\"retried\":20}\n" {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
+func TestTurns_are_taken_one_after_the_other(t *testing.T) {
+	var all turns
+	leave, err := all.take(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := all.take(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other()
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := all.take(late, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	next := make(chan func())
+	go func() {
+		leave, _ := all.take(t.Context(), "a")
+		next <- leave
+	}()
+	leave()
+	(<-next)()
+	if len(all.held) != 0 {
+		t.Errorf("%v", all.held)
+	}
 }
 
 func TestRetry_and_backfill_of_many_want_their_number(t *testing.T) {
