@@ -163,3 +163,23 @@ func BenchmarkNext(b *testing.B) {
 		}
 	})
 }
+
+func FuzzInstant_never_panics_and_is_what_the_clock_shows(f *testing.F) {
+	for _, text := range []string{"2026-12-24T18:00:00+01:00", "2026-03-29 02:30", "2011-12-30T12:00:00", "0000-01-01 00:00", "9999-12-31T23:59:59Z"} {
+		f.Add(text, uint8(0), uint8(0))
+	}
+	f.Fuzz(func(t *testing.T, text string, zone, rule uint8) {
+		loc, _ := loadZone(someZones[int(zone)%len(someZones)])
+		gap := []string{gapShift, gapSkip}[rule&1]
+		found, err := parseInstant(text, loc, dst{gap, []string{foldFirst, foldLast, foldBoth}[rule/2%3]})
+		if (err == nil) != (len(found) > 0) || len(found) > 2 {
+			t.Fatalf("%q: %v, %v", text, found, err)
+		}
+		if len(found) == 0 || gap == gapShift {
+			return
+		}
+		if wall, err := time.Parse(walls[0], text); err == nil && found[0].In(loc).Format(walls[0]) != wall.Format(walls[0]) {
+			t.Fatalf("%q in %s: %v", text, loc, found)
+		}
+	})
+}
