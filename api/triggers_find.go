@@ -33,13 +33,9 @@ func (s *Server) noTrigger(ctx context.Context, idOrName string, err error) erro
 	if _, e := s.o.Store.Trigger(ctx, idOrName); !errors.Is(e, store.ErrNotFound) {
 		return err
 	}
-	all, e := s.o.Store.Triggers(ctx)
+	names, e := s.o.Store.TriggerNames(ctx)
 	if e != nil {
 		return err
-	}
-	names := make([]string, len(all))
-	for i := range all {
-		names[i] = all[i].Name
 	}
 	if near := graph.Suggest(idOrName, names); near != "" {
 		return notFound("trigger %q: not found; did you mean %q?", idOrName, near)
