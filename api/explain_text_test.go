@@ -1,6 +1,8 @@
 package api
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -252,13 +254,25 @@ func TestExplain_a_hint_names_the_nearest_folders(t *testing.T) {
 }
 
 func TestExplain_every_reason_of_the_gate_has_words(t *testing.T) {
-	for _, code := range []string{
-		triggers.ReasonPaused, triggers.ReasonBatch, triggers.ReasonOverlap, triggers.ReasonBacklog, triggers.ReasonRate, triggers.ReasonReplacing, triggers.ReasonLoop,
-		triggers.ReasonIncomplete, triggers.ReasonSuperseded, triggers.ReasonCap, triggers.ReasonCondition, triggers.ReasonWindow, triggers.ReasonDuplicate, triggers.ReasonResumed,
-	} {
-		if said := reason(code); said == code || !strings.Contains(said, "("+code+")") {
+	source, err := os.ReadFile("../triggers/gate.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`\tReason\w+ += "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(codes) < 15 {
+		t.Fatalf("only %v were found", codes)
+	}
+	for _, m := range codes {
+		code := m[1]
+		if code == triggers.ReasonManual || code == triggers.ReasonEvent {
+			continue // of firings that fired
+		}
+		if said := reason(code + ": really"); !strings.HasSuffix(said, " ("+code+"): really") {
 			t.Errorf("%s: %q", code, said)
 		}
+	}
+	if said := reason("inputs.n: a number is expected"); said != "inputs.n: a number is expected" {
+		t.Error(said)
 	}
 }
 

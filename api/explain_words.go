@@ -26,16 +26,19 @@ var reasons = map[string]string{
 	triggers.ReasonWindow:     "it was noticed too late",
 	triggers.ReasonDuplicate:  "an event with this dedupe_key had fired before",
 	triggers.ReasonResumed:    "the trigger was resumed without what was held",
-	"catch_up":                "what was missed is not caught up with",
-	"ignored":                 "an edit of the trigger leaves it out",
+	triggers.ReasonTrouble:    "it could not be decided, and is tried again",
+	triggers.ReasonCatchUp:    "what was missed is not caught up with",
+	triggers.ReasonIgnored:    "the trigger leaves it out by now",
 	"trigger_removed":         "the trigger was removed",
 }
 
-func reason(code string) string {
+// reason is a reason in words, with its code and with what comes after it.
+func reason(r string) string {
+	code, more, _ := strings.Cut(r, ": ")
 	if said := reasons[code]; said != "" {
-		return said + " (" + code + ")"
+		return said + " (" + code + ")" + because(more)
 	}
-	return code
+	return r
 }
 
 // outcome is what became of an event: "reported as ready at …, and …".
