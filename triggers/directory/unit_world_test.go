@@ -72,7 +72,7 @@ func TestUnits(t *testing.T) {
 	// pain point 8
 	t.Run("a_folder_is_one_event_once_nothing_in_it_changes", func(t *testing.T) {
 		w := newWorld(t)
-		w.add(`,"unit":"folder","settle":"500ms"`)
+		w.add(`,"unit":"folder","settle":"2s"`)
 		for i := range 8 {
 			w.lay(fmt.Sprintf("run/sub/%d.dat=%s", i, strings.Repeat("x", i)))
 			time.Sleep(150 * time.Millisecond) // the instrument is slow
@@ -133,7 +133,7 @@ func TestUnits(t *testing.T) {
 	// pain point 9
 	t.Run("what_a_sync_client_still_writes_keeps_a_folder_from_being_ready", func(t *testing.T) {
 		w := newWorld(t)
-		w.add(`,"unit":"folder","settle":"600ms","min_size":1`)
+		w.add(`,"unit":"folder","settle":"2s","min_size":1`)
 		w.lay("run/a.dat", "run/empty.dat=", "run/.b.dat.Xa12Cd=x")
 		for i := range 8 {
 			w.lay("run/.b.dat.Xa12Cd=" + strings.Repeat("x", i+2))
