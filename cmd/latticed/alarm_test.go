@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/latticed/latticed/triggers"
@@ -270,3 +271,31 @@ func TestAlarm_nobody_is_told_unless_the_configuration_says_whom(t *testing.T) {
 		t.Errorf("%d couriers, %s", len(a.couriers), log.String())
 	}
 }
+
+func TestAlarm_is_counted_in_the_metrics(t *testing.T) {
+	a := newAlarms(Alarm{URL: "http://127.0.0.1:9/", after: time.Hour}, zerolog.Nop())
+	a.tell(alarm("scans", triggers.Failing, "gone"))
+	a.couriers[0].add(alarm("other", triggers.Failing, "gone"))
+	a.couriers[0].count(alarmFailed)
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(onlyAlarms{&daemon{alarms: a}})
+	all, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, m := range all {
+		got += m.String() + "\n"
+	}
+	for _, want := range []string{"latticed_alarms_waiting", "latticed_alarms_queue", "latticed_alarms_total", `value:"dropped"`, `value:"failed"`, `value:"url"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is missing in\n%s", want, got)
+		}
+	}
+	(&daemon{}).collectAlarms(meter{}) // nobody is told
+}
+
+// onlyAlarms collects nothing else of a daemon.
+type onlyAlarms struct{ *daemon }
+
+func (o onlyAlarms) Collect(to chan<- prometheus.Metric) { o.collectAlarms(meter{to}) }

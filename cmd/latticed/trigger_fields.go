@@ -21,6 +21,7 @@ type specFlags struct {
 
 func (s *specFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.SortFlags = false // a kind's fields stand together
 	f.StringVar(&s.dispatch, "dispatch", "", "redispatch this one (id or number)")
 	f.StringVar(&s.lattice, "lattice", "", "run this lattice: NAME as it is now, or NAME@latest")
 	f.StringArrayVarP(&s.mapping, "map", "m", nil, "an input from the event: key=EXPRESSION, without ${{ }} (repeatable)")
