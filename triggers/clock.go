@@ -20,11 +20,15 @@ func (m *Manager) watchClock(ctx context.Context) {
 	look := time.NewTicker(clockLook)
 	defer look.Stop()
 	c := newClock(time.Now())
+	var set <-chan struct{}
+	if m.opts.ClockSet != nil {
+		set = m.opts.ClockSet(ctx)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-m.opts.ClockSet:
+		case <-set:
 		case <-look.C:
 		}
 		now := time.Now()

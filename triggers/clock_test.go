@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"context"
 	"testing"
 	"time"
 )
@@ -38,4 +39,14 @@ func TestClock(t *testing.T) {
 			t.Errorf("%d steps for 3.6 s", steps)
 		}
 	})
+}
+
+func TestWatchClock_is_quiet_and_ends(t *testing.T) { // the clock of a test is not to be set
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	select {
+	case <-WatchClock(ctx):
+		t.Error("nobody has set the clock")
+	case <-time.After(50 * time.Millisecond):
+	}
 }

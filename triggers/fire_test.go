@@ -34,6 +34,7 @@ func TestFire(t *testing.T) {
 		})
 	})
 
+	// Pain point 31: what was decided is stored before anything is run.
 	t.Run("events_and_their_decisions_are_one_transaction", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(``)
@@ -52,6 +53,7 @@ func TestFire(t *testing.T) {
 		})
 	})
 
+	// Pain points 22 and 28: an event that comes again, for whatever reason, runs nothing.
 	t.Run("a_repeated_key_changes_nothing", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(``)
@@ -154,6 +156,8 @@ func TestFire(t *testing.T) {
 		})
 	})
 
+	// Pain points 28, 33 and 43: a key made of the event, unique in one batch and over
+	// restarts; and each condition has its own reason.
 	t.Run("when_and_dedupe_key_skip_with_their_reasons", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"when": "${{ event.n != 2 }}", "dedupe_key": "${{ event.n % 3 }}"`)
@@ -165,6 +169,7 @@ func TestFire(t *testing.T) {
 		})
 	})
 
+	// Pain point 27: a run by hand asks no dedupe_key.
 	t.Run("by_hand_bypasses_everything_that_holds_back", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"when": "${{ false && event.n > 0 }}", "max_in_flight": 1, "inputs": {"path": "${{ event.path }}"}`)

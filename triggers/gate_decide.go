@@ -274,19 +274,15 @@ func (d *decider) verdicts() []Verdict {
 	if d.cancel > 0 {
 		vs = append(vs, Verdict{Cancel: d.cancel})
 	}
-	for _, g := range d.groups {
-		slices.Sort(g.Events)
-	}
-	slices.SortStableFunc(d.groups, func(a, b Verdict) int {
-		switch {
-		case a.State == b.State:
-			return 0
-		case a.State == EventSkipped:
-			return -1
+	for _, state := range []EventState{EventSkipped, EventHeld} {
+		for _, g := range d.groups {
+			if g.State == state {
+				slices.Sort(g.Events)
+				vs = append(vs, g)
+			}
 		}
-		return 1
-	})
-	return append(vs, d.groups...)
+	}
+	return vs
 }
 
 func (d *decider) wake(at time.Time) {

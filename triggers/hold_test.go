@@ -12,6 +12,8 @@ import (
 )
 
 func TestOverlap(t *testing.T) {
+	// Pain point 25: what comes while all slots are taken is a row, which the end of a
+	// dispatch releases.
 	t.Run("queue_holds_in_order_and_goes_on_when_dispatches_end", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"max_in_flight": 2, "inputs": {"n": "${{ event.n }}"}`)
@@ -52,6 +54,7 @@ func TestOverlap(t *testing.T) {
 		})
 	})
 
+	// Pain point 44: slots are counted by what is not over, not by what was told.
 	t.Run("an_end_that_nobody_told_of_costs_time_only", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"max_in_flight": 1`)
@@ -72,6 +75,7 @@ func TestOverlap(t *testing.T) {
 		})
 	})
 
+	// Pain point 24: without batches, each event is a dispatch, however fast they come.
 	t.Run("allow_fires_all", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"overlap": "allow"`)

@@ -24,9 +24,9 @@ type Options struct {
 	// reason changes, and when that is over; at the start for each that is failing. It
 	// must not block, nor call the manager. nil: nobody cares.
 	Alarm func(Alarm)
-	// ClockSet tells that the wall clock may have been set, so that the manager looks
-	// at once and not after ten seconds; nil: nobody tells.
-	ClockSet <-chan struct{}
+	// ClockSet tells, until ctx ends, that the wall clock may have been set, so that the
+	// manager looks at once and not after ten seconds: WatchClock. nil: nobody tells.
+	ClockSet func(ctx context.Context) <-chan struct{}
 
 	// Baseline is how long Add and Patch wait for what is watched to answer, and then
 	// for the baseline; default 5 s each.

@@ -68,6 +68,7 @@ func TestQueueLatest(t *testing.T) {
 	})
 }
 
+// TestReplace is one answer to pain point 44: what hangs makes room for the next.
 func TestReplace(t *testing.T) {
 	t.Run("asks_what_runs_to_end_and_waits_for_it", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
@@ -130,6 +131,7 @@ func TestReplace(t *testing.T) {
 	})
 }
 
+// TestRate has an answer to pain point 43: what the rate holds back says so.
 func TestRate(t *testing.T) {
 	t.Run("holds_what_is_too_much_and_goes_on_when_it_may", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {

@@ -121,7 +121,7 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	})
 	kinds := triggers.Kinds{"directory": directory.Kind(directory.Options{Roots: cfg.Paths.Watch}), "time": timer.Kind}
 	options := triggers.Options{
-		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
+		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}
 	if d.alarms = newAlarms(cfg.Alarm, log); d.alarms != nil {
 		options.Alarm = d.alarms.tell
