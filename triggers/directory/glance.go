@@ -18,8 +18,7 @@ func (w *watch) glance(ctx context.Context) error {
 	began := time.Now()
 	defer func() {
 		w.opened.close()
-		took := time.Since(began)
-		w.nextGlance = time.Now().Add(max(spread(glanceEvery), lookShare*took))
+		w.nextGlance = spread(time.Now(), max(glanceEvery, lookShare*time.Since(began)))
 	}()
 	var st unix.Stat_t
 	if unix.Stat(w.dir, &st) != nil || differs(w.top, &st) {

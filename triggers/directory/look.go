@@ -25,21 +25,28 @@ func (w *watch) lookAtAll(ctx context.Context) error {
 		return err
 	}
 	w.lost, w.retry = false, 0
-	every := spread(lookEvery)
+	every := lookEvery
 	if w.blinded() {
 		every = pollEvery
 	}
 	if w.interval > 0 {
 		every = w.interval
 	}
-	w.nextLook = w.lastLook.Add(max(every, lookShare*w.lastLook.Sub(began)))
-	w.nextGlance = w.lastLook.Add(spread(glanceEvery))
+	w.nextLook = spread(w.lastLook, max(every, lookShare*w.lastLook.Sub(began)))
+	w.nextGlance = spread(w.lastLook, glanceEvery)
 	w.tell()
 	return nil
 }
 
-// spread keeps many triggers from looking all at once.
-func spread(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
+// spread is about so long after an instant: many triggers must not look all at once,
+// nor each at a time of its own. What is short is kept as it is.
+func spread(from time.Time, d time.Duration) time.Time {
+	if d < 2*beat {
+		return from.Add(d)
+	}
+	d = d*3/4 + rand.N(d/2)
+	return from.Add(d - time.Duration(from.Add(d).UnixNano()%int64(beat)))
+}
 
 // tryLook opens the folder, makes sure it is watched, and goes through it.
 func (w *watch) tryLook(ctx context.Context) error {

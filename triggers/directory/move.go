@@ -12,20 +12,25 @@ import (
 // name does not lead to it any more, and it is the same inode, which the kernel said
 // was moved from there, or which has the same size and modification.
 func (w *watch) comesFrom(b *branch, name string, s stamp, from string) *file {
-	f := w.inodes[s.ino]
-	if f == nil || f.dir == b && f.name == name || !w.sameDevice(f, s.dev) {
-		return nil
+	for f := w.inodes[s.ino]; f != nil; f = f.twin {
+		switch {
+		case f.dir == b && f.name == name, !w.sameDevice(f, s.dev):
+		case (f.size != s.size || f.mtime != s.mtime) && (from == "" || f.rel() != from):
+			// A new file may get the inode of one that is gone.
+		case w.left(f, s.ino):
+			return f
+		}
 	}
-	if (f.size != s.size || f.mtime != s.mtime) && (from == "" || f.rel() != from) {
-		return nil // a new file may get the inode of one that is gone
+	return nil
+}
+
+// left tells whether the name of a file does not lead to its inode any more.
+func (w *watch) left(f *file, ino uint64) bool {
+	st, err := w.lstat(f.dir, f.name)
+	if err == nil {
+		return st.Ino != ino // else it is a hard link
 	}
-	switch st, err := w.lstat(f.dir, f.name); {
-	case err == nil && st.Ino == s.ino:
-		return nil // a hard link
-	case err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, errReplaced):
-		return nil // nobody knows
-	}
-	return f
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, errReplaced)
 }
 
 // rename gives a file its new name. What it owes, and since when it has been quiet,

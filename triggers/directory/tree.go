@@ -16,6 +16,7 @@ type file struct {
 	old     bool    // it was there before the trigger, and was not reported since
 	due     int64   // when it is among the waits for; 0: it is not
 	missing bool    // it is among the missing
+	twin    *file   // another one that is known by the same inode: a hard link, or one that is gone
 }
 
 func (f *file) rel() string { return f.dir.join(f.name) }
@@ -110,27 +111,45 @@ func (w *watch) find(rel string) *file {
 func (w *watch) link(f *file, b *branch, name string) {
 	f.dir, f.name = b, name
 	b.files[name] = f
-	w.inodes[f.ino] = f
+	w.index(f)
 	w.count++
 }
 
 // unlink is the opposite of link.
 func (w *watch) unlink(f *file) {
 	delete(f.dir.files, f.name)
-	if w.inodes[f.ino] == f {
-		delete(w.inodes, f.ino)
-	}
+	w.unindex(f)
 	f.dir = nil
 	w.count--
 }
 
 // restamp gives a file another version.
 func (w *watch) restamp(f *file, e entry) {
-	if f.ino != e.ino && w.inodes[f.ino] == f {
-		delete(w.inodes, f.ino)
+	if f.ino == e.ino {
+		f.entry = e
+		return
 	}
+	w.unindex(f)
 	f.entry = e
-	w.inodes[f.ino] = f
+	w.index(f)
+}
+
+func (w *watch) index(f *file) { f.twin, w.inodes[f.ino] = w.inodes[f.ino], f }
+
+func (w *watch) unindex(f *file) {
+	first := w.inodes[f.ino]
+	switch {
+	case first != f:
+		for first.twin != f {
+			first = first.twin
+		}
+		first.twin = f.twin
+	case f.twin == nil:
+		delete(w.inodes, f.ino)
+	default:
+		w.inodes[f.ino] = f.twin
+	}
+	f.twin = nil
 }
 
 // cut takes a folder that holds nothing out of the tree, and those above it that held

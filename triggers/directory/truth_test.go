@@ -23,7 +23,8 @@ type truth struct {
 	files map[string]int          // size by name
 	dirs  []string                // relative; "" is the root
 	was   map[int]map[string]bool // the names that a version has had
-	again map[int]int             // how often a version became news once more
+	again map[int]int             // how often a version may have become news once more
+	ever  map[string]bool         // names that something had
 	size  int
 }
 
@@ -38,7 +39,7 @@ func (m *truth) is(name string, size int) {
 	if m.was[size] == nil {
 		m.was[size] = map[string]bool{}
 	}
-	m.files[name], m.was[size][name] = size, true
+	m.files[name], m.was[size][name], m.ever[name] = size, true, true
 }
 
 func (m *truth) anyName(what string) string {
@@ -82,11 +83,17 @@ func (m *truth) renameFile() {
 	if !ok || from == to {
 		return
 	}
-	if _, over := m.files[to]; over {
-		m.again[m.files[from]]++ // another content of that name
-	}
 	m.must(os.Rename(m.dir+"/"+from, m.dir+"/"+to))
+	m.moves(from, to)
+}
+
+// moves notes another name. If that name was known it has another content now, which is
+// news, also when what was there before was gone already but nobody had looked.
+func (m *truth) moves(from, to string) {
 	size := m.files[from]
+	if m.ever[to] {
+		m.again[size]++
+	}
 	delete(m.files, from)
 	m.is(to, size)
 }
@@ -113,9 +120,7 @@ func (m *truth) renameDir() {
 	}
 	for _, name := range sortedKeys(m.files) {
 		if strings.HasPrefix(name, from+"/") {
-			size := m.files[name]
-			delete(m.files, name)
-			m.is(to+name[len(from):], size)
+			m.moves(name, to+name[len(from):])
 		}
 	}
 }
@@ -190,7 +195,7 @@ func TestTruth(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		dir := fmt.Sprintf("%s/%d", base, n)
-		m := &truth{T: rt, dir: dir, files: map[string]int{}, dirs: []string{""}, was: map[int]map[string]bool{}, again: map[int]int{}}
+		m := &truth{T: rt, dir: dir, files: map[string]int{}, dirs: []string{""}, was: map[int]map[string]bool{}, again: map[int]int{}, ever: map[string]bool{}}
 		m.must(os.Mkdir(dir, 0o700))
 		h := &hub{linger: 200 * time.Millisecond}
 		mode := rapid.SampledFrom([]string{"events", "events", "poll"}).Draw(rt, "mode")

@@ -103,12 +103,12 @@ func (w *watch) lookAgain(ctx context.Context) error {
 
 // anyMissing tells whether the folder, or anything below it, is not where it was.
 func (b *branch) anyMissing() bool {
-	any := false
+	found := false
 	b.each(func(b *branch) {
-		any = any || b.missing
+		found = found || b.missing
 		for _, f := range b.files {
-			any = any || f.missing
+			found = found || f.missing
 		}
 	})
-	return any
+	return found
 }

@@ -14,7 +14,10 @@ const (
 	lookEvery = 10 * time.Minute
 	pollEvery = 5 * time.Second
 	// glanceEvery is how often the folders alone are looked at in between.
-	glanceEvery = time.Minute
+	glanceEvery = 3 * time.Minute
+	// beat is what the times of looks are multiples of: waking for many triggers at
+	// once costs less than for each alone.
+	beat = 5 * time.Second
 	// lookShare bounds the part of the time that looks may take: one in so many.
 	lookShare = 50
 	// rescanAfter keeps floods of lost hints from looking without end.
