@@ -109,7 +109,7 @@ func TestAssembler(t *testing.T) {
 
 	t.Run("deadlines_move_with_the_clock", func(t *testing.T) {
 		a := folders(nil)
-		a.deadline, a.unitRules.count = 60*time.Second, 2
+		a.deadline, a.count = 60*time.Second, 2
 		a.saw("run/a.dat", stamp{size: 1}, 100*s)
 		expect(t, a.takes(100*s), "created run")
 		a.shift(time.Hour)

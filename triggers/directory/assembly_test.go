@@ -260,7 +260,7 @@ func (p *play) want(id string) string {
 	ready := ok && quiet <= p.now
 	_, reported := p.last[id]
 	switch {
-	case reported && !(p.rules.again && p.last[id] != v):
+	case reported && (!p.rules.again || p.last[id] == v):
 		return ""
 	case ready:
 		return "complete"

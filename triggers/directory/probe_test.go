@@ -6,22 +6,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/latticed/latticed/triggers"
 )
-
-// aged writes files that have been there for an hour, as far as mtime tells; their
-// ctime can't be set, so tests that need quiet wait for a short settle.
-func (w *world) aged(files ...string) {
-	w.Helper()
-	w.lay(files...)
-	old := time.Now().Add(-time.Hour)
-	for _, f := range files {
-		name, _, _ := strings.Cut(f, "=")
-		w.must(os.Chtimes(w.path(name), old, old))
-	}
-}
 
 // considered is what a trigger with these fields would do.
 func (w *world) considered(fields string) triggers.Preview {

@@ -47,22 +47,22 @@ type walk struct {
 
 // start finds the root.
 func (w *walk) start() error {
-	real, err := filepath.EvalSymlinks(w.path)
+	place, err := filepath.EvalSymlinks(w.path)
 	if err != nil {
 		return err
 	}
-	if err := allowed(real, w.roots); err != nil {
+	if err := allowed(place, w.roots); err != nil {
 		return err
 	}
-	w.real = real
+	w.real = place
 	var st unix.Stat_t
-	if err := unix.Lstat(real, &st); err != nil {
+	if err := unix.Lstat(place, &st); err != nil {
 		return fmt.Errorf("look at %s: %w", w.path, err)
 	}
 	w.file = st.Mode&unix.S_IFMT != unix.S_IFDIR
-	root := real
+	root := place
 	if w.file {
-		root = path.Dir(real)
+		root = path.Dir(place)
 	}
 	d, err := openFolder(root)
 	if err != nil {
@@ -109,7 +109,7 @@ func (w *walk) list(ctx context.Context, rel string) error {
 	d, err := openBelow(strings.TrimSuffix(w.real+"/"+rel, "/"))
 	if err != nil {
 		w.skipped++
-		return gone(nil) //nolint:nilerr // counted; it may just have gone
+		return nil //nolint:nilerr // counted; it may just have gone
 	}
 	if w.network == "" {
 		w.network = d.network

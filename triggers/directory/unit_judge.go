@@ -29,11 +29,11 @@ func (a *units) judge(u *unit, now int64) standing {
 	switch {
 	case u.past.state == unitKnown && !u.changed():
 		return standing{state: triggers.FindingExisting, why: "existing: was there before the trigger" + because(a.missing(u))}
-	case u.past.state == unitExisting && !(a.again && u.changed()):
+	case u.past.state == unitExisting && !a.anew(u):
 		return standing{state: triggers.FindingExisting, why: "existing: was there before the trigger"}
-	case u.past.state == unitLate && !(a.again && u.changed()):
+	case u.past.state == unitLate && !a.anew(u):
 		return standing{state: triggers.FindingReported, why: "reported at its deadline, incomplete" + because(a.missing(u))}
-	case u.past.state == unitReported && !(a.again && u.changed()):
+	case u.past.state == unitReported && !a.anew(u):
 		return standing{state: triggers.FindingReported, why: "reported already"}
 	}
 	if missing := a.missing(u); len(missing) > 0 {
@@ -43,7 +43,7 @@ func (a *units) judge(u *unit, now int64) standing {
 		why := fmt.Sprintf("unchanged for %s of %s", short(time.Duration(now-u.since)), short(a.settle()))
 		return standing{state: triggers.FindingSettling, why: why + a.late(u), until: due}
 	}
-	if a.rulesManifest() {
+	if a.manifest != "" {
 		if why, again := a.consult(u); why != "" {
 			s := standing{state: triggers.FindingWaiting, why: why + a.late(u)}
 			if again {
@@ -55,7 +55,8 @@ func (a *units) judge(u *unit, now int64) standing {
 	return standing{state: isReady}
 }
 
-func (a *units) rulesManifest() bool { return a.unitRules.manifest != "" }
+// anew tells whether a unit that has had its event may have another.
+func (a *units) anew(u *unit) bool { return a.again && u.changed() }
 
 func because(missing []string) string {
 	if len(missing) == 0 {

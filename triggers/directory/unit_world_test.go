@@ -261,10 +261,9 @@ func TestUnits_deadline(t *testing.T) {
 		w.lay("a/1.dat")
 		began := time.Now()
 		eventually(w, "the unit is stored", func() bool {
-			known := false
 			tr, err := w.store.Trigger(t.Context(), "t")
 			w.must(err)
-			_, known, err = w.store.Entity(t.Context(), tr.ID, []byte(unitPrefix+"a"))
+			_, known, err := w.store.Entity(t.Context(), tr.ID, []byte(unitPrefix+"a"))
 			w.must(err)
 			return known
 		}, true)
