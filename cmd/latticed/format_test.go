@@ -99,3 +99,18 @@ func TestFormat_of_failures(t *testing.T) {
 		}
 	}
 }
+
+func TestFormat_of_what_an_event_is_about(t *testing.T) {
+	for _, c := range []struct{ kind, payload, want string }{
+		{"ready", `{"path": "/in/a.tif"}`, "/in/a.tif"},
+		{"tick", `{"local": "2026-03-29T03:00:00+02:00", "missed": 0}`, "2026-03-29T03:00:00+02:00"},
+		{"tick", `{"local": "2026-03-29T03:00:00+02:00", "missed": 2}`, "2026-03-29T03:00:00+02:00, and 2 missed"},
+		{"missed", `{"local": "2026-03-29T03:00:00+02:00", "missed": 2}`, "3 up to 2026-03-29T03:00:00+02:00"},
+		{"manual", `{"local": "x"}`, "key"},
+		{"manual", `null`, "key"},
+	} {
+		if got := what(client.Event{Key: "key", Kind: c.kind, Payload: json.RawMessage(c.payload)}); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.kind, c.payload, got, c.want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -57,13 +58,25 @@ func newTriggerEvents(c *cli) *cobra.Command {
 	return cmd
 }
 
-// what names an event for people: the path of a file, else its key.
+// what names an event for people: the path of a file; the instant of a tick as the
+// clocks of its zone show it, with how many it stands for beside; else its key.
 func what(e client.Event) string {
 	var p struct {
-		Path string `json:"path"`
+		Path   string `json:"path"`
+		Local  string `json:"local"`
+		Missed int64  `json:"missed"`
 	}
-	if json.Unmarshal(e.Payload, &p) == nil && p.Path != "" {
+	switch {
+	case json.Unmarshal(e.Payload, &p) != nil:
+	case p.Path != "":
 		return p.Path
+	case e.Kind == "tick" && p.Local != "":
+		if p.Missed > 0 {
+			return fmt.Sprintf("%s, and %d missed", p.Local, p.Missed)
+		}
+		return p.Local
+	case e.Kind == "missed" && p.Local != "":
+		return fmt.Sprintf("%d up to %s", p.Missed+1, p.Local) // itself as well
 	}
 	return e.Key
 }
