@@ -102,14 +102,10 @@ func (x *explainer) around(ctx context.Context) (*census, error) {
 		from, into = "", func(rel string) bool { return strings.HasPrefix(x.rel, rel+"/") }
 	}
 	c, err := x.census(ctx, x.from, from, into, maxProbed)
-	if err == nil && x.from.Entity != nil && x.rel != "" && !c.fresh {
-		if e, known, err := x.from.Entity(ctx, []byte(x.rel)); err != nil {
-			return nil, fmt.Errorf("read the inventory: %w", err)
-		} else if known {
-			c.stored[x.rel] = e
-		}
+	if err != nil || x.from.Entity == nil || x.rel == "" || c.fresh {
+		return c, err
 	}
-	return c, err
+	return c, c.lookUp(ctx, x.from, x.rel) // of what is not there any more
 }
 
 // at finds a name among what is there.
@@ -129,6 +125,9 @@ func (x *explainer) absent(c *census) (triggers.Finding, error) {
 		return triggers.Finding{}, err
 	}
 	f := triggers.Finding{State: triggers.FindingAbsent, Detail: "it is not there"}
+	if c.linked {
+		return ignoredAs("behind a symbolic link; links are not followed"), nil
+	}
 	if known {
 		f.Detail = "it was there, and is not any more; the next look will find that out"
 		f.FirstSeen, f.LastChange = moment(n.first), moment(n.mtime)
@@ -204,6 +203,8 @@ func (x *explainer) outside(c *census, self *found, u *unit) (triggers.Finding, 
 			State: triggers.FindingAbsent, FirstSeen: moment(u.past.first),
 			Detail: "it was there, and is not any more; the next look will find that out",
 		}, nil
+	case self == nil && c.linked:
+		return ignoredAs("behind a symbolic link; links are not followed"), nil
 	case self == nil:
 		return triggers.Finding{State: triggers.FindingAbsent, Detail: "it is not there"}, nil
 	}

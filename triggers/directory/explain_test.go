@@ -53,6 +53,7 @@ func TestExplain(t *testing.T) {
 		w.reports("ready new.tif 0 incomplete")
 		w.stop()
 		w.lay("late.tif")
+		w.must(os.Symlink(t.TempDir(), w.path("link")))
 		w.start()
 		w.reports("ready new.tif 0 incomplete, ready late.tif 0 incomplete")
 		w.explained(map[string]string{
@@ -62,6 +63,7 @@ func TestExplain(t *testing.T) {
 			"x.log":     `ignored: exclude "*.log"`,
 			"small.tif": "ignored: smaller than min_size 1 byte",
 			"none.tif":  "absent: it is not there",
+			"link":      "ignored: not a regular file",
 		})
 		es, err := w.manager.Explain(t.Context(), w.path("new.tif"), "")
 		w.must(err)
@@ -72,6 +74,15 @@ func TestExplain(t *testing.T) {
 		if es, err := w.manager.Explain(t.Context(), "/elsewhere", ""); err != nil || len(es) != 0 {
 			t.Error(es, err)
 		}
+	})
+
+	t.Run("what_is_behind_a_link", func(t *testing.T) {
+		w := newWorld(t)
+		outside := t.TempDir()
+		w.must(os.WriteFile(outside+"/a.tif", nil, 0o600))
+		w.must(os.Symlink(outside, w.path("link")))
+		w.add(`,"recursive":true`)
+		w.explained(map[string]string{"link/a.tif": "ignored: behind a symbolic link; links are not followed"})
 	})
 
 	t.Run("a_file_that_is_written", func(t *testing.T) {

@@ -91,8 +91,14 @@ func (s *source) knows(raw []byte) bool {
 	return raw != nil && json.Unmarshal(raw, &c) == nil && c.Scope == s.scope()
 }
 
+// fewNames is up to how many names are looked up one by one in the inventory.
+const fewNames = 200
+
 // load reads what is stored of what is there.
 func (c *census) load(ctx context.Context, from triggers.From) error {
+	if len(c.there) <= fewNames && from.Entity != nil {
+		return c.loadFew(ctx, from)
+	}
 	at := make(map[string]bool, len(c.there))
 	for i := range c.there {
 		at[c.there[i].rel] = true
@@ -112,6 +118,47 @@ func (c *census) load(ctx context.Context, from triggers.From) error {
 	})
 	if err != nil {
 		return fmt.Errorf("read the inventory: %w", err)
+	}
+	return nil
+}
+
+// loadFew asks for what is there one by one.
+func (c *census) loadFew(ctx context.Context, from triggers.From) error {
+	units := map[string]bool{}
+	for i := range c.there {
+		rel := c.there[i].rel
+		if err := c.lookUp(ctx, from, rel); err != nil {
+			return err
+		}
+		if c.asm == nil {
+			continue
+		}
+		id, _, ok := c.asm.unitOf(rel)
+		if c.asm.form == aFolder && !ok {
+			id, ok = rel, true // of an empty folder
+		}
+		units[id] = ok
+	}
+	for _, id := range slices.Sorted(maps.Keys(units)) {
+		e, known, err := from.Entity(ctx, []byte(unitPrefix+id))
+		if err == nil && known && units[id] {
+			err = c.asm.restore(e)
+		}
+		if err != nil {
+			return fmt.Errorf("read the inventory: %w", err)
+		}
+	}
+	return nil
+}
+
+// lookUp reads what is stored of one file.
+func (c *census) lookUp(ctx context.Context, from triggers.From, rel string) error {
+	e, known, err := from.Entity(ctx, []byte(rel))
+	if err != nil {
+		return fmt.Errorf("read the inventory: %w", err)
+	}
+	if known {
+		c.stored[rel] = e
 	}
 	return nil
 }

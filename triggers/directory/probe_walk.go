@@ -42,7 +42,8 @@ type walk struct {
 	file    bool   // dir_path is a file
 	network string // the type of a network file system, or empty
 	names   int
-	skipped int // that can't be looked at
+	skipped int  // that can't be looked at
+	linked  bool // the place to start at is behind a link
 }
 
 // start finds the root.
@@ -89,6 +90,9 @@ func (w *walk) one(ctx context.Context, rel string) error {
 	dir, base := split(rel)
 	d, err := openBelow(strings.TrimSuffix(w.real+"/"+dir, "/"))
 	if err != nil {
+		var st unix.Stat_t
+		w.linked = errors.Is(err, unix.ELOOP) ||
+			unix.Lstat(w.real+"/"+dir, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 		return gone(err)
 	}
 	d.close()
