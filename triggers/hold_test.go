@@ -54,6 +54,18 @@ func TestOverlap(t *testing.T) {
 		})
 	})
 
+	t.Run("what_waits_goes_before_what_comes_while_slots_become_free", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 12`)
+			w.happen(13)
+			w.end(tr, 2) // the gate waits a little for a third
+			w.happen(1)
+			if got := w.firings(tr); len(got) != 14 || got[12] != "13" || got[13] != "14" {
+				t.Errorf("fired %v", got)
+			}
+		})
+	})
+
 	// Pain point 44: slots are counted by what is not over, not by what was told.
 	t.Run("an_end_that_nobody_told_of_costs_time_only", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
