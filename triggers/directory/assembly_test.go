@@ -44,7 +44,30 @@ func (m *model) unit(id string) []string {
 	var list []string
 	for rel := range m.files {
 		own, _, ok := m.rules.unitOf(rel)
-		if ok && own == id && (counted(rel) || len(m.rules.all) > 0) {
+		if ok && own == id && (counted(rel) || len(m.rules.all) > 0 && m.rules.form == aFolder) {
+			list = append(list, rel)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// ids are the units that there may be.
+func (m *model) ids() []string {
+	if m.rules.form == eachFile {
+		return []string{"u0/a.dat", "u0/b.dat", "u0/sub/a.dat", "u1/a.dat", "u1/b.dat", "u1/sub/a.dat"}
+	}
+	return []string{"u0", "u1"}
+}
+
+// marking lists the files among which the markers of a unit are.
+func (m *model) marking(id string) []string {
+	if m.rules.form != eachFile {
+		return m.unit(id)
+	}
+	var list []string
+	for rel := range m.files {
+		if !counted(rel) && path.Dir(rel) == path.Dir(id) {
 			list = append(list, rel)
 		}
 	}
@@ -66,7 +89,7 @@ func (m *model) version(id string) string {
 // looks is how all files of a unit are, those that only mark as well.
 func (m *model) looks(id string) string {
 	var b strings.Builder
-	for _, rel := range m.unit(id) {
+	for _, rel := range append(m.unit(id), m.marking(id)...) {
 		fmt.Fprintf(&b, "%s %d %d\n", rel, m.files[rel].size, m.files[rel].mtime)
 	}
 	return b.String()
@@ -83,12 +106,17 @@ func (m *model) met(id string, settle int64) (ok bool, quiet int64) {
 		}
 	}
 	has := func(glob string, of func(string) string) bool {
-		return slices.ContainsFunc(m.unit(id), func(rel string) bool {
+		return slices.ContainsFunc(m.marking(id), func(rel string) bool {
 			hit, _ := path.Match(glob, of(rel))
 			return hit
 		})
 	}
-	within := func(rel string) string { return strings.TrimPrefix(rel, id+"/") }
+	within := func(rel string) string {
+		if m.rules.form == eachFile {
+			return path.Base(rel)
+		}
+		return strings.TrimPrefix(rel, id+"/")
+	}
 	for _, glob := range m.rules.all {
 		ok = ok && has(glob, within)
 	}
@@ -104,15 +132,21 @@ func (m *model) met(id string, settle int64) (ok bool, quiet int64) {
 func TestUnits_against_a_naive_reference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &unitRules{again: rapid.Bool().Draw(t, "again")}
-		if rapid.Bool().Draw(t, "folders") {
-			r.form, r.depth = aFolder, 1
+		r.form = rapid.SampledFrom([]form{eachFile, aFolder, aSet}).Draw(t, "form")
+		switch r.form {
+		case aFolder:
+			r.depth = 1
 			if rapid.Bool().Draw(t, "marked") {
 				r.all = []string{"done.txt"}
 			}
-		} else {
-			r.form, r.by, r.need = aSet, regexp.MustCompile(`^(u\d)/`), []string{"a*"}
+		case aSet:
+			r.by, r.need = regexp.MustCompile(`^(u\d)/`), []string{"a*"}
+		case eachFile:
+			r.all = []string{"done.txt"}
 		}
-		r.count = rapid.Int64Range(0, 2).Draw(t, "count")
+		if r.form != eachFile {
+			r.count = rapid.Int64Range(0, 2).Draw(t, "count")
+		}
 		if rapid.Bool().Draw(t, "deadline") {
 			r.deadline = 40 * time.Second
 			r.fire = rapid.Bool().Draw(t, "fire")
@@ -177,7 +211,7 @@ func (p *play) baseline() {
 		p.keep(r)
 	}
 	p.old = false
-	for _, id := range []string{"u0", "u1"} {
+	for _, id := range p.ids() {
 		ok, quiet := p.met(id, settleOfTest)
 		switch {
 		case len(p.unit(id)) == 0 || p.rules.form == aSet && p.version(id) == "":
@@ -210,7 +244,7 @@ func (p *play) write(t *rapid.T) {
 func (p *play) file(t *rapid.T) string {
 	rel := fmt.Sprintf("u%d/%s", rapid.IntRange(0, 1).Draw(t, "unit"), rapid.SampledFrom([]string{"a.dat", "b.dat", "sub/a.dat", "done.txt"}).Draw(t, "file"))
 	p.now += int64(time.Millisecond)
-	p.files[rel], p.since[rel] = stamp{size: rapid.Int64Range(0, 3).Draw(t, "size"), mtime: p.now, ctime: p.now}, p.now
+	p.files[rel], p.since[rel] = stamp{size: rapid.Int64Range(0, 3).Draw(t, "size"), mtime: p.now, ctime: p.now, ino: uint64(p.now)}, p.now
 	return rel
 }
 
@@ -219,16 +253,20 @@ func (p *play) remove(t *rapid.T) {
 		t.Skip("nothing to remove")
 	}
 	rel := rapid.SampledFrom(slices.Sorted(maps.Keys(p.files))).Draw(t, "file")
-	id, _, _ := p.rules.unitOf(rel)
-	same, sameLooks := p.version(id) == p.last[id], p.looks(id) == p.known[id]
+	same, sameLooks := map[string]bool{}, map[string]bool{}
+	for _, id := range p.ids() {
+		same[id], sameLooks[id] = p.version(id) == p.last[id], p.looks(id) == p.known[id]
+	}
 	delete(p.files, rel)
 	delete(p.since, rel)
 	p.a.gone(rel)
-	if same && p.last[id] != "" {
-		p.last[id] = p.version(id) // that files go is no news
-	}
-	if sameLooks && p.known[id] != "" {
-		p.known[id] = p.looks(id)
+	for _, id := range p.ids() { // that files go is no news
+		if same[id] && p.last[id] != "" {
+			p.last[id] = p.version(id)
+		}
+		if sameLooks[id] && p.known[id] != "" {
+			p.known[id] = p.looks(id)
+		}
 	}
 }
 
@@ -277,7 +315,7 @@ func (p *play) check() {
 		p.keep(r)
 		for _, e := range r.events {
 			id, _, _ := p.rules.unitOf(strings.TrimPrefix(keyOf(e), "/in/"))
-			if p.rules.form == aFolder {
+			if p.rules.form != aSet {
 				id = strings.TrimPrefix(keyOf(e), "/in/")
 			}
 			got[id] = e
@@ -287,7 +325,7 @@ func (p *play) check() {
 			p.keys[e.Key] = true
 		}
 	}
-	for _, id := range []string{"u0", "u1"} {
+	for _, id := range p.ids() {
 		want, e := p.want(id), got[id]
 		complete := strings.Contains(string(e.Payload), `"complete":true`)
 		switch {
