@@ -23,10 +23,11 @@ import (
 	"github.com/latticed/latticed/executors/executortest"
 )
 
-// What the pages show instead of the test's directory and user.
+// What the pages show instead of the test's directory, user and zone.
 const (
 	shownDir  = "/home/lise/latticed"
 	shownUser = "lise"
+	shownZone = "Europe/Berlin"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the pages")
@@ -48,8 +49,9 @@ func nothingLeft(code int) {
 
 func TestEveryExampleOfThePagesWorks(t *testing.T) {
 	bin := build(t)
-	for _, page := range []string{"lattices.md", "triggers.md", "http.md"} {
+	for _, page := range []string{"lattices.md", "triggers.md", "triggers-time.md", "triggers-directory.md", "http.md"} {
 		t.Run(page, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			s := session(t, bin)
 			// A reader of these pages has a daemon already.
 			out, exit, err := s.Run("latticed serve --state-dir state --socket $LATTICED_SOCKET 2>serve.log & " +
@@ -102,7 +104,7 @@ func session(t *testing.T, bin string) *console.Session {
 	bash := exec.Command("bash", "--noprofile", "--norc")
 	bash.Dir = dir
 	bash.Env = []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "USER=" + os.Getenv("USER"), "LANG=C.UTF-8",
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "USER=" + os.Getenv("USER"), "LANG=C.UTF-8", "TZ=" + shownZone,
 		"TMPDIR=" + dir, "LATTICED_SOCKET=" + dir + "/latticed.sock", "XDG_RUNTIME_DIR=" + dir, "PYTHONDONTWRITEBYTECODE=1",
 	}
 	s, err := console.Start(bash)

@@ -92,7 +92,7 @@ func (s *Session) Run(script string) (string, int, error) {
 }
 
 // looks matches commands that change nothing and may be repeated.
-var looks = regexp.MustCompile(`^(sudo runuser -u \w+ -- )?(latticed (list|show|explain|logs|lattices|trigger (list|show|events|firings))|ls|cat|systemctl (status|is-active|show)|api)( |$)`)
+var looks = regexp.MustCompile(`^(sudo runuser -u \w+ -- )?(latticed (list|show|explain|logs|lattices|trigger (list|show|test|events|firings))|ls|cat|systemctl (status|is-active|show)|api)( |$)`)
 
 func mayRepeat(script string) bool {
 	return looks.MatchString(script) && !strings.Contains(script, " -d ")
