@@ -179,7 +179,11 @@ func (p *probe) warn() {
 	if p.counted == 0 && len(p.out.Ignored) > 0 {
 		warn("nothing_matches", "nothing of the %d names in %s counts; the first: %s (%s)", len(p.there), p.path, p.out.Ignored[0].Key, p.out.Ignored[0].Reason)
 	}
-	if p.network != "" && p.mode != modePoll {
+	switch {
+	case p.network == "" || p.mode == modePoll:
+	case p.mode == modeEvents:
+		warn("network", "%s is on %s, where other hosts write unseen, and mode is events: what they write is found by the look every %s; choose mode auto", p.path, p.network, lookEvery)
+	default:
 		warn("network", "%s is on %s, where other hosts write unseen: it is looked at every %s, and settle counts from there", p.path, p.network, pollEvery)
 	}
 	if p.full {

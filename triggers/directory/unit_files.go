@@ -55,6 +55,13 @@ type past struct {
 }
 
 // unitState says what became of a unit.
+//
+//	new ─► reported                complete and quiet
+//	new ─► held ─► reported        its deadline passed, then it was complete (on_deadline: hold)
+//	new ─► late                    its deadline passed (on_deadline: fire)
+//	known ─► new                   it was there before the trigger, not complete, and changes
+//	existing, late, reported ─► reported    it has changed and is complete again (refire: version)
+//
 type unitState uint8
 
 const (

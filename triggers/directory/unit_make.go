@@ -22,7 +22,8 @@ func readUnits(f *triggers.Fields, c *config) assembly {
 	if r.by != nil {
 		by = r.by.String()
 	}
-	a.scope = []any{"unit", r.form, r.depth, by}
+	// With another min_size other files count: what was reported would look changed.
+	a.scope = []any{"unit", r.form, r.depth, by, c.minSize}
 	kinds := unitKinds{created: c.want.has(created), ready: c.want.has(ready), deleted: c.want.has(deleted)}
 	a.make = func(g ground) assembler {
 		own := r
