@@ -101,8 +101,10 @@ func (c *cli) tellOne(path string, e client.Explanation) error {
 		add("trigger", t.Name+"  "+t.Kind+"  "+state(t.State, t.Reason, nil))
 	}
 	if f := e.Finding; f != nil {
-		add("file", because(f.State, f.Detail))
-		add("part of", text(f.Unit))
+		add("now", because(f.State, f.Detail))
+		if text(f.Unit) != path {
+			add("part of", text(f.Unit))
+		}
 		add("first seen", at(f.FirstSeen))
 		add("last change", at(f.LastChange))
 		add("until", at(f.Until))
@@ -126,8 +128,8 @@ func because(state, detail string) string {
 	switch {
 	case detail == "":
 		return state
-	case strings.HasPrefix(detail, state):
-		return detail
+	case state == "waiting" && strings.HasPrefix(detail, "waits"), strings.HasPrefix(detail, state):
+		return detail // has said it
 	}
 	return state + ": " + detail
 }

@@ -45,3 +45,16 @@ func TestExplain_tells_a_dispatch_from_a_path(t *testing.T) {
 		}
 	}
 }
+
+func TestExplain_says_nothing_twice(t *testing.T) {
+	for _, c := range [][3]string{
+		{"waiting", "waits for DONE.txt", "waits for DONE.txt"},
+		{"existing", "existing: was there before", "existing: was there before"},
+		{"ignored", "not in include", "ignored: not in include"},
+		{"absent", "", "absent"},
+	} {
+		if got := because(c[0], c[1]); got != c[2] {
+			t.Errorf("%s, want %s", got, c[2])
+		}
+	}
+}
