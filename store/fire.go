@@ -64,7 +64,7 @@ func (t *tx) fire(id string, revision int, ds []triggers.Decision) (triggers.Fir
 	}
 	out := triggers.Fired{Dispatches: f.dispatches, Cancelled: f.cancelled}
 	if f.fired > 0 {
-		return out, t.noteEvents(ref.n, false, true, nil)
+		return out, t.noteEvents(ref.n, &triggers.Batch{}, false, true)
 	}
 	return out, nil
 }

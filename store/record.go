@@ -75,8 +75,8 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 		}
 	}
 	t.countPending(n, undecided)
-	if happened := len(fresh) > 0 || amended || b.Amended != nil; happened || !b.Next.IsZero() {
-		if err := t.noteEvents(n, happened, f.fired > 0, micros(b.Next)); err != nil {
+	if happened := len(fresh) > 0 || amended || b.Amended != nil; happened || b.NoNext || !b.Next.IsZero() {
+		if err := t.noteEvents(n, b, happened, f.fired > 0); err != nil {
 			return Recorded{}, err
 		}
 	}
@@ -84,7 +84,7 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 }
 
 // noteEvents keeps what a trigger shows of its events.
-func (t *tx) noteEvents(trigger int64, events, firings bool, next any) error {
+func (t *tx) noteEvents(trigger int64, b *triggers.Batch, events, firings bool) error {
 	var at [2]any
 	if events {
 		at[0] = t.now
@@ -92,8 +92,8 @@ func (t *tx) noteEvents(trigger int64, events, firings bool, next any) error {
 	if firings {
 		at[1] = t.now
 	}
-	_, err := t.exec("UPDATE triggers SET last_event_at = coalesce(?, last_event_at), last_firing_at = coalesce(?, last_firing_at), next_at = coalesce(?, next_at), seq = ? WHERE n = ?",
-		at[0], at[1], next, t.seq(), trigger)
+	_, err := t.exec("UPDATE triggers SET last_event_at = coalesce(?, last_event_at), last_firing_at = coalesce(?, last_firing_at), next_at = coalesce(?, iif(?, NULL, next_at)), seq = ? WHERE n = ?",
+		at[0], at[1], micros(b.Next), b.NoNext, t.seq(), trigger)
 	return err
 }
 

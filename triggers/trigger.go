@@ -112,6 +112,7 @@ type Batch struct {
 	Entities []Change
 	Events   []Event   // ID, TriggerID, At and State are filled in by the manager
 	Next     time.Time // becomes Trigger.NextAt; zero leaves the stored one
+	NoNext   bool      // nobody knows when, or whether, more is to come: Trigger.NextAt becomes zero
 
 	// Amended is an undecided event whose payload becomes this one's, found by ID; nil
 	// when there is none. It is the manager's. An event decided by now is an error.

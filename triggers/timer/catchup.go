@@ -12,16 +12,17 @@ const (
 	catchUpLast = "last"
 	catchUpAll  = "all"
 
-	// grace is how late a tick may be that is not to be caught up with: a restart, or
+	// inTime is how late a tick may be that is not to be caught up with: a restart, or
 	// a busy machine, is no downtime.
-	grace = time.Minute
+	inTime = time.Minute
 )
 
 // policy says what becomes of instants that nobody saw.
 type policy struct {
 	catchUp string
 	window  time.Duration
-	most    int64 // with catchUpAll: how many may wait
+	grace   time.Duration // a tick that is no later was not missed; at most window
+	most    int64         // with catchUpAll: how many may wait
 }
 
 // tick is an instant that is run.
@@ -67,7 +68,7 @@ func (p policy) due(s schedule, in span, room int64) ([]tick, left) {
 		}
 		return ticks, l
 	case catchUpNone:
-		if in.now.Sub(at) > min(grace, p.window) {
+		if in.now.Sub(at) > p.grace {
 			return nil, left{n: max(1, unseen), at: at}
 		}
 		l := left{n: max(0, unseen-1)}

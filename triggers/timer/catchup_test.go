@@ -15,6 +15,7 @@ func TestDue(t *testing.T) {
 	t.Run("accounts_for_each_instant_once_however_it_is_asked", rapid.MakeCheck(func(t *rapid.T) {
 		every := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Hour)).Draw(t, "every")).Truncate(time.Microsecond)
 		p := policy{
+			grace:   inTime,
 			catchUp: rapid.SampledFrom([]string{catchUpNone, catchUpLast, catchUpAll}).Draw(t, "catch_up"),
 			window:  time.Duration(rapid.Int64Range(int64(time.Minute), int64(10*time.Hour)).Draw(t, "window")),
 			most:    rapid.Int64Range(1, 50).Draw(t, "cap"),
@@ -147,6 +148,22 @@ func TestJitter(t *testing.T) {
 	})
 }
 
+func TestJitter_is_no_lateness_of_which_none_would_skip(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		tr := w.add(`"cron":"0 * * * *","timezone":"UTC","jitter":"1h","catch_up":"none"`)
+		wait(6 * time.Hour)
+		es := w.ledger.Events(tr.ID)
+		if len(es) < 4 {
+			t.Errorf("%d ticks", len(es))
+		}
+		for _, e := range es {
+			if e.State != triggers.EventFired {
+				t.Errorf("%s %s %s", e.Key, e.State, e.Reason)
+			}
+		}
+	})
+}
+
 // pain point 37: what is missed during downtime is simply gone; pain point 38: hundreds
 // start at once after a stall; pain point 40: the default is too short, or too long.
 func TestCatchUp(t *testing.T) {
@@ -227,6 +244,26 @@ func TestPause(t *testing.T) {
 			wait(time.Hour)
 			w.tells(tr.ID, "2000-01-01T01:00:00Z 0 fired event", "2000-01-01T02:00:00Z 0 fired event",
 				"2000-01-01T09:00:00Z 6 skipped cap", "2000-01-01T10:00:00Z 0 fired event")
+		})
+	})
+
+	t.Run("what_found_no_room_is_told_when_there_is_some_though_no_tick_follows", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"at":["2000-01-01T01:00:00Z","2000-01-01T02:00:00Z","2000-01-01T03:00:00Z"],"timezone":"UTC","catch_up":"all","cap":1`)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			wait(5 * time.Hour)
+			before := w.ledger.Records()
+			wait(5 * time.Hour)
+			if n := w.ledger.Records(); n != before {
+				t.Errorf("%d batches while there is no room", n-before)
+			}
+			if _, err := w.manager.Resume(t.Context(), "t", "fire"); err != nil {
+				t.Fatal(err)
+			}
+			wait(recheck)
+			w.tells(tr.ID, "2000-01-01T01:00:00Z 0 fired event", "2000-01-01T03:00:00Z 1 skipped cap")
 		})
 	})
 

@@ -24,6 +24,12 @@ func (s *source) runAfter(ctx context.Context, c cursor, now time.Time, from tri
 	}
 	from.Health(triggers.Active, "")
 	if runs.InFlight > 0 || runs.Undecided > 0 {
+		if c.Next != 0 { // somebody fired it by hand
+			c.Next = 0
+			if err := s.save(ctx, c, nil, time.Time{}, emit); err != nil {
+				return err
+			}
+		}
 		return triggers.Until(now.Add(recheck))
 	}
 	at := afterEnd(c, s.every, runs.LastEnd)
@@ -43,8 +49,8 @@ func (s *source) runAfter(ctx context.Context, c cursor, now time.Time, from tri
 		return triggers.Until(at)
 	}
 	ticks := []tick{{at: at}}
-	c.Last = now.UnixMicro()
-	if s.catchUp == catchUpNone && now.Sub(at) > min(grace, s.window) {
+	c.Last, c.Next = now.UnixMicro(), 0
+	if s.catchUp == catchUpNone && now.Sub(at) > s.grace {
 		ticks, c.Left, c.LeftAt = nil, 1, at.UnixMicro()
 	}
 	events, err := s.events(&c, ticks, 1)

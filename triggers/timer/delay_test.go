@@ -29,6 +29,9 @@ func TestAfterCompletion(t *testing.T) {
 			w.tells(tr.ID, "2000-01-01T00:10:00Z 0 fired event")
 			wait(3 * time.Hour) // it runs so long
 			w.tells(tr.ID, "2000-01-01T00:10:00Z 0 fired event")
+			if got, err := w.ledger.Trigger(t.Context(), "t"); err != nil || !got.NextAt.IsZero() {
+				t.Errorf("next at %v although it runs, %v", got.NextAt, err)
+			}
 			w.ends(tr.ID)
 			if got, err := w.ledger.Trigger(t.Context(), "t"); err != nil || !got.NextAt.Equal(time.Now().Add(10*time.Minute)) {
 				t.Errorf("next at %v, %v", got.NextAt, err)
@@ -37,6 +40,24 @@ func TestAfterCompletion(t *testing.T) {
 			w.tells(tr.ID, "2000-01-01T00:10:00Z 0 fired event")
 			wait(time.Second)
 			w.tells(tr.ID, "2000-01-01T00:10:00Z 0 fired event", "2000-01-01T03:20:00Z 0 fired event")
+		})
+	})
+
+	t.Run("nobody_is_told_of_a_next_one_while_what_was_fired_by_hand_runs", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(fields)
+			wait(time.Minute)
+			if _, err := w.manager.Fire(t.Context(), "t", nil, triggers.Principal{}); err != nil {
+				t.Fatal(err)
+			}
+			wait(time.Hour)
+			if got, err := w.ledger.Trigger(t.Context(), "t"); err != nil || !got.NextAt.IsZero() {
+				t.Errorf("next at %v, %v", got.NextAt, err)
+			}
+			w.ends(tr.ID)
+			if got, err := w.ledger.Trigger(t.Context(), "t"); err != nil || !got.NextAt.Equal(time.Now().Add(10*time.Minute)) {
+				t.Errorf("next at %v, %v", got.NextAt, err)
+			}
 		})
 	})
 

@@ -169,6 +169,7 @@ func (s *source) readAfter(f *triggers.Fields) {
 
 func readPolicy(f *triggers.Fields, completion bool) policy {
 	p := policy{
+		grace:   inTime,
 		catchUp: f.OneOf("catch_up", catchUpLast, catchUpNone, catchUpLast, catchUpAll),
 		window:  f.Duration("window", inWindow, time.Minute),
 		most:    f.Int("cap", atMost, 1, maxCap),

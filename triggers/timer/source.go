@@ -99,7 +99,7 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 		// are known by their key.
 		c.High = max(c.High, c.Last)
 		c.Last = now.UnixMicro()
-		err = s.save(ctx, c, nil, time.Time{}, emit)
+		err = s.begin(ctx, c, emit)
 	}
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	return s.runDue(ctx, c, now, from, emit)
 }
 
-// begin stores the baseline.
+// begin stores from where on a trigger ticks.
 func (s *source) begin(ctx context.Context, c cursor, emit triggers.Emit) error {
 	if s.completion {
 		return s.save(ctx, c, nil, time.UnixMicro(c.Next), emit)
@@ -122,15 +122,18 @@ func (s *source) begin(ctx context.Context, c cursor, emit triggers.Emit) error 
 // runDue ticks by the clock.
 func (s *source) runDue(ctx context.Context, c cursor, now time.Time, from triggers.From, emit triggers.Emit) error {
 	sched, last := s.schedule(c), time.UnixMicro(c.Last)
-	end, wake := s.jitter.horizon(sched, last, now)
-	if newest := tail(sched, last, end, 1); len(newest) > 0 {
+	end, next := s.jitter.horizon(sched, last, now)
+	if newest := tail(sched, last, end, 1); len(newest) > 0 || c.Left > 0 {
 		room, err := s.room(ctx, from)
 		if err != nil {
 			return err
 		}
 		in := span{last: last, high: time.UnixMicro(max(c.High, c.Last)), end: end, now: now}
 		ticks, l := s.due(sched, in, room)
-		if c.Last = newest[0].UnixMicro(); c.High <= c.Last {
+		if len(newest) > 0 {
+			c.Last = newest[0].UnixMicro()
+		}
+		if c.High <= c.Last {
 			c.High = 0
 		}
 		if l.n > 0 {
@@ -140,16 +143,21 @@ func (s *source) runDue(ctx context.Context, c cursor, now time.Time, from trigg
 		if err != nil {
 			return err
 		}
-		if err := s.save(ctx, c, events, wake, emit); err != nil {
-			return err
+		if len(newest) > 0 || len(events) > 0 {
+			if err := s.save(ctx, c, events, next, emit); err != nil {
+				return err
+			}
 		}
 	}
-	if wake.IsZero() {
-		from.Health(triggers.Active, "nothing is left to come: every instant of `at` is over")
-		return triggers.Until(now.Add(idle))
+	health, wake := "", next
+	if next.IsZero() {
+		health, wake = "nothing is left to come: every instant of `at` is over", now.Add(idle)
 	}
-	from.Health(triggers.Active, "")
-	return triggers.Until(wake) // earlier when the clock was stepped or the machine slept
+	if c.Left > 0 { // nobody tells when there is room
+		wake = earlier(wake, now.Add(recheck))
+	}
+	from.Health(triggers.Active, health)
+	return triggers.Until(wake) // run earlier when the clock was stepped or the machine slept
 }
 
 // room is how many more ticks may wait.
@@ -185,11 +193,12 @@ func (s *source) events(c *cursor, ticks []tick, room int64) ([]triggers.Event, 
 	return events, nil
 }
 
-// save stores where the trigger stands, with what happened.
+// save stores where the trigger stands, with what happened. next is zero when nobody
+// knows it.
 func (s *source) save(ctx context.Context, c cursor, events []triggers.Event, next time.Time, emit triggers.Emit) error {
 	raw, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("write the cursor: %w", err)
 	}
-	return emit(ctx, triggers.Batch{Cursor: raw, Events: events, Next: next})
+	return emit(ctx, triggers.Batch{Cursor: raw, Events: events, Next: next, NoNext: next.IsZero()})
 }

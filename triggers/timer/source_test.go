@@ -17,8 +17,10 @@ type loop struct {
 	*testing.T
 	source triggers.Source
 	cursor json.RawMessage
+	next   time.Time // as people are shown it
 	runs   triggers.Runs
 	keys   []string
+	missed []int64 // of each
 	naps   int
 }
 
@@ -34,9 +36,16 @@ func (l *loop) until(end time.Time) {
 	l.Helper()
 	emit := func(_ context.Context, b triggers.Batch) error {
 		for _, e := range b.Events {
-			l.keys = append(l.keys, e.Key)
+			var p payload
+			if err := json.Unmarshal(e.Payload, &p); err != nil {
+				l.Fatal(err)
+			}
+			l.keys, l.missed = append(l.keys, e.Key), append(l.missed, p.Missed)
 		}
 		l.cursor = b.Cursor
+		if !b.Next.IsZero() || b.NoNext {
+			l.next = b.Next
+		}
 		return nil
 	}
 	for {
@@ -78,6 +87,33 @@ func TestRun(t *testing.T) {
 			l.until(now.Add(4 * time.Hour))
 			if len(l.keys) != 4 || l.keys[0] != now.Add(30*time.Minute).UTC().Format(instant) {
 				t.Errorf("%v", l.keys)
+			}
+		})
+	})
+
+	t.Run("tells_when_it_ticks_next_by_the_clock_as_it_is_now", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			now := time.Now()
+			l := &loop{T: t, source: made(t, map[string]any{"cron": "0 * * * *", "timezone": "UTC"})}
+			l.cursor = stands(l.source.(*source).fresh(now.Add(10 * time.Hour))) //nolint:forcetypeassert // it is ours
+			l.next = now.Add(11 * time.Hour)
+			l.until(now.Add(time.Minute))
+			if !l.next.Equal(now.Add(time.Hour)) {
+				t.Errorf("next at %v", l.next)
+			}
+		})
+	})
+
+	t.Run("what_was_told_before_the_clock_was_set_back_was_not_missed", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			now := time.Now()
+			l := &loop{T: t, source: made(t, map[string]any{"cron": "0 * * * *", "timezone": "UTC"})}
+			l.cursor = stands(l.source.(*source).fresh(now.Add(5 * time.Hour))) //nolint:forcetypeassert // it is ours
+			l.until(now.Add(time.Minute))
+			time.Sleep(8 * time.Hour) // nobody looks until 08:01, and up to 05:00 all was told
+			l.until(time.Now())
+			if want := []string{"2000-01-01T08:00:00.000000Z"}; !slices.Equal(l.keys, want) || l.missed[0] != 2 {
+				t.Errorf("%v, missed %v", l.keys, l.missed)
 			}
 		})
 	})

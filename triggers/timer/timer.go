@@ -33,7 +33,7 @@ func Kind(f *triggers.Fields) triggers.Made {
 	s, fill := readSchedule(f)
 	s.policy = readPolicy(f, s.completion)
 	s.jitter = readJitter(f, s)
-	s.window += s.jitter.most // who waits on purpose is not late
+	s.window, s.grace = s.window+s.jitter.most, s.grace+s.jitter.most // who waits on purpose is not late
 	m := triggers.Made{
 		Source: s, Overlap: triggers.Skip, MaxInFlight: 1,
 		Event: graph.Env{

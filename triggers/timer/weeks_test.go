@@ -185,8 +185,8 @@ func TestAt_ticks_at_each_instant_and_then_says_that_nothing_is_left(t *testing.
 		wait(20 * 24 * time.Hour)
 		w.tells(tr.ID, "2000-01-02T06:00:00+01:00 0 fired event", "2000-01-03T06:00:00+01:00 0 fired event")
 		got, err := w.ledger.Trigger(t.Context(), "t")
-		if err != nil || got.State != triggers.Active || got.Reason != "nothing is left to come: every instant of `at` is over" {
-			t.Errorf("%s: %s, %v", got.State, got.Reason, err)
+		if err != nil || got.State != triggers.Active || got.Reason != "nothing is left to come: every instant of `at` is over" || !got.NextAt.IsZero() {
+			t.Errorf("%s: %s, next at %v, %v", got.State, got.Reason, got.NextAt, err)
 		}
 		w.stop() // what is over is no reason to fail at the next start
 		w.start()

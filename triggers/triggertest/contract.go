@@ -30,6 +30,7 @@ func (c Contract) Run(t *testing.T) {
 		{"a_decided_event_is_not_amended", testAmendsDecided},
 		{"an_event_may_be_amended_in_its_own_batch", testAmendsFresh},
 		{"what_an_event_carries_comes_back", testCarries},
+		{"next_is_kept_until_a_batch_says_another_or_none", testNext},
 		{"a_decision_about_a_final_event_is_dropped", testFinal},
 		{"cancel_asks_the_oldest_that_were_not_asked", testCancel},
 		{"cancel_ends_what_has_not_begun", testCancelPending},

@@ -2,6 +2,7 @@ package triggertest
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/latticed/latticed/triggers"
 )
@@ -76,6 +77,28 @@ func testCarries(x *ledgerTest) {
 	for _, got := range []triggers.Event{window[0], x.event1(x.a, e.ID)} {
 		if got.Generation != 3 || got.Key != "1" || got.Kind != e.Kind || !bytes.Equal(got.Payload, e.Payload) || got.TriggerID != x.a.ID {
 			x.Errorf("%+v", got)
+		}
+	}
+}
+
+func testNext(x *ledgerTest) {
+	next := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	for _, tt := range []struct {
+		batch triggers.Batch
+		want  time.Time
+	}{
+		{triggers.Batch{Next: next}, next},
+		{triggers.Batch{Cursor: []byte(`{}`)}, next},
+		{triggers.Batch{Events: []triggers.Event{x.event("1")}}, next},
+		{triggers.Batch{NoNext: true}, time.Time{}},
+		{triggers.Batch{Next: next, Events: []triggers.Event{x.event("2")}}, next},
+		{triggers.Batch{NoNext: true, Events: []triggers.Event{x.event("3")}}, time.Time{}},
+	} {
+		if _, err := x.l.Record(x.Context(), x.a.ID, x.a.Revision, tt.batch, nil); err != nil {
+			x.Fatal(err)
+		}
+		if got, err := x.l.Trigger(x.Context(), x.a.ID); err != nil || !got.NextAt.Equal(tt.want) {
+			x.Errorf("after %+v it is %v, %v", tt.batch, got.NextAt, err)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (l *Ledger) Record(_ context.Context, id string, revision int, b triggers.B
 	if b.Cursor != nil {
 		r.cursor = b.Cursor
 	}
-	if !b.Next.IsZero() {
+	if !b.Next.IsZero() || b.NoNext {
 		r.NextAt = b.Next
 	}
 	for _, c := range b.Entities {
