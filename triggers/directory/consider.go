@@ -98,6 +98,9 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 		if from := w.comesFrom(b, name, s, h.from); from != nil {
 			return w.rename(ctx, from, f, b, name, s, h.sign, now)
 		}
+		if f != nil {
+			w.haunt(f)
+		}
 	}
 	if f == nil {
 		f = &file{first: now}

@@ -1,23 +1,39 @@
-// Package directory is the trigger kind that watches a folder, or a single file.
+// Package directory is the trigger kind that watches a folder, a tree of folders, or a
+// single file.
 //
 // Hints wake, truth decides. Two descriptors of the process, shared by all triggers,
 // say that something may have happened: a raw inotify descriptor for close-write and
 // moves, and fsnotify for the rest. A hint only makes the source look at a name
 // earlier; what it reports is the difference between the stored inventory and what
-// lstat says. A periodic look at everything finds what no hint told of: files that
-// came while the daemon was down, after an overflow of the kernel's queue, in a folder
-// that was removed and created again, or written by another host.
+// lstat says. A look at everything finds what no hint told of: files that came while
+// the daemon was down, after an overflow of the kernel's queue, in a folder that was
+// removed and created again, or written by another host. In between, where hints
+// arrive, a glance at the folders alone finds cheaply that one is not the same.
 //
 //	hint or timer ─► lstat ─► judge (pure) ─► Emit(events + entities)
+//	                             └─► assembler (pure) ─► Emit(events about units)
 //
 // The version of a file is (dev, inode, size, mtime, ctime); there is one event for
 // each (path, kind, version). A change of ctime alone (chmod, a new hard link) or of
 // dev alone (a remount) is not news; on network file systems neither is the inode,
-// which they may invent anew at each mount.
+// which they may invent anew at each mount. What is known under one name and found
+// under another (by the kernel's cookie, or the same inode, size and mtime) was moved:
+// it goes on as what it was, and is not reported again.
+//
+// In a tree, each folder is watched and then listed, so that nothing happens unseen
+// between the two; what is found twice is told once. A scan lists all folders it is
+// about before it says what is missing, and what is missing counts as gone only after a
+// moment, for it may turn up elsewhere.
+//
+//	 seen ─► settling ─► quiet: reported ─► changed: settling …
+//	  └─────────┴───────────┴─► missing ─► gone: deleted
+//	                               └─► found under another name: moved
 //
 // Only regular files count, and symbolic links are not followed; dir_path itself may
-// be one. A missing, unreadable or unmounted folder is a state that people see, not
-// an empty folder: its inventory is kept.
+// lead through some, as far as Options.Roots allows. A missing, unreadable or unmounted
+// folder is a state that people see, not an empty folder: its inventory is kept. Below
+// the root the device number tells: what was on another file system than the folder
+// that it is missing from may only be unmounted.
 //
 // Names are bytes. A path that is not valid UTF-8 can't be text in JSON: such an event
 // has path_b64 (the exact bytes) instead of the fields that would hold invalid text.

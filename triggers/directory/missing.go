@@ -72,9 +72,12 @@ func (w *watch) giveUp(ctx context.Context) error {
 // found forgets what was missing: it was not looked for in the right place.
 func (w *watch) found() {
 	for _, m := range w.missing {
-		if m.file != nil {
+		switch {
+		case m.file != nil && m.file.ghost:
+			w.lay(m.file)
+		case m.file != nil:
 			m.file.missing = false
-		} else {
+		default:
 			m.branch.missing = false
 		}
 	}
@@ -85,6 +88,10 @@ func (w *watch) found() {
 func (w *watch) blinded() bool { return w.top.watched == nil || w.deaf > 0 || w.polls() }
 
 func (w *watch) giveUpFile(ctx context.Context, f *file) error {
+	if f.ghost {
+		w.lay(f)
+		return nil
+	}
 	if f.dir == nil || !f.missing {
 		return nil
 	}

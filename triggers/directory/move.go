@@ -38,13 +38,19 @@ func (w *watch) left(f *file, ino uint64) bool {
 // the new name: then that name has another content, which is news to its readers.
 func (w *watch) rename(ctx context.Context, f, over *file, b *branch, name string, s stamp, how sign, now int64) error {
 	src := f.rel()
-	w.tellGone(src)
-	w.drop(f)
+	if f.ghost {
+		w.lay(f) // its name lives on
+		f.ghost = false
+	} else {
+		w.tellGone(src)
+		w.drop(f)
+	}
 	whole := how&signClosed != 0
 	if over != nil {
 		f.owed = w.rules.changed(over.entry)
 		f.since, f.paced = w.rules.firstSight(s, now), over.paced
 		f.first, f.old = over.first, false
+		w.haunt(over)
 		w.unlink(over)
 		whole = how.whole()
 	}
@@ -63,6 +69,22 @@ func (w *watch) rename(ctx context.Context, f, over *file, b *branch, name strin
 		w.await(f)
 	}
 	return w.keep(ctx, f, v.report)
+}
+
+// haunt remembers for a moment what was known under a name that is another file's now:
+// a log that is renamed to make room for the next one was handled already.
+func (w *watch) haunt(f *file) {
+	g := &file{entry: f.entry, first: f.first, old: f.old, dir: f.dir, name: f.name, ghost: true}
+	w.index(g)
+	w.misses(g, nil)
+}
+
+// lay ends a ghost.
+func (w *watch) lay(f *file) {
+	if f.dir != nil {
+		w.unindex(f)
+		f.dir = nil
+	}
 }
 
 // meets is told of a folder in a folder. What has to be listed is left to the scan.

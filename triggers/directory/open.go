@@ -114,9 +114,12 @@ var errReplaced = errors.New("another folder is in its place")
 // lstat looks at a name in a folder. The folder may be gone: then the name is, too.
 func (w *watch) lstat(b *branch, name string) (unix.Stat_t, error) {
 	var st unix.Stat_t
+	if b.up == nil && b != w.top {
+		return st, unix.ENOENT // it was cut off
+	}
 	if w.opened.of != b {
 		w.opened.close()
-		if b.up == nil {
+		if b == w.top {
 			err := unix.Lstat(w.real+"/"+name, &st)
 			return st, err
 		}

@@ -63,6 +63,7 @@ func TestDirectory(t *testing.T) {
 		w.expect("ready " + strings.Join(want, ", ready "))
 	})
 
+	// Pain point 8: half a file is not ready.
 	t.Run("a_slow_writer_fires_once_when_ready", func(t *testing.T) {
 		w := newWorld(t)
 		w.add(`,"settle":"700ms"`)
@@ -108,6 +109,7 @@ func TestDirectory(t *testing.T) {
 		w.expect("closed a.dat, closed b.dat")
 	})
 
+	// Pain point 18: attributes and reads are not news.
 	t.Run("attributes_and_reads_are_not_events", func(t *testing.T) {
 		w := newWorld(t)
 		w.hub.interval = 50 * time.Millisecond
@@ -164,6 +166,7 @@ func TestDirectory(t *testing.T) {
 		w.trigger(triggers.Active, "")
 	})
 
+	// Pain point 13: what arrived while the program was down is found.
 	t.Run("files_that_came_while_nobody_watched_are_found", func(t *testing.T) {
 		w := newWorld(t)
 		w.write("changed.dat", "1")

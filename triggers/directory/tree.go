@@ -16,6 +16,7 @@ type file struct {
 	old     bool    // it was there before the trigger, and was not reported since
 	due     int64   // when it is among the waits for; 0: it is not
 	missing bool    // it is among the missing
+	ghost   bool    // its name is another file's now; it may turn up under another one
 	twin    *file   // another one that is known by the same inode: a hard link, or one that is gone
 }
 

@@ -16,6 +16,7 @@ import (
 )
 
 func TestTrouble(t *testing.T) {
+	// Pain points 16 and 20: a folder that is gone shows, and is watched again.
 	t.Run("a_removed_folder_shows_and_is_watched_again", func(t *testing.T) {
 		w := newWorld(t)
 		w.add(`,"event_names":["closed"]`)
@@ -52,6 +53,7 @@ func TestTrouble(t *testing.T) {
 		}
 	})
 
+	// Pain point 6: an error of one look is not the end of looking.
 	t.Run("a_file_in_place_of_the_folder_shows", func(t *testing.T) {
 		w := newWorld(t)
 		w.add(`,"event_names":["closed"]`)
@@ -121,6 +123,7 @@ func TestTrouble(t *testing.T) {
 		w.expect("closed a.dat")
 	})
 
+	// Pain point 4: where hints do not come, looking finds files.
 	t.Run("lost_hints_are_made_up_for_by_looking", func(t *testing.T) {
 		for _, mode := range []string{"poll", "both", "auto"} {
 			w := newWorld(t)
@@ -134,6 +137,7 @@ func TestTrouble(t *testing.T) {
 		}
 	})
 
+	// Pain points 1 and 2: after an overflow nothing is lost, and hints go on.
 	t.Run("an_overflow_of_the_queue_loses_nothing", func(t *testing.T) {
 		w := newWorld(t)
 		w.add(`,"event_names":["closed"],"settle":"1s"`)
