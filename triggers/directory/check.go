@@ -60,9 +60,9 @@ func (s *source) check() error {
 
 // allowed refuses what the administrator does not let triggers look at.
 func (s *source) allowed() error {
-	real, err := filepath.EvalSymlinks(s.path)
+	resolved, err := filepath.EvalSymlinks(s.path)
 	if err != nil {
 		return err
 	}
-	return allowed(real, s.hub.roots)
+	return allowed(resolved, s.hub.roots)
 }

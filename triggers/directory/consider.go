@@ -55,7 +55,7 @@ func (w *watch) consider(ctx context.Context, s *scan, b *branch, name string, h
 		if sub != nil {
 			sub.seen = w.look
 		}
-		return nil //nolint:nilerr // counted and shown; the next look tries again
+		return nil // counted and shown; the next look tries again
 	}
 	if kind != unix.S_IFREG {
 		w.misses(f, nil)
@@ -93,6 +93,11 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 		} else {
 			f.missing = false
 		}
+	}
+	if f != nil && f.ino != s.ino && !w.rules.news(f.stamp, s) {
+		e := f.entry
+		e.ino = s.ino // a network file system was mounted again
+		w.restamp(f, e)
 	}
 	if f == nil || f.ino != s.ino {
 		if from := w.comesFrom(b, name, s, h.from); from != nil {

@@ -25,9 +25,9 @@
 // about before it says what is missing, and what is missing counts as gone only after a
 // moment, for it may turn up elsewhere.
 //
-//	 seen ─► settling ─► quiet: reported ─► changed: settling …
-//	  └─────────┴───────────┴─► missing ─► gone: deleted
-//	                               └─► found under another name: moved
+//	seen ─► settling ─► quiet: reported ─► changed: settling …
+//	 └─────────┴───────────┴─► missing ─► gone: deleted
+//	                              └─► found under another name: moved
 //
 // Only regular files count, and symbolic links are not followed; dir_path itself may
 // lead through some, as far as Options.Roots allows. A missing, unreadable or unmounted

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"path"
 	"time"
 
@@ -21,16 +22,23 @@ func (w *watch) glance(ctx context.Context) error {
 		w.nextGlance = spread(time.Now(), max(glanceEvery, lookShare*time.Since(began)))
 	}()
 	var st unix.Stat_t
-	if unix.Stat(w.dir, &st) != nil || differs(w.top, &st) {
+	switch {
+	case unix.Stat(w.dir, &st) != nil || !w.top.id.of(&st):
 		w.nextLook = time.Now()
 		return nil
+	case w.only != "":
+		return w.hinted(ctx, hint{name: w.only})
+	case w.top.mtime != st.Mtim.Nano():
+		if err := w.listTop(ctx); err != nil {
+			return err
+		}
 	}
 	var other []string
 	w.top.each(func(b *branch) {
 		if b.up == nil || b.id == (identity{}) {
 			return
 		}
-		if st, err := w.lstat(b.up, path.Base(b.rel)); err != nil || differs(b, &st) {
+		if st, err := w.lstat(b.up, path.Base(b.rel)); err != nil || !b.id.of(&st) || b.mtime != st.Mtim.Nano() {
 			other = append(other, b.rel)
 		}
 	})
@@ -42,7 +50,33 @@ func (w *watch) glance(ctx context.Context) error {
 	return nil
 }
 
-// differs tells whether names may have come or gone in a folder since it was listed.
-func differs(b *branch, st *unix.Stat_t) bool {
-	return b.id.ino != st.Ino || b.id.dev != uint64(st.Dev) || b.mtime != st.Mtim.Nano() //nolint:unconvert // Dev is 32 bits wide elsewhere
+// listTop lists the root alone, and folders that are new in it. Names may have come or
+// gone since it was listed.
+func (w *watch) listTop(ctx context.Context) error {
+	d, err := openFolder(w.real)
+	if err != nil {
+		w.nextLook = time.Now()
+		return nil // the look finds out why
+	}
+	defer d.close()
+	if !d.same(w.root) || w.cursor.Dev != d.dev {
+		w.nextLook = time.Now()
+		return nil
+	}
+	w.look++
+	s := scan{n: w.look}
+	if _, err := w.list(ctx, &s, w.top, d); err != nil {
+		var t *trouble
+		if errors.As(err, &t) {
+			w.nextLook = time.Now()
+			return nil
+		}
+		return err
+	}
+	return w.run(ctx, &s)
+}
+
+// of tells whether a folder is the one that was opened.
+func (i identity) of(st *unix.Stat_t) bool {
+	return i.ino == st.Ino && i.dev == uint64(st.Dev) //nolint:unconvert // Dev is 32 bits wide elsewhere
 }

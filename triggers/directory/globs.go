@@ -140,6 +140,8 @@ func unfinished(base string) bool {
 	return len(base) > 1 && base[0] == '#' && base[len(base)-1] == '#' || rsyncs(base)
 }
 
+const rsyncsLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
 // rsyncs tells whether a base name is of the form .NAME.XXXXXX, which rsync gives to
 // files while it writes them.
 func rsyncs(base string) bool {
@@ -147,10 +149,5 @@ func rsyncs(base string) bool {
 	if dot < 2 || base[0] != '.' || base[dot] != '.' {
 		return false
 	}
-	for _, c := range []byte(base[dot+1:]) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9') {
-			return false
-		}
-	}
-	return true
+	return strings.Trim(base[dot+1:], rsyncsLetters) == ""
 }

@@ -124,7 +124,7 @@ func (w *watch) put(f *file) error {
 	if err != nil {
 		return fmt.Errorf("write the inventory: %w", err)
 	}
-	w.batch.Entities = append(w.batch.Entities, triggers.Change{Key: []byte(f.rel()), Version: f.stamp.String(), Data: data})
+	w.batch.Entities = append(w.batch.Entities, triggers.Change{Key: []byte(f.rel()), Version: f.String(), Data: data})
 	return nil
 }
 

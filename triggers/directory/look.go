@@ -85,15 +85,15 @@ func (w *watch) tryLook(ctx context.Context) error {
 
 // openRoot opens the folder, wherever links lead to now, if that is allowed.
 func (w *watch) openRoot() (*folder, error) {
-	real, err := filepath.EvalSymlinks(w.dir)
+	resolved, err := filepath.EvalSymlinks(w.dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := allowed(filepath.Join(real, w.only), w.hub.roots); err != nil {
+	if err := allowed(filepath.Join(resolved, w.only), w.hub.roots); err != nil {
 		return nil, err
 	}
-	w.real = real
-	return openFolder(real)
+	w.real = resolved
+	return openFolder(resolved)
 }
 
 // setRoot takes over what follows from the file system.

@@ -105,5 +105,13 @@ func TestMount(t *testing.T) {
 		if got := s.told(); got != "created "+m.at+"/1.dat" {
 			t.Errorf("told %q", got)
 		}
+		s.watch().hints.take()
+		w.put("new/2.dat", "1")
+		s.watch().hints.take() // lost
+		s.watch().nextGlance = time.Now()
+		s.run()
+		if got := s.told(); got != "created "+m.at+"/1.dat, created "+w.path("new/2.dat") {
+			t.Errorf("told %q", got)
+		}
 	})
 }

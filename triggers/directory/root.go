@@ -37,7 +37,7 @@ func (e *outsideError) Error() string {
 }
 
 // allowed tells whether a path without links is below one of the roots.
-func allowed(real string, roots []string) error {
+func allowed(name string, roots []string) error {
 	if len(roots) == 0 {
 		return nil
 	}
@@ -46,11 +46,11 @@ func allowed(real string, roots []string) error {
 		if err != nil {
 			continue // nothing is below it
 		}
-		if real == resolved || resolved == "/" || strings.HasPrefix(real, resolved+"/") {
+		if name == resolved || resolved == "/" || strings.HasPrefix(name, resolved+"/") {
 			return nil
 		}
 	}
-	return &outsideError{real, roots}
+	return &outsideError{name, roots}
 }
 
 // networkType names file systems on which other hosts write: inotify does not see

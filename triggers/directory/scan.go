@@ -54,7 +54,7 @@ func (w *watch) listFolder(ctx context.Context, s *scan, b *branch) error {
 	case err != nil:
 		w.skipped++
 		w.skipErr = err
-		return nil //nolint:nilerr // counted and shown; the next look tries again
+		return nil // counted and shown; the next look tries again
 	}
 	defer d.close()
 	if b.id != d.identity || b.watched == nil {

@@ -33,7 +33,6 @@ type branch struct {
 	watched *watched
 	deaf    bool   // the kernel gives no watch for it
 	seen    uint32 // the look that saw it last
-	listed  uint32 // the look that has listed it
 	missing bool   // it is among the missing
 }
 
