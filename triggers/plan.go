@@ -162,10 +162,16 @@ func (p *plan) checkInputs(f *Fields) {
 			f.Refuse("inputs."+in.Name, graph.CodeMissingInput, "lattice %s needs the input %s: map it from the event, or give a value", p.lattice.Name, in.Name)
 		}
 	}
-	if !good || !allFixed {
+	if !good {
 		return
 	}
-	// Nothing depends on an event, so what doesn't fit now never will.
+	// What doesn't depend on an event and doesn't fit now never will.
+	if !allFixed {
+		if _, err := p.lattice.Bind(p.fixed); err != nil {
+			noteAt(f, "", given(err), "")
+		}
+		return
+	}
 	inputs := maps.Clone(p.inputs)
 	if inputs == nil {
 		inputs = map[string]any{}
@@ -174,6 +180,16 @@ func (p *plan) checkInputs(f *Fields) {
 	if _, err := p.lattice.Bind(inputs); err != nil {
 		noteAt(f, "", err, "")
 	}
+}
+
+// given leaves out of what is wrong with some inputs that others are missing.
+func given(err error) error {
+	var invalid *graph.Invalid
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	wrong := slices.DeleteFunc(slices.Clone(invalid.Problems), func(p graph.Problem) bool { return p.Code == graph.CodeMissingInput })
+	return &graph.Invalid{Problems: wrong}
 }
 
 // effective lists every setting with its origin, the inputs of the target included.

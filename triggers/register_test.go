@@ -27,7 +27,7 @@ func TestAdd_says_what_is_wrong(t *testing.T) {
 	}
 	ledger := triggertest.NewLedger()
 	ledger.AddLattice(parse(t, echo))
-	ledger.AddLattice(parse(t, "lattice: strict\ninputs: {image: {type: string}}\nelectrons: {e: {run: [\"true\"]}}\n"))
+	ledger.AddLattice(parse(t, "lattice: strict\ninputs: {image: {type: string}, folder: {type: string, format: directory, default: /in}}\nelectrons: {e: {run: [\"true\"]}}\n"))
 	ledger.AddDispatch(graph.Dispatch{ID: "d1", LatticeID: parse(t, echo).ID, Inputs: json.RawMessage(`{"n":1,"path":"p"}`)})
 	kinds := triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind}
 	m := triggers.NewManager(ledger, kinds, triggers.Options{Log: zerolog.Nop()})

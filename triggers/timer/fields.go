@@ -128,7 +128,11 @@ var walls = [...]string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 1
 
 func parseInstant(text string, zone *time.Location, rule dst) (list, error) {
 	text = strings.TrimSpace(text)
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		t, err = time.Parse("2006-01-02T15:04Z07:00", text) // people leave the seconds out
+	}
+	if err == nil {
 		if t.Year() < 1900 {
 			return nil, fmt.Errorf("%s is too long ago", quote(text))
 		}

@@ -97,7 +97,7 @@ func (s *source) Backfill(ctx context.Context, from triggers.From, r triggers.Ra
 	}
 	end := now
 	if !r.Until.IsZero() {
-		end = earlier(r.Until, now)
+		end = earlier(r.Until.Add(-time.Nanosecond), now) // before it, as with files
 	}
 	c, _, err := s.read(from.Cursor, now)
 	if err != nil {

@@ -252,3 +252,16 @@ func TestReadings(t *testing.T) {
 		})
 	}
 }
+
+func TestInstants_are_read_with_and_without_seconds_and_zones(t *testing.T) {
+	zone, _ := loadZone("Europe/Berlin")
+	for _, text := range []string{
+		"2026-12-24T18:00:00+01:00", "2026-12-24T18:00+01:00", "2026-12-24T17:00Z",
+		"2026-12-24T18:00:00", "2026-12-24T18:00", "2026-12-24 18:00", " 2026-12-24 18:00:00 ",
+	} {
+		got, err := parseInstant(text, zone, dst{gapShift, foldFirst})
+		if want := time.Date(2026, 12, 24, 17, 0, 0, 0, time.UTC); err != nil || len(got) != 1 || !got[0].Equal(want) {
+			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
+		}
+	}
+}
