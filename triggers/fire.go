@@ -16,8 +16,15 @@ const maxPayload = 1 << 20
 // eventManual is the kind of events fired by hand.
 const eventManual = "manual"
 
+// Occasioner is implemented by sources that know what an event is about that somebody
+// fires by hand at some instant without saying it.
+type Occasioner interface {
+	// Occasion is the payload of such an event, of kind manual. It does no I/O.
+	Occasion(at time.Time) (json.RawMessage, error)
+}
+
 // Fire makes an event of kind manual with the payload given (a JSON object, or
-// nothing) and fires it at once: neither a pause nor when, dedupe_key, batch or
+// nothing: then what the source says of now) and fires it at once: neither a pause nor when, dedupe_key, batch or
 // overlap hold back what somebody asks for by hand. Its dispatch counts as in flight.
 // If the inputs don't fit, the firing that comes back is rejected and says why.
 func (m *Manager) Fire(ctx context.Context, idOrName string, payload json.RawMessage, by Principal) (Firing, error) {
@@ -106,6 +113,15 @@ func (k *keeper) fire(ctx context.Context, of string, fields map[string]any, by 
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Firing{}, fmt.Errorf("make an event key: %w", err)
+	}
+	if s, ok := k.plan.made.Source.(Occasioner); ok && len(fields) == 0 {
+		raw, err := s.Occasion(time.Now())
+		if err != nil {
+			return Firing{}, fmt.Errorf("make an event for trigger %s: %w", k.name, err)
+		}
+		if fields, err = object(raw); err != nil {
+			return Firing{}, fmt.Errorf("read the event made for trigger %s: %w", k.name, err)
+		}
 	}
 	payload, err := graph.Canonical(fields)
 	if err != nil {

@@ -2,6 +2,7 @@ package timer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -199,5 +200,26 @@ func TestPreview_and_backfill_through_the_manager(t *testing.T) {
 		}
 		w.tells(tr.ID, "2000-01-01T01:00:00Z 0 fired event", "2000-01-01T02:00:00Z 0 fired event", "2000-01-01T03:00:00Z 0 fired event", "2000-01-01T07:00:00Z 3 fired event",
 			"2000-01-01T04:00:00Z 0 fired event", "2000-01-01T05:00:00Z 0 fired event", "2000-01-01T06:00:00Z 0 fired event")
+	})
+}
+
+func TestFire_by_hand_is_a_tick_of_now(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.add(`"cron":"30 2 * * *","timezone":"Europe/Berlin","when":"${{ event.missed > 5 }}","labels":{"day":"${{ event.date }} ${{ event.local }} ${{ event.kind }}"}`)
+		wait(90 * time.Minute) // it is another day in Berlin already
+		wait(22 * time.Hour)
+		f, err := w.manager.Fire(t.Context(), "t", nil, triggers.Principal{})
+		if err != nil || f.Decision != triggers.EventFired {
+			t.Fatalf("%+v, %v", f, err)
+		}
+		d, err := w.ledger.Dispatch(t.Context(), f.DispatchIDs[0])
+		if want := "2000-01-02 2000-01-02T00:30:00+01:00 manual"; err != nil || d.Labels["day"] != want {
+			t.Errorf("%v, %v, want %s", d.Labels, err, want)
+		}
+		// What is given is not mixed with what is not.
+		f, err = w.manager.Fire(t.Context(), "t", json.RawMessage(`{"date":"1999-12-31"}`), triggers.Principal{})
+		if err != nil || f.Decision != triggers.EventRejected || !strings.Contains(f.Reason, "time") {
+			t.Errorf("%+v, %v", f, err)
+		}
 	})
 }

@@ -26,6 +26,7 @@ const (
 const (
 	kindTick   = "tick"
 	kindMissed = "missed" // stands for instants that are not run
+	kindManual = "manual" // fired by hand: the instant is that one
 )
 
 // Kind is the kind "time".
@@ -72,6 +73,14 @@ func (s *source) event(key string, p payload, at time.Time) (triggers.Event, err
 		return triggers.Event{}, fmt.Errorf("write the event: %w", err)
 	}
 	return triggers.Event{Key: key + p.Time, Kind: p.Kind, Payload: raw}, nil
+}
+
+var _ triggers.Occasioner = (*source)(nil)
+
+// Occasion is a tick that somebody makes by hand: of now.
+func (s *source) Occasion(at time.Time) (json.RawMessage, error) {
+	e, err := s.event("", payload{Kind: kindManual}, at)
+	return e.Payload, err
 }
 
 // judge skips what is not to be caught up with.
