@@ -66,7 +66,7 @@ func (w *watch) consider(ctx context.Context, s *scan, b *branch, name string, h
 	switch {
 	case kind == unix.S_IFDIR && w.recursive && w.prunes(b.join(name)) == "":
 		w.meets(s, b, name, &st, h.sign)
-	case kind == unix.S_IFREG && (f != nil || w.counts(b.join(name))):
+	case kind == unix.S_IFREG && (f != nil && !w.baseline || w.counts(b.join(name))):
 		return w.judgeFile(ctx, b, name, f, stampOf(&st), h)
 	}
 	return nil

@@ -101,7 +101,9 @@ func (w *watch) giveUpFile(ctx context.Context, f *file) error {
 		f.missing = false
 		w.hints.add(hint{name: b.rel, sign: signLost})
 	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG:
-		return w.hinted(ctx, hint{name: f.rel()})
+		err := w.hinted(ctx, hint{name: f.rel()})
+		f.missing = false
+		return err
 	case err != nil && !errors.Is(err, unix.ENOENT):
 		f.missing = false // nobody knows
 	case b.up != nil && w.opened.of != b:
@@ -128,7 +130,9 @@ func (w *watch) giveUpFolder(ctx context.Context, b *branch) error {
 		return nil
 	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && b.id == (identity{}),
 		err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Ino == b.id.ino:
-		return w.hinted(ctx, hint{name: b.rel, sign: signLost})
+		err := w.hinted(ctx, hint{name: b.rel, sign: signLost})
+		b.missing = false
+		return err
 	case err != nil && !errors.Is(err, unix.ENOENT):
 		b.missing = false
 		return nil

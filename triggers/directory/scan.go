@@ -29,6 +29,9 @@ func (w *watch) run(ctx context.Context, s *scan) error {
 
 func (w *watch) listAll(ctx context.Context, s *scan) error {
 	for len(s.todo) > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		last := len(s.todo) - 1
 		b := s.todo[last]
 		s.todo = s.todo[:last]
