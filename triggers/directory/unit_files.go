@@ -61,7 +61,6 @@ type past struct {
 //	new ─► late                    its deadline passed (on_deadline: fire)
 //	known ─► new                   it was there before the trigger, not complete, and changes
 //	existing, late, reported ─► reported    it has changed and is complete again (refire: version)
-//
 type unitState uint8
 
 const (
