@@ -20,6 +20,17 @@ type draft struct {
 	same bool // nothing would change
 }
 
+// change is what would become of the trigger.
+func (d *draft) change() PutResult {
+	switch {
+	case d.old == nil:
+		return Created
+	case d.same:
+		return Unchanged
+	}
+	return Revised
+}
+
 // draftNew is a trigger that is to be added.
 func (m *Manager) draftNew(ctx context.Context, spec []byte, by Principal) (*draft, error) {
 	id, err := uuid.NewV7()

@@ -18,6 +18,9 @@ const (
 
 // Preview says what a trigger would do; nothing of it is stored.
 type Preview struct {
+	Change    PutResult   // what would become of the trigger
+	AsIfNew   bool        // as in Probed
+	Timezone  string      // as in Probed
 	Next      []time.Time // the next ten instants, of kinds that know them
 	CatchUp   *CatchUp    // what would be caught up with, of kinds that do
 	WouldFire []WouldFire // the first of what would fire now
@@ -70,6 +73,10 @@ type Prober interface {
 
 // Probed is what a source would report now. Lists hold the first ones, counts all.
 type Probed struct {
+	// AsIfNew says that what is listed won't come to pass: it is there already, which
+	// the trigger ignores, and listed as if it came now.
+	AsIfNew  bool
+	Timezone string // in which people think of Next; empty: in none
 	Next     []time.Time
 	CatchUp  *CatchUp
 	Events   []Event // Key, Kind and Payload
@@ -123,17 +130,25 @@ func (m *Manager) PreviewPatch(ctx context.Context, idOrName string, patch []byt
 	if err != nil {
 		return Preview{}, err
 	}
+	d.same = false // a patch makes a revision, whatever it says
 	return m.preview(ctx, d)
 }
 
 // Test says what a trigger would do now, as it is. Nothing is stored.
 func (m *Manager) Test(ctx context.Context, idOrName string) (Preview, error) {
-	return m.PreviewPatch(ctx, idOrName, []byte("{}"))
+	if err := m.running(ctx); err != nil {
+		return Preview{}, err
+	}
+	d, err := m.draftPatch(ctx, idOrName, []byte("{}"))
+	if err != nil {
+		return Preview{}, err
+	}
+	return m.preview(ctx, d)
 }
 
 // preview asks the source of a draft, which is its own and was never run.
 func (m *Manager) preview(ctx context.Context, d *draft) (Preview, error) {
-	pv := Preview{Warnings: m.warnings(d)}
+	pv := Preview{Change: d.change(), Warnings: m.warnings(d)}
 	prober, ok := d.plan.made.Source.(Prober)
 	if !ok {
 		return pv, nil
@@ -165,7 +180,7 @@ func (m *Manager) preview(ctx context.Context, d *draft) (Preview, error) {
 		pv.Warnings = append(pv.Warnings, graph.Warning{Code: warnUnreadable, Message: "what would fire can't be said: " + clip(err.Error())})
 		return pv, nil
 	}
-	pv.Next, pv.CatchUp, pv.Counts = probed.Next, probed.CatchUp, probed.Counts
+	pv.AsIfNew, pv.Timezone, pv.Next, pv.CatchUp, pv.Counts = probed.AsIfNew, probed.Timezone, probed.Next, probed.CatchUp, probed.Counts
 	pv.Counts.WouldFire = max(pv.Counts.WouldFire, len(probed.Events))
 	pv.Settling, pv.Ignored = firstOf(probed.Settling), firstOf(probed.Ignored)
 	pv.Warnings = append(pv.Warnings, probed.Warnings...)

@@ -99,6 +99,32 @@ func TestPreview(t *testing.T) {
 		})
 	})
 
+	t.Run("says_what_would_become_of_the_trigger", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			m, name := w.manager, "t"
+			got := func(pv triggers.Preview, err error) triggers.PutResult {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return pv.Change
+			}
+			before := got(m.Preview(t.Context(), spec(``)))
+			w.add(``)
+			quietly(t, w, func() {
+				all := []triggers.PutResult{
+					before,
+					got(m.PreviewPut(t.Context(), name, spec(``))),
+					got(m.PreviewPut(t.Context(), name, spec(`"max_in_flight": 7`))),
+					got(m.PreviewPatch(t.Context(), name, []byte(`{}`))), // as Patch makes a revision
+					got(m.Test(t.Context(), name)),
+				}
+				if want := "[created unchanged revised revised unchanged]"; fmt.Sprint(all) != want {
+					t.Errorf("%v, want %s", all, want)
+				}
+			})
+		})
+	})
+
 	t.Run("refuses_what_registration_refuses", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			for _, bad := range []string{`"overlap": "x"`, `"topik": "x"`, `"inputs": {"nn": 1}`, `"when": "${{ event.x }}"`} {
@@ -184,6 +210,7 @@ func TestPreview(t *testing.T) {
 			until := time.Now().Add(time.Minute)
 			w.feed.probe = func(context.Context, triggers.From) (triggers.Probed, error) {
 				return triggers.Probed{
+					AsIfNew: true, Timezone: "Asia/Tokyo",
 					Next:     []time.Time{until},
 					CatchUp:  &triggers.CatchUp{Missed: 17, WouldRun: 1},
 					Settling: []triggers.Settling{{Key: "a", Until: until, Why: "not quiet for 10s"}},
@@ -196,6 +223,9 @@ func TestPreview(t *testing.T) {
 			var pv triggers.Preview
 			quietly(t, w, func() { pv, _ = w.manager.Test(t.Context(), tr.Name) })
 			if len(pv.Next) != 1 || pv.CatchUp.Missed != 17 || pv.Settling[0].Key != "a" || len(pv.Ignored) != 100 || pv.Counts.Ignored != 70_000 {
+				t.Errorf("%+v", pv)
+			}
+			if !pv.AsIfNew || pv.Timezone != "Asia/Tokyo" {
 				t.Errorf("%+v", pv)
 			}
 			if codes(pv.Warnings) != "no_input_mapping polling" {

@@ -174,6 +174,7 @@ func (p *probe) warn() {
 	}
 	c := p.out.Counts
 	if there := c.WouldFire + c.Settling; p.fresh && !p.config.fire && there > 0 {
+		p.out.AsIfNew = true
 		warn("existing_ignored", "%d there already will not fire: existing is ignore; choose existing: fire, or use backfill once the trigger is there", there)
 	}
 	if p.counted == 0 && len(p.out.Ignored) > 0 {

@@ -40,6 +40,9 @@ func (w *world) shown(p triggers.Preview) string {
 	for _, i := range p.Ignored {
 		add("ignores %s: %s", i.Key, i.Reason)
 	}
+	if p.AsIfNew {
+		add("as if it came now")
+	}
 	for _, w := range p.Warnings {
 		if w.Code != "no_path_format" { // of the inputs, not of the folder
 			add("warns %s", w.Code)
@@ -71,6 +74,7 @@ func TestProbe(t *testing.T) {
 			`ignores IN/pipe.tif: not a regular file`,
 			`ignores IN/small.tif: smaller than min_size 1 byte`,
 			`ignores IN/sub: a folder, and recursive is false`,
+			`as if it came now`,
 			`warns existing_ignored`,
 		)
 		if _, err := w.store.Trigger(t.Context(), "c"); err == nil {

@@ -32,7 +32,7 @@ func (s *source) Probe(ctx context.Context, from triggers.From) (triggers.Probed
 		return s.probeAfter(ctx, c, now, from)
 	}
 	sched, last := s.schedule(c), time.UnixMicro(c.Last)
-	var p triggers.Probed
+	p := triggers.Probed{Timezone: s.zone.String()}
 	for at := sched.next(now); !at.IsZero() && len(p.Next) < ahead; at = sched.next(at) {
 		p.Next = append(p.Next, at)
 	}
@@ -81,7 +81,7 @@ func (s *source) probeAfter(ctx context.Context, c cursor, now time.Time, from t
 		return triggers.Probed{}, nil
 	}
 	at := earlier(afterEnd(c, s.every, runs.LastEnd), now.Add(s.every))
-	return triggers.Probed{Next: []time.Time{later(at, now)}}, nil
+	return triggers.Probed{Timezone: s.zone.String(), Next: []time.Time{later(at, now)}}, nil
 }
 
 // Backfill lists the instants of a range as if they came now.

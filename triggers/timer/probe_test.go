@@ -176,7 +176,7 @@ func TestBackfill(t *testing.T) {
 func TestPreview_and_backfill_through_the_manager(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		pv, err := w.manager.Preview(t.Context(), []byte(`{"name":"t","kind":"time","lattice":"tick","cron":"0 2 * * *","timezone":"UTC"}`))
-		if err != nil || len(pv.Next) != 10 || !pv.Next[0].Equal(time.Now().Add(2*time.Hour)) {
+		if err != nil || len(pv.Next) != 10 || !pv.Next[0].Equal(time.Now().Add(2*time.Hour)) || pv.Timezone != "UTC" {
 			t.Errorf("%+v, %v", pv, err)
 		}
 		tr := w.add(`"cron":"0 * * * *","timezone":"UTC"`)
