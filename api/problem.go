@@ -29,6 +29,7 @@ const (
 	codeInternal    = "internal"
 	codeStopping    = "stopping"
 	codeBusy        = "busy"
+	codeNoAnswer    = "no_answer" // a file server is gone
 )
 
 // Error is an error with its answer: status, code, and what to say.
@@ -109,8 +110,8 @@ func judge(err error) *Error {
 		return own
 	case errors.As(err, &doc):
 		return invalid(fieldErrors(doc)...)
-	case errors.As(err, &conflict) && conflict.Code == codeBusy:
-		return &Error{Status: http.StatusServiceUnavailable, Code: codeBusy, Detail: conflict.Message}
+	case errors.As(err, &conflict) && (conflict.Code == codeBusy || conflict.Code == codeNoAnswer):
+		return &Error{Status: http.StatusServiceUnavailable, Code: conflict.Code, Detail: conflict.Message}
 	case errors.As(err, &conflict):
 		return &Error{Status: http.StatusConflict, Code: conflict.Code, Detail: conflict.Message, Found: conflict.Found}
 	case errors.As(err, &missing):

@@ -63,6 +63,9 @@ func (s *Server) triggerOf(t triggers.Trigger, warnings []graph.Warning) Trigger
 			out.Set(field, v)
 		}
 	}
+	if b := t.Backfill; b != nil {
+		out.Backfill = &Backfilled{Found: b.Found, Known: b.Known, Emitted: b.Emitted}
+	}
 	if t.DispatchID != "" {
 		out.Set("dispatch_id", t.DispatchID)
 	}

@@ -189,6 +189,104 @@ func TestBackfill(t *testing.T) {
 		}
 	})
 
+	t.Run("does_not_wait_for_what_only_somebody_can_move", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.made = func(m *triggers.Made) {
+				m.Judge = func(fields map[string]any, _ time.Time) triggers.Judgement {
+					if n, _ := fields["n"].(int64); n <= 2500 {
+						return triggers.Judgement{Hold: triggers.ReasonIncomplete}
+					}
+					return triggers.Judgement{}
+				}
+			}
+			tr := w.add(`"overlap": "allow"`)
+			for range 5 {
+				w.happen(500)
+			}
+			w.feed.holds(4000, 1000)
+			if b, err := w.backfill(triggers.Range{}, 1500, false); err != nil || b.Emitted != 1500 {
+				t.Error(b, err)
+			}
+			if n := len(w.ledger.Dispatches(tr.ID)); n != 1500 {
+				t.Errorf("%d dispatches", n)
+			}
+		})
+	})
+
+	t.Run("asked_for_twice_at_once_runs_once_and_both_are_answered", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 1`)
+			w.feed.holds(5000, 1000)
+			look := w.feed.backfill
+			w.feed.backfill = func(ctx context.Context, r triggers.Range, f func([]triggers.Event) error) error {
+				time.Sleep(time.Second) // so that both count before one of them begins
+				return look(ctx, r, f)
+			}
+			since := time.Now().Add(-time.Hour)
+			for _, zone := range []*time.Location{time.FixedZone("", 3600), time.UTC} {
+				go func() {
+					b, err := w.manager.Backfill(t.Context(), "t", triggers.Range{Since: since.In(zone)}, 5000, false, triggers.Principal{})
+					if err != nil || b.Found != 5000 || b.Emitted < 2000 {
+						t.Error(b, err)
+					}
+				}()
+			}
+			time.Sleep(10 * time.Second)
+			stored, _ := w.ledger.Trigger(t.Context(), "t")
+			if b := w.manager.Live(stored).Backfill; b == nil || b.Found != 5000 || b.Emitted < 2000 {
+				t.Errorf("%+v is shown", b)
+			}
+			time.Sleep(20 * time.Second)
+			if n := len(w.ledger.Events(tr.ID)); n > 2600 {
+				t.Errorf("%d events", n)
+			}
+			w.patch(`{"labels": {"a": "b"}}`)
+			if b := w.manager.Live(stored).Backfill; b != nil {
+				t.Errorf("%+v is shown after the end", b)
+			}
+		})
+	})
+
+	t.Run("that_is_ended_says_by_what", func(t *testing.T) {
+		for how, tt := range map[string]struct {
+			end  func(w *world)
+			want error
+		}{
+			"edit": {func(w *world) { w.patch(`{"labels": {"a": "b"}}`) }, triggers.ErrRevised},
+			"stop": {func(w *world) { w.stop() }, triggers.ErrStopped},
+		} {
+			t.Run(how, func(t *testing.T) {
+				inBubble(t, func(t *testing.T, w *world) {
+					w.add(``)
+					w.feed.holds(5000, 700)
+					ended := make(chan error)
+					go func() {
+						_, err := w.manager.Backfill(t.Context(), "t", triggers.Range{}, 5000, false, triggers.Principal{})
+						ended <- err
+					}()
+					wait(time.Second)
+					tt.end(w)
+					if err := <-ended; !errors.Is(err, tt.want) || !strings.Contains(err.Error(), "ask again for the rest") {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	})
+
+	t.Run("of_what_can_not_be_read_says_so", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(``)
+			w.feed.backfill = func(context.Context, triggers.Range, func([]triggers.Event) error) error {
+				return errors.New("open /in: permission denied")
+			}
+			var conflict *triggers.ConflictError
+			if _, err := w.backfill(triggers.Range{}, 0, false); !errors.As(err, &conflict) || conflict.Code != "unreadable" || !strings.Contains(conflict.Message, "permission denied") {
+				t.Error(err)
+			}
+		})
+	})
+
 	t.Run("of_what_hangs_is_given_up", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			w.add(``)
@@ -197,7 +295,8 @@ func TestBackfill(t *testing.T) {
 				<-hung
 				return nil
 			}
-			if _, err := w.backfill(triggers.Range{}, 0, true); err == nil || !strings.Contains(err.Error(), "no answer within 5m") {
+			var conflict *triggers.ConflictError
+			if _, err := w.backfill(triggers.Range{}, 0, true); !errors.As(err, &conflict) || conflict.Code != "no_answer" || !strings.Contains(conflict.Message, "no answer within 5m") {
 				t.Error(err)
 			}
 			close(hung)

@@ -56,9 +56,12 @@ func (m *Manager) reread(ctx context.Context, k *keeper) (Trigger, error) {
 	return m.Live(t), nil
 }
 
-// alive refuses changes through a keeper that was replaced. k.mu is held.
+// alive refuses changes through a keeper that was replaced, or after the end.
 func (k *keeper) alive() error {
-	if k.ctx.Err() != nil {
+	switch {
+	case k.m.ctx.Err() != nil:
+		return ErrStopped
+	case k.ctx.Err() != nil:
 		return ErrRevised
 	}
 	return nil

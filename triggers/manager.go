@@ -207,8 +207,8 @@ func (m *Manager) DispatchEnded(triggerID string) {
 	}
 }
 
-// Live fills in the state as this process knows it, which the ledger may not when it
-// can't be written.
+// Live fills in what only this process knows: the state, when the ledger can't be
+// written, and how far a backfill is.
 func (m *Manager) Live(t Trigger) Trigger {
 	m.mu.RLock()
 	k := m.keepers[t.ID]
@@ -218,6 +218,10 @@ func (m *Manager) Live(t Trigger) Trigger {
 	}
 	s := k.shown.Load()
 	t.State, t.Reason = s.state, s.reason
+	if f := k.filling.Load(); f != nil {
+		n := f.sofar()
+		t.Backfill = &n
+	}
 	return t
 }
 

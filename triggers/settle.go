@@ -50,12 +50,12 @@ func (k *keeper) store(ctx context.Context, verdicts []Verdict) error {
 	if err != nil {
 		return fmt.Errorf("store decisions: %w", err)
 	}
-	k.apply(verdicts, ds, k.window)
-	if n := len(done.Cancelled); n > 0 {
+	if n := len(done.Cancelled); n > 0 { // first: what is asked to end must be told so, whatever happens below
 		k.ending += n
 		k.cancelled += n
 		k.m.opts.Cancelled(done.Cancelled)
 	}
+	k.apply(verdicts, ds, k.window)
 	return nil
 }
 

@@ -47,6 +47,8 @@ type Trigger struct {
 	Pending      int64     // events not decided
 
 	Seq int64
+
+	Backfill *Backfilled // the one under way, filled in by Manager.Live; nil: there is none
 }
 
 // EventState is where an event stands.

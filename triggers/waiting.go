@@ -31,6 +31,18 @@ func (k *keeper) waiting() waiting {
 	return w
 }
 
+// stuck counts those that the gate can't move: they wait for files that are missing, or
+// for somebody's decision.
+func (w *waiting) stuck() int {
+	n := 0
+	for i, r := range waitReasons {
+		if r == ReasonLoop || r == ReasonIncomplete {
+			n += w.by[i]
+		}
+	}
+	return n
+}
+
 func (w *waiting) add(reason string, n int) {
 	for i, r := range waitReasons {
 		if r == reason {

@@ -508,6 +508,7 @@ type Trigger struct {
 	UpdatedAt            Instant                `json:"updated_at"`
 	Seq                  int64                  `json:"seq"`
 	Warnings             Warnings               `json:"warnings,omitempty"`
+	Backfill             *Backfilled            `json:"backfill,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
@@ -1064,6 +1065,14 @@ func (a *Trigger) UnmarshalJSON(b []byte) error {
 		delete(object, "warnings")
 	}
 
+	if raw, found := object["backfill"]; found {
+		err = json.Unmarshal(raw, &a.Backfill)
+		if err != nil {
+			return fmt.Errorf("error reading 'backfill': %w", err)
+		}
+		delete(object, "backfill")
+	}
+
 	if len(object) != 0 {
 		a.AdditionalProperties = make(map[string]interface{})
 		for fieldName, fieldBuf := range object {
@@ -1172,6 +1181,13 @@ func (a Trigger) MarshalJSON() ([]byte, error) {
 		object["warnings"], err = json.Marshal(a.Warnings)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'warnings': %w", err)
+		}
+	}
+
+	if a.Backfill != nil {
+		object["backfill"], err = json.Marshal(a.Backfill)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'backfill': %w", err)
 		}
 	}
 

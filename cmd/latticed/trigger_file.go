@@ -132,7 +132,7 @@ func asSpec(raw json.RawMessage) (map[string]any, error) {
 	}
 	spec, _ := v.(map[string]any)
 	for _, name := range []string{ // what a trigger shows beside its fields
-		"id", "revision", "state", "reason", "last_event_at", "last_firing_at", "next_at", "lag_s", "pending", "owner",
+		"id", "revision", "state", "reason", "last_event_at", "last_firing_at", "next_at", "lag_s", "pending", "backfill", "owner",
 		"created_by", "run_as", "created_at", "updated_at", "seq", "warnings", "effective", "advice", "lattice_id",
 	} {
 		delete(spec, name)

@@ -44,6 +44,7 @@ func (c *cli) showTrigger(t client.Trigger, raw json.RawMessage) error {
 		{"last event", at(t.LastEventAt)},
 		{"last firing", at(t.LastFiringAt)},
 		{"next", at(t.NextAt)},
+		{"backfill", backfilling(t.Backfill)},
 		{"owner", t.Owner},
 	}
 	rows = slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
@@ -94,6 +95,14 @@ func pending(t client.Trigger) string {
 		said += ", the oldest for " + lag(t)
 	}
 	return said
+}
+
+// backfilling says how far a backfill is; empty when none is under way.
+func backfilling(b *client.Backfilled) string {
+	if b == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d events are made", b.Emitted, b.Found-b.Known)
 }
 
 // plain shows a JSON value; text without its quotes.

@@ -47,3 +47,10 @@ func TestTriggerShow_has_no_reason_where_there_is_none(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestTriggerShow_says_how_far_a_backfill_is(t *testing.T) {
+	got := shown(t, answered+`, "backfill": {"found": 5000, "known": 1000, "emitted": 1200}}`)
+	if !strings.Contains(got, "\nbackfill     1200 of 4000 events are made\n") {
+		t.Error(got)
+	}
+}
