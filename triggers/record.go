@@ -192,18 +192,21 @@ func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fr
 		if !isNew {
 			continue
 		}
-		if p.Seq = seq; final(p.State) || !k.behind && k.putAside(&p) {
+		p.Seq = seq
+		switch {
+		case k.behind:
+		case final(p.State), k.putAside(&p):
+			k.after = seq
+			continue
+		case room > 0:
+			k.window, k.after = append(k.window, p), seq
+			room--
 			continue
 		}
-		if k.behind = k.behind || room == 0; k.behind {
-			if p.State == EventPending {
-				left = append(left, p.ID)
-			}
-			continue
+		k.behind = true
+		if p.State == EventPending {
+			left = append(left, p.ID)
 		}
-		k.window = append(k.window, p)
-		k.after = seq
-		room--
 	}
 	return len(kept), left
 }
