@@ -194,18 +194,16 @@ func (k *keeper) accept(all []Pending, old int, own []Verdict, ds []Decision, fr
 		}
 		p.Seq = seq
 		switch {
-		case k.behind:
-		case final(p.State), k.putAside(&p):
+		case !k.behind && (final(p.State) || k.putAside(&p)):
 			k.after = seq
-			continue
-		case room > 0:
+		case !k.behind && room > 0:
 			k.window, k.after = append(k.window, p), seq
 			room--
-			continue
-		}
-		k.behind = true
-		if p.State == EventPending {
-			left = append(left, p.ID)
+		default:
+			k.behind = true
+			if p.State == EventPending {
+				left = append(left, p.ID)
+			}
 		}
 	}
 	return len(kept), left
