@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -19,14 +20,16 @@ type fsWatcher struct {
 	// wait for its reader, which waits for mu.
 	mu    sync.RWMutex
 	users map[string][]user // by path without symbolic links
+
+	overflows *atomic.Int64
 }
 
-func openFS() (*fsWatcher, error) {
+func openFS(overflows *atomic.Int64) (*fsWatcher, error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("open fsnotify: %w", err)
 	}
-	f := &fsWatcher{watcher: w, done: make(chan struct{}), users: map[string][]user{}}
+	f := &fsWatcher{watcher: w, done: make(chan struct{}), users: map[string][]user{}, overflows: overflows}
 	go f.read() // ends with close
 	return f, nil
 }
@@ -102,6 +105,9 @@ func (f *fsWatcher) sort(e fsnotify.Event) {
 // everyone tells all to look at everything: hints were lost. After any other error
 // than an overflow the folders may not be watched any more.
 func (f *fsWatcher) everyone(overflow bool) {
+	if overflow {
+		f.overflows.Add(1)
+	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, users := range f.users {

@@ -21,6 +21,8 @@ type hub struct {
 	rawBy int // watches that use it
 	fsBy  int
 
+	counters
+
 	roots []string // see Options
 	// interval is how often sources look at everything; 0: as they see fit.
 	interval time.Duration
@@ -71,7 +73,7 @@ func (h *hub) watch(dir string, to user, want wanted) (*watched, error) {
 
 func (h *hub) addRaw(w *watched, folders bool) error {
 	if h.raw == nil {
-		raw, err := openRaw()
+		raw, err := openRaw(&h.overflows)
 		if err != nil {
 			return err
 		}
@@ -90,7 +92,7 @@ func (h *hub) addRaw(w *watched, folders bool) error {
 
 func (h *hub) addFS(w *watched) error {
 	if h.fs == nil {
-		fs, err := openFS()
+		fs, err := openFS(&h.overflows)
 		if err != nil {
 			return err
 		}

@@ -46,8 +46,8 @@ type config struct {
 
 // Kind returns the kind "directory". All its sources share one set of descriptors.
 func Kind(o Options) triggers.Kind {
-	h := &hub{roots: o.Roots}
-	return func(f *triggers.Fields) triggers.Made { return h.make(f) }
+	kind, _ := Counted(o)
+	return kind
 }
 
 func (h *hub) make(f *triggers.Fields) triggers.Made {

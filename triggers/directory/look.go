@@ -13,6 +13,7 @@ import (
 // not an error.
 func (w *watch) lookAtAll(ctx context.Context) error {
 	began := time.Now()
+	w.hub.looks.Add(1)
 	err := w.tryLook(ctx)
 	w.opened.close()
 	w.lastLook = time.Now()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,8 @@ type rawWatcher struct {
 	mu    sync.RWMutex
 	users map[int][]user // by watch descriptor; two paths may lead to one folder
 
-	from halfMove // of the goroutine
+	from      halfMove // of the goroutine
+	overflows *atomic.Int64
 }
 
 // halfMove is the last name that was moved away; the next event may say where to.
@@ -38,12 +40,12 @@ type halfMove struct {
 	name   string
 }
 
-func openRaw() (*rawWatcher, error) {
+func openRaw(overflows *atomic.Int64) (*rawWatcher, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("open inotify: %w", err)
 	}
-	r := &rawWatcher{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, done: make(chan struct{}), users: map[int][]user{}}
+	r := &rawWatcher{file: os.NewFile(uintptr(fd), "inotify"), fd: fd, done: make(chan struct{}), users: map[int][]user{}, overflows: overflows}
 	go r.read() // ends with close
 	return r, nil
 }
@@ -117,6 +119,7 @@ func (r *rawWatcher) read() {
 
 func (r *rawWatcher) sort(wd int, mask, cookie uint32, name string) {
 	if mask&unix.IN_Q_OVERFLOW != 0 {
+		r.overflows.Add(1)
 		r.everyone()
 		return
 	}
