@@ -421,6 +421,15 @@ type NullInstant = Micros
 
 // Preview defines model for Preview.
 type Preview struct {
+	// Change what would become of the trigger
+	Change string `json:"change"`
+
+	// AsIfNew nothing of what is listed will fire: it is there already and existing is ignore; it is listed as if it came now, to show what matches and with which inputs
+	AsIfNew bool `json:"as_if_new"`
+
+	// Timezone the zone in which people think of next
+	Timezone *string `json:"timezone"`
+
 	// Next the next instants
 	Next    []Instant `json:"next"`
 	CatchUp *CatchUp  `json:"catch_up"`

@@ -71,6 +71,9 @@ func (s *Server) previewNew(ctx context.Context, spec []byte) (CreateTriggerResp
 
 func previewOf(p triggers.Preview) Preview {
 	out := Preview{
+		Change:    string(p.Change),
+		AsIfNew:   p.AsIfNew,
+		Timezone:  orNull(p.Timezone),
 		Next:      make([]Micros, 0, len(p.Next)),
 		WouldFire: make([]WouldFire, 0, len(p.WouldFire)),
 		Settling:  make([]Settling, 0, len(p.Settling)),

@@ -106,13 +106,30 @@ func TestPreview_of_a_folder_lists_what_would_fire_and_stores_nothing(t *testing
 	})
 }
 
+func TestPreview_says_that_what_is_there_is_only_supposed_to_come(t *testing.T) {
+	h := newHouse(t)
+	h.do("POST /v1/lattices", workLattice).want(201)
+	dir := t.TempDir()
+	write(t, dir, "scan.tif")
+	spec := fmt.Sprintf(`{"name": "in", "kind": "directory", "lattice": "work", "dir_path": %q, "settle": "1h"}`, dir)
+	p := h.do("POST /v1/triggers?dry_run=1", spec).wantPreview()
+	if p.field("as_if_new") != true || p.field("timezone") != nil || p.field("counts.settling") != 1.0 || p.text("warnings.1.code") != "existing_ignored" {
+		t.Errorf("%s", p.body)
+	}
+	h.do("POST /v1/triggers", spec).want(201)
+	p = h.do("POST /v1/triggers/in/test").wantPreview()
+	if p.field("as_if_new") != false || p.field("counts.settling") != 0.0 || p.text("ignored.0.reason") != "existing: was there before the trigger" {
+		t.Errorf("%s", p.body)
+	}
+}
+
 func TestPreview_of_the_clock_names_the_next_ten_instants(t *testing.T) {
 	h := newHouse(t)
 	h.do("POST /v1/lattices", workLattice).want(201)
 	h.unchanged(func() {
 		p := h.do("POST /v1/triggers?dry_run=1", `{"name": "t", "kind": "time", "lattice": "work", "every": "1h"}`).wantPreview()
 		next := p.field("next").([]any)
-		if len(next) != 10 || len(p.field("warnings").([]any)) == 0 {
+		if len(next) != 10 || len(p.field("warnings").([]any)) == 0 || p.text("timezone") == "" || p.field("as_if_new") != false {
 			t.Fatalf("%s", p.body)
 		}
 		for i := 1; i < len(next); i++ {
@@ -133,10 +150,16 @@ func TestPreview_is_refused_as_the_change_would_be(t *testing.T) {
 		if a := h.do("POST /v1/triggers?dry_run=1", spec).want(409); a.text("code") != "name_taken" {
 			t.Errorf("%s", a.body)
 		}
-		h.do("PUT /v1/triggers/t?dry_run=1", spec).wantPreview()
-		h.do("PUT /v1/triggers/t?dry_run=1", `{"kind": "time", "lattice": "work", "time_gap": 60}`).wantPreview()
-		h.do("PUT /v1/triggers/"+id+"?dry_run=1", `{"name": null, "kind": "time", "lattice": "work", "time_gap": 60}`).wantPreview()
-		h.do("PUT /v1/triggers/u?dry_run=1", `{"kind": "time", "lattice": "work", "time_gap": 60}`).wantPreview()
+		for _, c := range [][3]string{
+			{"t", "unchanged", spec},
+			{"t", "revised", `{"kind": "time", "lattice": "work", "time_gap": 60}`},
+			{id, "revised", `{"name": null, "kind": "time", "lattice": "work", "time_gap": 60}`},
+			{"u", "created", `{"kind": "time", "lattice": "work", "time_gap": 60}`},
+		} {
+			if p := h.do("PUT /v1/triggers/"+c[0]+"?dry_run=1", c[2]).wantPreview(); p.text("change") != c[1] {
+				t.Errorf("%s: %s", c, p.body)
+			}
+		}
 		for route, more := range map[string]string{
 			"POST /v1/triggers?dry_run=1":     `{"name": "u", "kind": "time", "lattice": "work", "time_gap": "soon"}`,
 			"PUT /v1/triggers/u?dry_run=1":    `{"kind": "time", "lattice": "work", "time_gap": "soon"}`,
