@@ -2,10 +2,12 @@ package triggers_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/triggertest"
 )
 
 func TestBeat(t *testing.T) {
@@ -23,4 +25,16 @@ func TestBeat(t *testing.T) {
 			t.Error("nobody runs it, and it answered")
 		}
 	})
+}
+
+func TestRun_that_is_stopped_while_it_reads_the_triggers_ends_without_an_error(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ledger := triggertest.NewLedger()
+	ledger.Fail(func(string) error {
+		cancel()
+		return errors.New("interrupted")
+	})
+	if err := triggers.NewManager(ledger, nil, triggers.Options{}).Run(ctx); err != nil {
+		t.Error(err)
+	}
 }

@@ -89,7 +89,10 @@ func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 // can't be read; sources that do not end are named in the log. It is called once.
 func (m *Manager) Run(ctx context.Context) error {
 	all, err := m.ledger.Triggers(ctx)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil // told to stop before there was anything to run
+	case err != nil:
 		return fmt.Errorf("read triggers: %w", err)
 	}
 	m.ctx = ctx
