@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,11 +46,16 @@ func (c *cli) preview(a client.Answer[client.Preview], err error) error {
 }
 
 func (c *cli) showPreview(p client.Preview) error {
+	fires, settles := "would fire", "settling"
+	if p.AsIfNew {
+		fires, settles = "would fire if they came now", "would settle if they came now"
+	}
+	zone := text(p.Timezone)
 	sections := []section{
-		{"would fire", wouldFire(p.WouldFire), p.Counts.WouldFire},
-		{"settling", settling(p.Settling), p.Counts.Settling},
+		{fires, wouldFire(p.WouldFire), p.Counts.WouldFire},
+		{settles, settling(p.Settling), p.Counts.Settling},
 		{"ignored", ignored(p.Ignored), p.Counts.Ignored},
-		{"next", upcoming(p.Next), 0},
+		{strings.TrimSpace("next " + zone), upcoming(p.Next, zone), 0},
 		{"would be caught up", catchUp(p.CatchUp), 0},
 	}
 	shown := 0
@@ -137,11 +143,20 @@ func ignored(all []client.Ignored) [][]string {
 	return rows
 }
 
-// upcoming are the next ones, with the day of the week: many schedules go by that.
-func upcoming(all []time.Time) [][]string {
+// upcoming are the next ones by the clock of the trigger's zone, and by the reader's
+// where that shows something else. Many schedules go by the day of the week.
+func upcoming(all []time.Time, zone string) [][]string {
+	const layout = "Mon 2006-01-02 15:04:05"
+	there, err := time.LoadLocation(zone)
+	if err != nil || zone == "" {
+		there = time.Local
+	}
 	rows := make([][]string, len(all))
 	for i, t := range all {
-		rows[i] = []string{t.Local().Format("Mon 2006-01-02 15:04:05 MST")}
+		rows[i] = []string{t.In(there).Format(layout + " MST")}
+		if here := t.Local(); here.Format(layout) != t.In(there).Format(layout) {
+			rows[i] = append(rows[i], "here "+here.Format(layout+" MST"))
+		}
 	}
 	return rows
 }

@@ -65,6 +65,42 @@ would be caught up
 	}
 }
 
+func TestPreview_shows_the_clock_of_the_trigger_and_that_of_the_reader(t *testing.T) {
+	was := time.Local
+	t.Cleanup(func() { time.Local = was })
+	zone := "Asia/Tokyo"
+	p := client.Preview{Next: []time.Time{time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)}, Timezone: &zone}
+	for _, c := range []struct{ here, want string }{
+		{"Europe/Berlin", "next Asia/Tokyo\n  Sat 2026-11-21 07:00:00 JST  here Fri 2026-11-20 23:00:00 CET\n"},
+		{"Asia/Seoul", "next Asia/Tokyo\n  Sat 2026-11-21 07:00:00 JST\n"}, // its clock shows the same
+	} {
+		var err error
+		if time.Local, err = time.LoadLocation(c.here); err != nil {
+			t.Fatal(err)
+		}
+		if out, _ := previewed(t, p); out != c.want {
+			t.Errorf("%s: %s", c.here, out)
+		}
+	}
+}
+
+func TestPreview_says_that_what_is_there_does_not_come(t *testing.T) {
+	p := client.Preview{
+		AsIfNew:   true,
+		WouldFire: []client.WouldFire{{Key: "/in/a.txt#ready@fe00.1", Inputs: []byte(`{}`)}}, Settling: []client.Settling{{Key: "/in/x", Why: "unchanged for 3 s of 10 s"}},
+		Counts: client.PreviewCounts{WouldFire: 1, Settling: 1},
+	}
+	want := `would fire if they came now (1)
+  /in/a.txt  ready  -
+
+would settle if they came now (1)
+  /in/x  -  unchanged for 3 s of 10 s
+`
+	if out, _ := previewed(t, p); out != want {
+		t.Error(out)
+	}
+}
+
 func TestPreview_of_nothing_says_so(t *testing.T) {
 	if out, _ := previewed(t, client.Preview{CatchUp: &client.CatchUp{}}); out != "nothing would fire now\n" {
 		t.Error(out)
