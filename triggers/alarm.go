@@ -1,9 +1,6 @@
 package triggers
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Removed is the state in the Alarm about a trigger that was removed while it failed.
 const Removed State = "removed"
@@ -31,28 +28,4 @@ func (m *Manager) alarm(k *keeper, s State, reason string) {
 		return
 	}
 	m.opts.Alarm(Alarm{Trigger: k.name, ID: k.id, Kind: k.kind, State: s, Reason: reason, At: time.Now()})
-}
-
-// rejectedInARow is how many decisions in a row have to be rejections for the trigger
-// to count as degraded.
-const rejectedInARow = 5
-
-// notice looks at decisions that were stored: a trigger that only rejects looks well,
-// and does nothing. It is kept in memory only. k.mu is held.
-func (k *keeper) notice(verdicts []Verdict) {
-	was := k.health.rejects
-	for _, v := range verdicts {
-		switch v.State {
-		case EventFired:
-			k.rejections, k.health.rejects = 0, ""
-		case EventRejected:
-			if k.rejections++; k.rejections >= rejectedInARow && k.health.rejects == "" {
-				k.health.rejects = clip(fmt.Sprintf("the last %d decisions were rejections, the last one for %s; set the trigger right, then `latticed trigger retry %s` runs them again", k.rejections, v.Reason, k.name))
-			}
-		case EventPending, EventHeld, EventSkipped, EventDead:
-		}
-	}
-	if k.health.rejects != was {
-		k.storeHealth(k.ctx)
-	}
 }

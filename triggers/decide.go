@@ -81,8 +81,12 @@ func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest,
 		verdicts, rest := Decide(g, k.backfills(pending), Now{})
 		return verdicts, rest, nil
 	}
-	if err := k.plan.refresh(ctx, k.m.ledger); err != nil {
+	changed, err := k.plan.refresh(ctx, k.m.ledger)
+	if err != nil {
 		return nil, Rest{}, err
+	}
+	if changed {
+		k.tellMisfit()
 	}
 	if err := k.examine(ctx, pending); err != nil {
 		return nil, Rest{}, err

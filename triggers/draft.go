@@ -161,6 +161,9 @@ func (m *Manager) compile(ctx context.Context, d *draft, look bool) error {
 	if err != nil {
 		return err
 	}
+	if err := p.fit(); err != nil {
+		return err
+	}
 	d.plan, d.next.Name, d.next.Kind = p, p.name, p.kind
 	if !look {
 		return nil

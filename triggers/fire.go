@@ -154,7 +154,11 @@ func (k *keeper) ready(ctx context.Context) error {
 	if k.plan == nil {
 		return &ConflictError{Code: "trigger_failing", Message: "the trigger can't fire: " + k.health.reason}
 	}
-	return k.plan.refresh(ctx, k.m.ledger)
+	changed, err := k.plan.refresh(ctx, k.m.ledger)
+	if changed {
+		k.tellMisfit()
+	}
+	return err
 }
 
 // byHand fires what somebody asks for, or rejects it when the inputs don't fit.

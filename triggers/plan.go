@@ -21,8 +21,8 @@ type plan struct {
 	follows string          // the name it follows, or empty
 }
 
-// newPlan compiles t.Spec and reads its target. Bad content is *graph.Invalid; other
-// errors come from the ledger. The target fields of t are filled in when they are
+// newPlan compiles t.Spec and reads its target; whether its inputs fit that is left to
+// fit. Bad content is *graph.Invalid; other errors come from the ledger. The target fields of t are filled in when they are
 // empty, which pins a lattice name.
 func newPlan(ctx context.Context, l Ledger, kinds Kinds, t *Trigger) (*plan, error) {
 	s, err := decodeSpec(t.Spec, kinds)
@@ -33,12 +33,15 @@ func newPlan(ctx context.Context, l Ledger, kinds Kinds, t *Trigger) (*plan, err
 		return nil, err
 	}
 	p := &plan{spec: s}
-	if err := p.resolve(ctx, l, t); err != nil {
-		return nil, err
-	}
+	return p, p.resolve(ctx, l, t)
+}
+
+// fit tells whether any event can become a dispatch, as far as that can be told before;
+// the error is *graph.Invalid.
+func (p *plan) fit() error {
 	f := newFields(nil)
 	p.checkInputs(f)
-	return p, f.err()
+	return f.err()
 }
 
 // filled is a spec with what its kind took from this machine.
@@ -122,17 +125,19 @@ func (p *plan) trim() {
 	}
 }
 
-// refresh reads the lattice again when the target follows its name.
-func (p *plan) refresh(ctx context.Context, l Ledger) error {
+// refresh reads the lattice again when the target follows its name, and tells whether
+// it is another one now.
+func (p *plan) refresh(ctx context.Context, l Ledger) (changed bool, err error) {
 	if p.follows == "" {
-		return nil
+		return false, nil
 	}
 	lattice, err := l.Lattice(ctx, p.follows)
 	if err != nil {
-		return fmt.Errorf("read lattice %s: %w", p.follows, err)
+		return false, fmt.Errorf("read lattice %s: %w", p.follows, err)
 	}
+	changed = lattice.ID != p.lattice.ID
 	p.lattice = lattice
-	return nil
+	return changed, nil
 }
 
 // checkInputs finds what can be found before the first event: inputs the lattice

@@ -140,6 +140,8 @@ func (k *keeper) prepare(ctx context.Context) (Source, json.RawMessage, error) {
 		p.trim()
 		k.plan = p
 		k.afterRuns.Store(p.made.AfterRuns)
+		k.remember()
+		k.tellMisfit()
 		k.keepVigil()
 		k.forget()
 		k.decideSoon()
