@@ -60,7 +60,9 @@ func TestStorm_overflow_in_a_tree(t *testing.T) {
 	for i := range 10 {
 		w.mkdir(w.path(fmt.Sprint(i)))
 	}
-	w.add(`,"recursive":true,"event_names":["created","closed","deleted"],"settle":"300ms"`)
+	l := w.lone(`"recursive":true,"event_names":["created","closed","deleted"],"settle":"100ms"`)
+	defer l.close()
+	l.run()
 	w.hub.mu.Lock()
 	raw, fs := w.hub.raw, w.hub.fs
 	w.hub.mu.Unlock()
@@ -76,22 +78,18 @@ func TestStorm_overflow_in_a_tree(t *testing.T) {
 	w.put("new/deep/last", "x")
 	raw.mu.Unlock()
 	fs.mu.Unlock()
-	eventually(w, "files that are closed", func() int {
-		w.until(500 * time.Millisecond) // counting is not free
-		there := 0
-		for _, e := range w.events() {
-			switch e.Kind {
-			case "closed":
-				there++
-			case "deleted":
-				there--
-			}
-		}
-		return there
-	}, n-1000+1)
+	l.finish()
+	if c := l.count(); c["closed"]-c["deleted"] != n-1000+1 || c["created"] != c["closed"] {
+		t.Errorf("%v", c)
+	}
 	w.put("new/deep/after", "x")
-	eventually(w, "a file after the overflow", func() bool { return strings.Contains(w.told(), "closed new/deep/after") }, true)
-	w.trigger(triggers.Active, "")
+	eventually(w, "a file after the overflow", func() bool {
+		l.run()
+		return strings.Contains(l.told(), "closed "+w.path("new/deep/after"))
+	}, true)
+	if l.state != triggers.Active {
+		t.Errorf("%s: %s", l.state, l.reason)
+	}
 }
 
 // Pain point 14: nothing has to be moved away; what was handled is not reported again,
