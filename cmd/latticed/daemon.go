@@ -39,6 +39,7 @@ type daemon struct {
 	local      *local.Executor
 	dispatcher *dispatcher.Dispatcher
 	triggers   *triggers.Manager
+	folders    func() directory.Stats
 	alarms     *alarms // nil: nobody is told
 	api        *api.Server
 	listener   net.Listener
@@ -119,7 +120,9 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	d.dispatcher = dispatcher.New(d.store, execs, dispatcher.Options{
 		Parallel: l.Parallel, Ended: d.ended, Log: log,
 	})
-	kinds := triggers.Kinds{"directory": directory.Kind(directory.Options{Roots: cfg.Paths.Watch}), "time": timer.Kind}
+	folders, counted := directory.Counted(directory.Options{Roots: cfg.Paths.Watch})
+	d.folders = counted
+	kinds := triggers.Kinds{"directory": folders, "time": timer.Kind}
 	options := triggers.Options{
 		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}

@@ -19,6 +19,7 @@ func (d *daemon) Collect(to chan<- prometheus.Metric) {
 	m := meter{to}
 	d.collectDispatcher(m)
 	d.collectTriggers(m)
+	d.collectFolders(m)
 	d.collectAlarms(m)
 	d.collectStore(m)
 }
@@ -69,6 +70,13 @@ func (d *daemon) collectTriggers(m meter) {
 	m.gauge("latticed_triggers_looping", "Triggers that seem to feed themselves.", float64(s.Loops), nil)
 	m.gauge("latticed_triggers_silent", "Triggers without the events that expect_every waits for.", float64(s.Silent), nil)
 	m.gauge("latticed_events_lag_seconds", "Age of the oldest event without a decision.", s.Lag.Seconds(), nil)
+}
+
+func (d *daemon) collectFolders(m meter) {
+	s := d.folders()
+	m.gauge("latticed_watches", "Watches of inotify that are held.", float64(s.Watches), nil)
+	m.count("latticed_watch_overflows_total", "Queues of inotify that overflowed; everything was looked at then.", s.Overflows, nil)
+	m.count("latticed_folder_looks_total", "Looks at everything a trigger watches.", s.Looks, nil)
 }
 
 func (d *daemon) collectAlarms(m meter) {

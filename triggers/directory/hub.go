@@ -80,6 +80,7 @@ func (h *hub) addRaw(w *watched, folders bool) error {
 		h.raw = raw
 	}
 	h.rawBy++
+	h.watches.Add(1)
 	w.raw = true
 	wd, err := h.raw.add(w.path, w.to, folders)
 	if err != nil {
@@ -99,6 +100,7 @@ func (h *hub) addFS(w *watched) error {
 		h.fs = fs
 	}
 	h.fsBy++
+	h.watches.Add(1)
 	w.fs = true
 	if err := h.fs.add(w.path, w.to); err != nil {
 		h.releaseFS(w)
@@ -128,6 +130,7 @@ func (h *hub) drop(w *watched) {
 
 func (h *hub) releaseRaw(w *watched) {
 	w.raw = false
+	h.watches.Add(-1)
 	if h.rawBy--; h.rawBy == 0 {
 		h.raw.close()
 		h.raw = nil
@@ -136,6 +139,7 @@ func (h *hub) releaseRaw(w *watched) {
 
 func (h *hub) releaseFS(w *watched) {
 	w.fs = false
+	h.watches.Add(-1)
 	if h.fsBy--; h.fsBy == 0 {
 		h.fs.close()
 		h.fs = nil

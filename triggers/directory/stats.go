@@ -14,8 +14,9 @@ type Stats struct {
 	Looks     int64 // at everything a trigger watches
 }
 
-// counters are those of Stats that only grow.
-type counters struct{ overflows, looks atomic.Int64 }
+// counters are Stats as they are counted. No lock guards them: whoever adds a watch may
+// have to wait for a file server.
+type counters struct{ watches, overflows, looks atomic.Int64 }
 
 // Counted is Kind with the numbers of its sources.
 func Counted(o Options) (kind triggers.Kind, stats func() Stats) {
@@ -24,7 +25,5 @@ func Counted(o Options) (kind triggers.Kind, stats func() Stats) {
 }
 
 func (h *hub) stats() Stats {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return Stats{Watches: h.rawBy + h.fsBy, Overflows: h.overflows.Load(), Looks: h.looks.Load()}
+	return Stats{Watches: int(h.watches.Load()), Overflows: h.overflows.Load(), Looks: h.looks.Load()}
 }
