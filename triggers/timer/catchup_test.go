@@ -103,6 +103,25 @@ func TestTail_is_what_a_walk_would_find(t *testing.T) {
 	})
 }
 
+// walked counts how often somebody asks for the next instant.
+type walked struct {
+	schedule
+	steps int
+}
+
+func (w *walked) next(t time.Time) time.Time {
+	w.steps++
+	return w.schedule.next(t)
+}
+
+func TestTail_does_not_walk_through_years_of_downtime(t *testing.T) {
+	w := &walked{schedule: rate{anchor, time.Second}}
+	to := anchor.AddDate(10, 0, 0)
+	if got := tail(w, anchor, to, 3); len(got) != 3 || !got[2].Equal(to) || w.steps > 10 {
+		t.Errorf("%v after %d steps", got, w.steps)
+	}
+}
+
 func TestJitter(t *testing.T) {
 	t.Run("keeps_the_order_and_stays_below_its_bound", rapid.MakeCheck(func(t *rapid.T) {
 		every := time.Duration(rapid.Int64Range(1, 1000).Draw(t, "every")) * time.Second

@@ -71,6 +71,19 @@ func TestProbe(t *testing.T) {
 		}
 	})
 
+	t.Run("one_that_was_missed_is_caught_up_with_and_none_is_nothing_to_tell", func(t *testing.T) {
+		for down, want := range map[time.Duration]int64{59 * time.Minute: 0, 61 * time.Minute: 1} {
+			synctest.Test(t, func(t *testing.T) {
+				since := time.Now()
+				time.Sleep(down)
+				_, _, p := probed(t, map[string]any{"every": "1h"}, since, triggers.Runs{})
+				if c := p.CatchUp; want == 0 && c != nil || want > 0 && (c == nil || c.Missed != want || c.WouldRun != want) {
+					t.Errorf("%v: %+v", down, c)
+				}
+			})
+		}
+	})
+
 	t.Run("another_schedule_has_missed_nothing", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			since := time.Now()

@@ -55,6 +55,7 @@ func TestCron_when_the_clocks_are_changed(t *testing.T) {
 		{"new_york_spring_every_half_hour_follows_elapsed_time", "America/New_York", "*/30 * * * *", usual, "2026-03-08", "3h", "08T00:00-0500 08T00:30-0500 08T01:00-0500 08T01:30-0500 08T03:00-0400 08T03:30-0400 08T04:00-0400"},
 		{"new_york_autumn_every_half_hour_follows_elapsed_time", "America/New_York", "*/30 * * * *", usual, "2026-11-01", "3h", "01T00:00-0400 01T00:30-0400 01T01:00-0400 01T01:30-0400 01T01:00-0500 01T01:30-0500 01T02:00-0500"},
 		{"new_york_spring_every_second_hour_goes_on", "America/New_York", "0 */2 * * *", usual, "2026-03-08", "8h", "08T00:00-0500 08T03:00-0400 08T04:00-0400 08T06:00-0400 08T08:00-0400"},
+		{"new_york_spring_every_second_hour_at_half_past_keeps_its_two_hours", "America/New_York", "30 */2 * * *", usual, "2026-03-08", "5h", "08T00:30-0500 08T03:30-0400 08T04:30-0400"},
 		{"new_york_spring_every_second_hour_without_made_up_ones", "America/New_York", "0 */2 * * *", dst{gapSkip, foldFirst}, "2026-03-08", "8h", "08T00:00-0500 08T04:00-0400 08T06:00-0400 08T08:00-0400"},
 		{"berlin_autumn_every_second_hour_goes_on", "Europe/Berlin", "0 */2 * * *", usual, "2026-10-25", "6h", "25T00:00+0200 25T02:00+0200 25T02:00+0100 25T04:00+0100"},
 		{"london_spring", "Europe/London", "15 1 * * *", usual, "2026-03-29", "47h", "29T02:00+0100 30T01:15+0100"},
