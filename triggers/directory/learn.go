@@ -98,13 +98,13 @@ func (l *learned) advice(settle time.Duration) []graph.Warning {
 		settle = l.Settle
 	}
 	better := l.proposal()
-	seen := fmt.Sprintf("longest pause inside a file: %s over %s files", short(l.Longest), thousands(l.Files))
+	seen := fmt.Sprintf("longest pause inside a file: %s over %s", short(l.Longest), files(l.Files))
 	switch {
 	case settle == 0:
 		return nil
 	case l.Again > 0 && better > settle:
 		return []graph.Warning{{Code: "settle_short", Message: fmt.Sprintf(
-			"%s; %s files changed again after they were ready: set settle to %s", seen, thousands(l.Again), brief(better))}}
+			"%s; %s changed again after being ready: set settle to %s", seen, files(l.Again), brief(better))}}
 	case l.Files > 0 && 2*l.Longest > settle:
 		return []graph.Warning{{Code: "settle_short", Message: fmt.Sprintf(
 			"%s, which is close to the settle of %s: set settle to %s", seen, brief(settle), brief(better))}}
@@ -121,6 +121,13 @@ func brief(d time.Duration) string {
 		return fmt.Sprintf("%ds", d/time.Second)
 	}
 	return short(d)
+}
+
+func files(n int64) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return thousands(n) + " files"
 }
 
 // thousands writes a number with commas.
