@@ -25,9 +25,10 @@ type apply struct {
 	prune   bool
 	confirm int
 
-	known map[string]client.Answer[client.Trigger] // as they were before
-	done  []applied
+	done []applied
 }
+
+const removed = "removed"
 
 // applied is what was done about a trigger, or would be.
 type applied struct {
@@ -50,6 +51,9 @@ triggers, or one in each document between lines of ---. A trigger that is not th
 is created, one that differs gets a new revision, one that is the same is left alone; so
 the same file may be applied again and again. A relative dir_path is relative to the
 file. What latticed trigger export prints can be applied.
+
+All of the file is tried by dry runs first: when anything of it is refused, nothing is
+changed.
 
 Triggers that the file does not name stay as they are, unless --prune is given: then
 they are removed, and --confirm has to say how many that are.
@@ -74,35 +78,38 @@ func (a *apply) run(ctx context.Context) error {
 	if a.api, err = a.connect(); err != nil {
 		return err
 	}
-	existing, err := allTriggers(ctx, a.api)
+	surplus, err := a.surplus(ctx, all)
 	if err != nil {
 		return err
 	}
-	a.known = map[string]client.Answer[client.Trigger]{}
-	for _, t := range existing {
-		a.known[t.Value.Name] = t
-	}
-	surplus, err := a.surplus(all)
+	previews, err := a.try(ctx, all)
 	if err != nil {
 		return err
 	}
-	var refused error
-	for _, w := range all {
-		err := a.put(ctx, w)
-		var no *client.Refused
-		switch {
-		case errors.As(err, &no):
-			refused = errors.Join(refused, inTrigger(a.file, w, err))
-		case err != nil:
-			return errors.Join(a.show(), err)
+	if a.dry {
+		a.done = previews
+		for _, name := range surplus {
+			a.done = append(a.done, applied{Name: name, Result: removed})
+		}
+		return a.show()
+	}
+	for i, w := range all {
+		if err := a.put(ctx, w, previews[i].Result); err != nil {
+			return a.halfway(inTrigger(a.file, w, err), len(all)+len(surplus))
 		}
 	}
-	if refused == nil {
-		refused = a.remove(ctx, surplus)
-	} else if len(surplus) > 0 {
-		refused = errors.Join(refused, errors.New("nothing was removed, since not all could be applied"))
+	for _, name := range surplus {
+		if err := a.api.DeleteTrigger(ctx, name); err != nil {
+			return a.halfway(fmt.Errorf("remove %s: %w", name, err), len(all)+len(surplus))
+		}
+		a.done = append(a.done, applied{Name: name, Result: removed})
 	}
-	return errors.Join(a.show(), refused)
+	return a.show()
+}
+
+// halfway shows what was done before an error that no dry run has told.
+func (a *apply) halfway(err error, all int) error {
+	return errors.Join(a.show(), err, fmt.Errorf("%d of %s; apply the file again for the rest", len(a.done), count(all, "change")+" made"))
 }
 
 func (a *apply) read() ([]written, error) {
@@ -129,17 +136,21 @@ func (a *apply) read() ([]written, error) {
 }
 
 // surplus are the triggers that --prune removes; as many have to be confirmed.
-func (a *apply) surplus(all []written) ([]string, error) {
+func (a *apply) surplus(ctx context.Context, all []written) ([]string, error) {
 	if !a.prune {
 		if a.confirm != 0 {
 			return nil, usagef("--confirm is about --prune, which is missing")
 		}
 		return nil, nil
 	}
-	names := []string{}
-	for _, name := range sortedKeys(a.known) {
-		if !slices.ContainsFunc(all, func(w written) bool { return w.name == name }) {
-			names = append(names, name)
+	existing, err := allTriggers(ctx, a.api)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, t := range existing {
+		if !slices.ContainsFunc(all, func(w written) bool { return w.name == t.Value.Name }) {
+			names = append(names, t.Value.Name)
 		}
 	}
 	if n := len(names); n > 0 && a.confirm != n && !a.dry {
@@ -155,62 +166,44 @@ func areIs(n int) string {
 	return "are"
 }
 
-// put applies one trigger, or says what that would lead to.
-func (a *apply) put(ctx context.Context, w written) error {
+// try asks what each trigger would lead to, and for all that is refused, before
+// anything is changed.
+func (a *apply) try(ctx context.Context, all []written) ([]applied, error) {
+	previews := make([]applied, 0, len(all))
+	var refused error
+	for _, w := range all {
+		body, err := json.Marshal(w.spec)
+		if err != nil {
+			return nil, err
+		}
+		p, err := a.api.PreviewPut(ctx, w.name, body)
+		var no *client.Refused
+		switch {
+		case errors.As(err, &no):
+			refused = errors.Join(refused, inTrigger(a.file, w, err))
+		case err != nil:
+			return nil, err
+		}
+		previews = append(previews, applied{Name: w.name, Result: p.Value.Change, Preview: p.Raw, preview: p.Value})
+	}
+	if refused != nil {
+		return nil, errors.Join(refused, errors.New("nothing was changed"))
+	}
+	return previews, nil
+}
+
+// put applies one trigger; result is what that leads to.
+func (a *apply) put(ctx context.Context, w written, result string) error {
 	body, err := json.Marshal(w.spec)
 	if err != nil {
 		return err
-	}
-	if a.dry {
-		return a.try(ctx, w, body)
 	}
 	t, err := a.api.PutTrigger(ctx, w.name, body)
 	if err != nil {
 		return err
 	}
-	result := "created"
-	if was, ok := a.known[w.name]; ok {
-		result = "revised"
-		if was.Value.Revision == t.Value.Revision {
-			result = "unchanged"
-		}
-	}
 	a.done = append(a.done, applied{Name: w.name, Result: result, Trigger: t.Raw, state: state(t.Value.State, t.Value.Reason, nil)})
 	a.warnAbout(w.name, t.Value.Warnings)
-	return nil
-}
-
-// try is the dry run of put.
-func (a *apply) try(ctx context.Context, w written, body json.RawMessage) error {
-	p, err := a.api.PreviewPut(ctx, w.name, body)
-	if err != nil {
-		return err
-	}
-	result := "created"
-	if was, ok := a.known[w.name]; ok {
-		result = "revised"
-		same, err := sameTrigger(ctx, a.api, was.Raw, w.spec)
-		if err != nil {
-			return err
-		}
-		if same {
-			result = "unchanged"
-		}
-	}
-	a.done = append(a.done, applied{Name: w.name, Result: result, Preview: p.Raw, preview: p.Value})
-	return nil
-}
-
-// remove ends the triggers that the file does not name.
-func (a *apply) remove(ctx context.Context, names []string) error {
-	for _, name := range names {
-		if !a.dry {
-			if err := a.api.DeleteTrigger(ctx, name); err != nil {
-				return fmt.Errorf("remove %s: %w", name, err)
-			}
-		}
-		a.done = append(a.done, applied{Name: name, Result: "removed"})
-	}
 	return nil
 }
 

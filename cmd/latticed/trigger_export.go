@@ -11,7 +11,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/latticed/latticed/api/client"
-	"github.com/latticed/latticed/graph"
 )
 
 func newTriggerExport(c *cli) *cobra.Command {
@@ -144,44 +143,4 @@ func scalar(s string) *yaml.Node {
 	var n yaml.Node
 	n.SetString(s)
 	return &n
-}
-
-// sameTrigger tells whether applying a spec would leave a trigger as it is.
-func sameTrigger(ctx context.Context, api *client.Client, raw json.RawMessage, spec map[string]any) (bool, error) {
-	was, err := asSpec(raw)
-	if err != nil {
-		return false, err
-	}
-	next, _ := withoutNull(spec).(map[string]any)
-	if _, given := next["timezone"]; !given {
-		delete(was, "timezone") // that of the machine
-	}
-	if id, ok := next["dispatch_id"].(string); ok && was["dispatch_id"] != id {
-		d, err := api.Dispatch(ctx, id, 0)
-		if err != nil {
-			return false, err
-		}
-		next["dispatch_id"] = d.Value.ID
-	}
-	a, err := graph.Canonical(was)
-	if err != nil {
-		return false, err
-	}
-	b, err := graph.Canonical(next)
-	return bytes.Equal(a, b), err
-}
-
-// withoutNull copies a value without the keys of objects that hold null.
-func withoutNull(v any) any {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return v
-	}
-	kept := map[string]any{}
-	for k, v := range m {
-		if v != nil {
-			kept[k] = withoutNull(v)
-		}
-	}
-	return kept
 }
