@@ -120,9 +120,10 @@ func readings(loc *time.Location, rule dst, reading int64) []int64 {
 	var found []int64
 	for at := reading - far; at < reading+far; {
 		s := stretchAt(loc, rule, at)
-		if t := reading - s.offset; t >= s.from && t < s.to && reading >= s.low && reading < s.hi {
+		begin := max(s.from, at) // a stretch may be cut into several
+		if t := reading - s.offset; t >= begin && t < s.to && reading >= s.low && reading < s.hi {
 			found = append(found, t)
-		} else if s.gapLow <= reading && reading < s.gapHi {
+		} else if begin == s.from && s.gapLow <= reading && reading < s.gapHi {
 			found = append(found, s.from)
 		}
 		at = s.to
