@@ -13,9 +13,9 @@ import (
 
 // Record saves a batch and, in the same transaction, decisions that name events of
 // the batch by id. An event with a known key is dropped, but if it Amends and that one
-// is undecided, that one takes over its payload and becomes pending; so is, whole, a
-// decision that names a dropped event. It returns the events that were new, with their
-// Seq.
+// is undecided, that one takes over its payload and is held for its turn (backlog). A
+// decision that names a dropped event is dropped whole. It returns the events that were
+// new, with their Seq.
 func (s *Store) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) ([]triggers.Event, error) {
 	var out Recorded
 	err := s.change(ctx, func(t *tx) error {
@@ -187,9 +187,9 @@ func (t *tx) newEvents(trigger int64, id string, es []triggers.Event) (fresh []t
 	return fresh, amended, nil
 }
 
-const amendEvent = "UPDATE events SET payload = ?, path = ?, state = 'pending', reason = '', seq = ? WHERE trigger = ? AND key = ? AND firing IS NULL"
+const amendEvent = "UPDATE events SET payload = ?, path = ?, state = 'held', reason = '" + triggers.ReasonBacklog + "', seq = ? WHERE trigger = ? AND key = ? AND firing IS NULL"
 
-// amend gives an undecided event another payload, to be judged anew.
+// amend gives an undecided event another payload, to be judged anew when its turn comes.
 func (t *tx) amend(trigger int64, e *triggers.Event) (bool, error) {
 	n, err := t.exec(amendEvent,
 		rawText(e.Payload), pathOf(e.Payload), t.seq(), trigger, e.Key)

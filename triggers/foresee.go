@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -29,40 +30,71 @@ func (k *keeper) foresee(ctx context.Context, events []Pending) ([]Pending, []Ve
 }
 
 // ownVerdicts are those that may be stored with the new events they concern: none
-// while older ones are decided too, which go first; and none when one says of an event
-// that another is there instead, since that one may be known already, and dropped.
-func ownVerdicts(verdicts []Verdict, old, events int) []Verdict {
+// while older ones are decided too, or may be when they are amended: those go first;
+// and none when one says of an event that another is there instead and that one is
+// known already, and dropped.
+func (k *keeper) ownVerdicts(ctx context.Context, verdicts []Verdict, all []Pending, old int) ([]Verdict, error) {
+	if amends(all[old:]) {
+		return nil, nil
+	}
 	var own []Verdict
 	for _, v := range verdicts {
 		switch {
 		case v.Cancel > 0:
 		case v.Events[0] >= old: // positions ascend
-			if events > 1 && yields(v) {
-				return nil
-			}
 			own = append(own, v)
 		case final(v.State):
-			return nil
+			return nil, nil
 		}
 	}
-	return own
+	if len(all) > old+1 && slices.ContainsFunc(own, yields) {
+		if fresh, err := k.allNew(ctx, all[old:]); !fresh || err != nil {
+			return nil, err
+		}
+	}
+	return own, nil
 }
 
-// reserve says of events that may not fit into memory, and that nothing else is said
-// of, that others are before them.
-func (k *keeper) reserve(own []Verdict, events, old int) []Verdict {
+// amends tells whether some of the events may amend others.
+func amends(events []Pending) bool {
+	return slices.ContainsFunc(events, func(p Pending) bool { return p.Amends })
+}
+
+// allNew tells whether the ledger will drop none of the events.
+func (k *keeper) allNew(ctx context.Context, events []Pending) (bool, error) {
+	keys := make([]string, len(events))
+	for i := range events {
+		keys[i] = events[i].Key
+	}
+	slices.Sort(keys)
+	if len(slices.Compact(keys)) < len(events) {
+		return false, nil
+	}
+	known, err := k.m.ledger.Known(ctx, k.id, keys)
+	if err != nil {
+		return false, fmt.Errorf("look up new events: %w", err)
+	}
+	return len(known) == 0, nil
+}
+
+// reserve says of new events that may have to wait for others, and that nothing else is
+// said of, that they do: those that may not fit into memory, and with an amendment all.
+func (k *keeper) reserve(own []Verdict, all []Pending, old int) []Verdict {
 	from := max(old, k.limit())
-	if from >= events {
+	if amends(all[old:]) {
+		from = old
+	}
+	if from >= len(all) {
 		return own
 	}
-	said := make([]bool, events)
+	said := make([]bool, len(all))
 	for _, v := range own {
 		for _, at := range v.Events {
 			said[at] = true
 		}
 	}
 	rest := Verdict{State: EventHeld, Reason: ReasonBacklog}
-	for at := from; at < events; at++ {
+	for at := from; at < len(all); at++ {
 		if !said[at] {
 			rest.Events = append(rest.Events, at)
 		}

@@ -82,6 +82,19 @@ func TestIncomplete(t *testing.T) {
 		})
 	})
 
+	t.Run("has_a_reason_when_memory_does_not_hold_it", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			defer triggers.SetWindow(3)()
+			judged(w)
+			tr := w.add(`"max_in_flight": 1`)
+			for n := range 7 {
+				emit(w, event(n+1))
+			}
+			emit(w, part(7, true))
+			w.expect(tr, "1:fired:event 2:held:overlap 3:held:overlap 4:held:overlap 5:held:overlap 6:held:backlog 7:held:backlog")
+		})
+	})
+
 	t.Run("is_counted_once_whatever_is_read_again", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			judged(w)

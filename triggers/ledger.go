@@ -77,9 +77,9 @@ type Ledger interface {
 
 	// Record saves a batch and, in the same transaction, decisions that name events
 	// of the batch (only those) by id. An event with a known key is dropped, but if it
-	// Amends and that one is undecided, that one takes over its payload and becomes
-	// pending; so is, whole, a decision that names a dropped event: its other events
-	// stay pending. It returns the events that were new, with their Seq.
+	// Amends and that one is undecided, that one takes over its payload and is held for
+	// its turn (backlog). A decision that names a dropped event is dropped whole: its
+	// other events stay pending. It returns the events that were new, with their Seq.
 	Record(ctx context.Context, id string, revision int, b Batch, ds []Decision) ([]Event, error)
 	// Fire applies decisions. A decision is dropped when one of its events is final
 	// already.

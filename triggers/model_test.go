@@ -145,16 +145,20 @@ func (m *model) pass(d time.Duration) {
 }
 
 func (m *model) happen(es []modelEvent) {
+	amends := slices.ContainsFunc(es, func(e modelEvent) bool { return e.Amends })
 	for _, e := range es {
 		i := slices.IndexFunc(m.events, func(old *modelEvent) bool { return old.n == e.n })
 		switch {
 		case i < 0:
 			e.At, e.State = m.now, triggers.EventPending
+			if amends { // nobody looks at it before it is stored
+				e.State, e.Reason = triggers.EventHeld, triggers.ReasonBacklog
+			}
 			m.events = append(m.events, &e)
 		case e.Amends && m.events[i].undecided():
 			old := m.events[i]
 			old.key, old.ok, old.complete, old.backfill = e.key, e.ok, e.complete, e.backfill
-			old.State, old.Reason = triggers.EventPending, ""
+			old.State, old.Reason = triggers.EventHeld, triggers.ReasonBacklog
 		}
 	}
 	m.look()

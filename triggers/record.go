@@ -56,12 +56,12 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		return err
 	}
 	old := len(all) - len(b.Events)
-	own := ownVerdicts(verdicts, old, len(b.Events))
-	if slices.ContainsFunc(b.Events, func(e Event) bool { return e.Amends }) {
-		own = nil // an older event may be the first to go
+	own, err := k.ownVerdicts(ctx, verdicts, all, old)
+	if err != nil {
+		return err
 	}
 	more := len(own) < len(verdicts) // concern older events too, or have to wait
-	own = singly(k.reserve(own, len(all), old))
+	own = singly(k.reserve(own, all, old))
 	ds, err := decisions(own, all)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	if len(fresh) > 0 {
 		k.hear()
 	}
-	if amends(b.Events, fresh) {
+	if amended(b.Events, fresh) {
 		k.forget()
 	}
 	if more || stored < len(own) || k.behind && k.refillable() { // fewer: an event was known already
@@ -130,8 +130,8 @@ func (k *keeper) recordPlainly(ctx context.Context, b Batch) error {
 	return k.decideAll(ctx)
 }
 
-// amends tells whether events that were known already may have been amended.
-func amends(events, fresh []Event) bool {
+// amended tells whether events that were known already may have been.
+func amended(events, fresh []Event) bool {
 	for _, e := range events {
 		if e.Amends && !slices.ContainsFunc(fresh, func(f Event) bool { return f.ID == e.ID }) {
 			return true

@@ -26,7 +26,7 @@ func (c Contract) Run(t *testing.T) {
 		test func(*ledgerTest)
 	}{
 		{"a_known_key_is_dropped_with_the_decisions_that_name_it", testKnownKey},
-		{"an_undecided_event_is_amended_and_becomes_pending", testAmends},
+		{"an_undecided_event_is_amended_and_waits_for_its_turn", testAmends},
 		{"a_decided_event_is_not_amended", testAmendsDecided},
 		{"an_event_may_be_amended_in_its_own_batch", testAmendsFresh},
 		{"what_an_event_carries_comes_back", testCarries},

@@ -28,7 +28,7 @@ func testAmends(x *ledgerTest) {
 		x.Errorf("new: %+v", fresh)
 	}
 	got := x.event1(x.a, es[0].ID)
-	if got.State != triggers.EventPending || got.Reason != "" || !bytes.Equal(got.Payload, again.Payload) || got.Seq != es[0].Seq {
+	if got.State != triggers.EventHeld || got.Reason != triggers.ReasonBacklog || !bytes.Equal(got.Payload, again.Payload) || got.Seq != es[0].Seq {
 		x.Errorf("amended: %+v", got)
 	}
 	if by, err := x.l.About(x.Context(), x.a.ID, "/data/whole", 9); err != nil || len(by) != 1 {
@@ -61,7 +61,7 @@ func testAmendsFresh(x *ledgerTest) {
 	if len(fresh) != 1 || fresh[0].ID != first.ID || !bytes.Equal(fresh[0].Payload, second.Payload) {
 		x.Errorf("%+v", fresh)
 	}
-	if got := x.event1(x.a, first.ID); !bytes.Equal(got.Payload, second.Payload) || got.Amends {
+	if got := x.event1(x.a, first.ID); !bytes.Equal(got.Payload, second.Payload) || got.Amends || got.State != triggers.EventPending {
 		x.Errorf("%+v", got)
 	}
 }

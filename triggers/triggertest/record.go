@@ -40,8 +40,9 @@ func (l *Ledger) Record(_ context.Context, id string, revision int, b triggers.B
 			r.entities[string(c.Key)] = c
 		}
 	}
+	before := l.seq
 	for _, e := range b.Events {
-		l.insert(r, e)
+		l.insert(r, e, before)
 	}
 	for _, d := range ds {
 		if _, err := l.decide(r, d, true); err != nil {
@@ -56,8 +57,9 @@ func (l *Ledger) Record(_ context.Context, id string, revision int, b triggers.B
 	return fresh, nil
 }
 
-// insert stores an event whose key is new, or amends the one that has it.
-func (l *Ledger) insert(r *row, e triggers.Event) {
+// insert stores an event whose key is new, or amends the one that has it. before is the
+// Seq of what was there before the batch.
+func (l *Ledger) insert(r *row, e triggers.Event, before int64) {
 	if !r.keys[e.Key] {
 		r.keys[e.Key] = true
 		e.TriggerID, e.State, e.Reason, e.FiringID, e.Amends = r.ID, triggers.EventPending, "", "", false
@@ -67,7 +69,11 @@ func (l *Ledger) insert(r *row, e triggers.Event) {
 		return
 	}
 	i := slices.IndexFunc(r.events, func(o *triggers.Event) bool { return o.Key == e.Key })
-	if old := r.events[i]; e.Amends && old.FiringID == "" {
-		old.Payload, old.State, old.Reason = e.Payload, triggers.EventPending, ""
+	old := r.events[i]
+	if !e.Amends || old.FiringID != "" {
+		return
+	}
+	if old.Payload = e.Payload; old.Seq <= before {
+		old.State, old.Reason = triggers.EventHeld, triggers.ReasonBacklog
 	}
 }
