@@ -25,28 +25,27 @@ func (m *Manager) Put(ctx context.Context, name string, spec []byte, by Principa
 	if err := m.running(ctx); err != nil {
 		return Trigger{}, nil, "", err
 	}
-	m.edit.Lock()
-	d, err := m.draftPut(ctx, name, spec, by)
-	if err != nil {
-		m.edit.Unlock()
+	var d *draft
+	var warnings []graph.Warning
+	k, err := m.editing(func() (k *keeper, err error) {
+		if d, err = m.draftPut(ctx, name, spec, by); err != nil {
+			return nil, err
+		}
+		warnings = d.plan.warnings()
+		switch {
+		case d.same:
+			return nil, nil
+		case d.old == nil:
+			return m.create(ctx, d)
+		}
+		return m.revise(ctx, d)
+	})
+	switch {
+	case err != nil:
 		return Trigger{}, nil, "", err
-	}
-	warnings := d.plan.warnings()
-	if d.same {
-		m.edit.Unlock()
+	case d.same:
 		return m.Live(*d.old), warnings, Unchanged, nil
-	}
-	var k *keeper
-	if d.old == nil {
-		k, err = m.create(ctx, d)
-	} else {
-		k, err = m.revise(ctx, d)
-	}
-	m.edit.Unlock()
-	if err != nil {
-		return Trigger{}, nil, "", err
-	}
-	if d.old == nil {
+	case d.old == nil:
 		t, err := m.settled(ctx, k)
 		return t, warnings, Created, err
 	}

@@ -21,14 +21,20 @@ func (m *Manager) Add(ctx context.Context, spec []byte, by Principal) (Trigger, 
 		return Trigger{}, nil, err
 	}
 	warnings := d.plan.warnings() // from create on the plan is the keeper's
-	m.edit.Lock()
-	k, err := m.create(ctx, d)
-	m.edit.Unlock()
+	k, err := m.editing(func() (*keeper, error) { return m.create(ctx, d) })
 	if err != nil {
 		return Trigger{}, nil, err
 	}
 	t, err := m.settled(ctx, k)
 	return t, warnings, err
+}
+
+// editing runs f while nobody else adds, changes or removes triggers. Somebody may
+// recover from a panic of f, and the others have to go on then.
+func (m *Manager) editing(f func() (*keeper, error)) (*keeper, error) {
+	m.edit.Lock()
+	defer m.edit.Unlock()
+	return f()
 }
 
 // create stores a draft of a new trigger and starts it. m.edit is held.
@@ -67,15 +73,15 @@ func (m *Manager) Patch(ctx context.Context, idOrName string, patch []byte, by P
 	if err := m.running(ctx); err != nil {
 		return Trigger{}, nil, err
 	}
-	m.edit.Lock()
-	d, err := m.draftPatch(ctx, idOrName, patch)
-	if err != nil {
-		m.edit.Unlock()
-		return Trigger{}, nil, err
-	}
-	warnings := d.plan.warnings()
-	k, err := m.revise(ctx, d)
-	m.edit.Unlock()
+	var warnings []graph.Warning
+	k, err := m.editing(func() (*keeper, error) {
+		d, err := m.draftPatch(ctx, idOrName, patch)
+		if err != nil {
+			return nil, err
+		}
+		warnings = d.plan.warnings()
+		return m.revise(ctx, d)
+	})
 	if err != nil {
 		return Trigger{}, nil, err
 	}

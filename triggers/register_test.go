@@ -185,6 +185,41 @@ func TestPatch(t *testing.T) {
 	})
 }
 
+func TestEdit_that_panics_leaves_others_their_turn(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		bad := false
+		w.made = func(*triggers.Made) {
+			if bad {
+				panic("a parser")
+			}
+		}
+		w.add(``)
+		for _, edit := range []func() error{
+			func() error {
+				_, _, err := w.manager.Patch(t.Context(), "t", []byte(`{"labels": {"a": "b"}}`), triggers.Principal{})
+				return err
+			},
+			func() error {
+				_, _, _, err := w.manager.Put(t.Context(), "t", []byte(`{"kind": "feed", "lattice": "echo"}`), triggers.Principal{})
+				return err
+			},
+		} {
+			func() {
+				defer func() {
+					if bad = false; recover() == nil {
+						t.Error("no panic")
+					}
+				}()
+				bad = true
+				_ = edit()
+			}()
+			if err := edit(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestRemove_ends_what_waits_and_keeps_the_history(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		tr := w.add(`"max_in_flight": 1`)
