@@ -178,7 +178,7 @@ func TestAlarmURL_refusals_say_what_was_answered_and_keep_the_secret(t *testing.
 	gone := httptest.NewServer(mux)
 	gone.Close()
 	for address, want := range map[string]string{
-		server.URL + "/500/s3cret":   "answered 500 Internal Server Error out of·[31m order",
+		server.URL + "/500/s3cret":   "answered 500 Internal Server Error out of\\x1b[31m order",
 		server.URL + "/away/s3cret":  "it sends us on to http://" + strings.TrimPrefix(other.URL, "http://") + ": write the right address into the configuration",
 		server.URL + "/get/s3cret":   "it sends us on to a page that takes no POST",
 		server.URL + "/round/s3cret": "it sends us on and on",

@@ -130,16 +130,6 @@ func (c *cli) table(header []string, rows [][]string) error {
 	return w.Flush()
 }
 
-// oneLine keeps control characters out of tables and terminals.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '·'
-		}
-		return r
-	}, s)
-}
-
 // warn prints warnings that came with a success.
 func (c *cli) warn(ws []client.Warning) {
 	for _, w := range ws {

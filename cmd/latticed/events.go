@@ -93,7 +93,7 @@ func (c *cli) showChange(ch client.Change) error {
 	case "event":
 		var e client.Event
 		if err = json.Unmarshal(ch.Data, &e); err == nil {
-			_, err = fmt.Fprintf(c.stdout, "%s  event %s  %s  %s\n", now, e.Kind, oneLine(e.Key), state(e.State, e.Reason, nil))
+			_, err = fmt.Fprintf(c.stdout, "%s  event %s  %s  %s\n", now, oneLine(e.Kind), oneLine(e.Key), state(e.State, e.Reason, nil))
 		}
 	case "firing":
 		var f client.Firing

@@ -118,7 +118,7 @@ func (c *cli) complain(msg string) {
 		}
 	}
 	for line := range strings.SplitSeq(strings.TrimRight(msg, "\n"), "\n") {
-		fmt.Fprintln(c.stderr, "latticed: "+line)
+		fmt.Fprintln(c.stderr, "latticed: "+printable(line))
 	}
 }
 

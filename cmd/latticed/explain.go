@@ -70,10 +70,10 @@ func (c *cli) explainPath(ctx context.Context, api *client.Client, path, trigger
 		if hint == "" {
 			hint = "no trigger watches " + full
 		}
-		_, err := fmt.Fprintln(c.stdout, printable(hint))
+		_, err := fmt.Fprintln(c.stdout, oneLine(hint))
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s\n\n", printable(full))
+	fmt.Fprintf(c.stdout, "%s\n\n", oneLine(full))
 	return errors.Join(c.tell(full, a.Value.Items), c.more(a.Value.Next))
 }
 
@@ -196,12 +196,4 @@ func nextCommand(path string, e client.Explanation) string {
 		return "the rules of the trigger: latticed trigger show " + name + " --effective"
 	}
 	return ""
-}
-
-// quoted is a path as a word of the shell.
-func quoted(path string) string {
-	if strings.Trim(path, "/._-+=@%,:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

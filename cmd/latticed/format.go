@@ -131,11 +131,11 @@ func valued(m map[string]json.RawMessage, keys []string, most int) string {
 func state(status string, reason *string, w *client.Waiting) string {
 	switch {
 	case w != nil && w.Detail != "":
-		return fmt.Sprintf("%s (%s: %s)", status, w.Code, w.Detail)
+		return fmt.Sprintf("%s (%s: %s)", status, w.Code, oneLine(w.Detail))
 	case w != nil:
 		return fmt.Sprintf("%s (%s)", status, w.Code)
 	case text(reason) != "":
-		return fmt.Sprintf("%s (%s)", status, *reason)
+		return fmt.Sprintf("%s (%s)", status, oneLine(*reason))
 	}
 	return status
 }

@@ -65,15 +65,15 @@ func TestFormat_of_values(t *testing.T) {
 
 func TestFormat_of_states(t *testing.T) {
 	reason := "survivors"
+	steering := "\x1b[2J"
 	w := &client.Waiting{Code: "slots", Detail: "all 8 are taken"}
 	for got, want := range map[string]string{
-		state("running", nil, nil):      "running",
-		state("running", &reason, nil):  "running (survivors)",
-		state("pending", nil, w):        "pending (slots: all 8 are taken)",
-		brief("pending", &reason, w):    "pending (slots)",
-		oneLine("a\nb\x1b[31m\tc"):      "a·b·[31m·c",
-		printable("a\tb\x1b\x9b\xffc"):  "a\tb·\ufffdc",
-		printable("\u009b31mred\u0085"): "·31mred·",
+		state("running", nil, nil):       "running",
+		state("running", &reason, nil):   "running (survivors)",
+		state("pending", nil, w):         "pending (slots: all 8 are taken)",
+		brief("pending", &reason, w):     "pending (slots)",
+		state("failing", &steering, nil): `failing (\x1b[2J)`,
+		state("pending", nil, &client.Waiting{Code: "slots", Detail: steering}): `pending (slots: \x1b[2J)`,
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

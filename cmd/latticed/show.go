@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -198,17 +197,4 @@ func stderrTail(ctx context.Context, api *client.Client, id, electron string) st
 		b.WriteString("  | " + printable(line) + "\n")
 	}
 	return b.String()
-}
-
-// printable keeps what a task wrote from steering the terminal.
-func printable(s string) string {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\ufffd")
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '·'
-		}
-		return r
-	}, s)
 }

@@ -62,7 +62,7 @@ func (c *cli) fired(ctx context.Context, api *client.Client, name string, f clie
 	if n := numbers[a.Value.ID]; n != "" {
 		said += "  dispatch " + n
 	}
-	if _, err = fmt.Fprintln(c.stdout, printable(said)); err != nil {
+	if _, err = fmt.Fprintln(c.stdout, said); err != nil {
 		return err
 	}
 	return ended

@@ -51,7 +51,7 @@ settling (2)
   /in/run1  -                          no DONE.txt
 
 ignored (30)
-` + strings.Repeat("  /in/e·[31m.part  partial\n", shownKeys) + `  … and 10 more
+` + strings.Repeat("  /in/e\\x1b[31m.part  partial\n", shownKeys) + `  … and 10 more
 
 next
   Fri 2026-11-20 12:00:00 ` + zone + `

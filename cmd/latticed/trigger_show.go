@@ -83,7 +83,7 @@ func (c *cli) showTrigger(t client.Trigger, raw json.RawMessage) error {
 		return err
 	}
 	for _, w := range all.Advice {
-		fmt.Fprintf(c.stdout, "\n%s\n", printable(w.Message))
+		fmt.Fprintf(c.stdout, "\n%s\n", oneLine(w.Message))
 	}
 	return nil
 }
