@@ -30,7 +30,8 @@ func (s *Store) triggerCount(ctx context.Context, id string) (int64, triggerCoun
 }
 
 // lastEnds looks at the newest dispatches of a trigger; when those of this process
-// ended is known without.
+// ended is known without. One that had outlived 256 newer ones when an earlier process
+// stopped is not seen: who waits for the last end then counts from an earlier one, once.
 const lastEnds = `SELECT max(ended_at) FROM (SELECT ended_at FROM dispatches INDEXED BY dispatches_trigger
 	WHERE trigger = ? ORDER BY created_at DESC LIMIT 256)`
 
@@ -47,9 +48,9 @@ func (s *Store) Runs(ctx context.Context, id string) (triggers.Runs, error) {
 	return triggers.Runs{Undecided: c.pending, InFlight: c.inFlight, LastEnd: fromMicros(max(stored, c.lastEnd))}, nil
 }
 
-// firingsBack goes back in time along the firings of a trigger.
-const firingsBack = `SELECT at, decision = 'fired' AND reason <> 'manual' FROM firings INDEXED BY firings_trigger
-	WHERE trigger = (` + triggerNumber + `) ORDER BY n DESC`
+// firingsBack goes back in time along the firings of a trigger that made a dispatch.
+const firingsBack = `SELECT at, reason <> 'manual' FROM firings INDEXED BY firings_decision
+	WHERE trigger = (` + triggerNumber + `) AND decision = 'fired' ORDER BY n DESC`
 
 // Recent returns when the newest firings that made a dispatch were made, without those
 // by hand: up to limit of those at or after since, oldest first.

@@ -62,7 +62,7 @@ func (s *Store) EventsPage(ctx context.Context, f EventFilter) ([]triggers.Event
 	var es []triggers.Event
 	next := ""
 	err := s.snapshot(ctx, func(r *reader) error {
-		h := history{table: "events", column: "state", states: f.States, limit: limitOf(f.Limit), after: f.After}
+		h := history{table: "events", states: f.States, limit: limitOf(f.Limit), after: f.After}
 		if f.Kind != "" {
 			h.and, h.args = " AND kind = ?", []any{f.Kind}
 		}

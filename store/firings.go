@@ -73,7 +73,7 @@ func (s *Store) Firings(ctx context.Context, trigger string, decisions []trigger
 	var fs []triggers.Firing
 	next := ""
 	err := s.snapshot(ctx, func(r *reader) error {
-		ns, more, err := r.history(history{table: "firings", column: "decision", states: decisions, limit: limitOf(limit), after: after}, trigger)
+		ns, more, err := r.history(history{table: "firings", states: decisions, limit: limitOf(limit), after: after}, trigger)
 		if err != nil || len(ns) == 0 {
 			return err
 		}

@@ -10,13 +10,13 @@ import (
 
 // history is a page of the events or firings of a trigger.
 type history struct {
-	table, column string // column holds the state
-	states        []triggers.EventState
-	path          string // of events, may be empty
-	and           string // more conditions, with args
-	args          []any
-	limit         int
-	after         string
+	table  string
+	states []triggers.EventState
+	path   string // of events, may be empty
+	and    string // more conditions, with args
+	args   []any
+	limit  int
+	after  string
 }
 
 // history returns the rows of a page, newest first: one ordered walk per trigger and
@@ -36,7 +36,7 @@ func (r *reader) history(h history, trigger string) ([]int64, string, error) {
 	}
 	states := h.states
 	if len(states) == 0 {
-		states = []triggers.EventState{""}
+		states = h.all()
 	}
 	var all []int64
 	for _, t := range triggerRows {
@@ -57,9 +57,20 @@ func (r *reader) history(h history, trigger string) ([]int64, string, error) {
 	return all[:h.limit], pageCursor{K: h.table, N: all[h.limit-1]}.String(), nil
 }
 
+// all are the states to walk along for all rows; empty: one walk finds them.
+func (h *history) all() []triggers.EventState {
+	if h.table == "firings" {
+		return []triggers.EventState{triggers.EventFired, triggers.EventSkipped, triggers.EventRejected, triggers.EventDead}
+	}
+	return []triggers.EventState{""}
+}
+
 // walk finds the rows of one trigger in one state, or in all, that are older.
 func (h *history) walk(st triggers.EventState, trigger, before int64) (string, []any) {
-	index, where, args := historyIndex(h.table, h.column, st)
+	index, where, args := "firings_decision", " AND decision = ?", []any{string(st)}
+	if h.table == "events" {
+		index, where, args = eventsIndex(st)
+	}
 	of := "trigger = ?"
 	if h.path != "" {
 		index, of = "events_path", "+trigger = ? AND path = ?"
@@ -69,22 +80,16 @@ func (h *history) walk(st triggers.EventState, trigger, before int64) (string, [
 	return q, slices.Concat([]any{trigger}, args, h.args, []any{before, h.limit + 1})
 }
 
-// historyIndex names the index that holds a state in order.
-func historyIndex(table, column string, st triggers.EventState) (index, where string, args []any) {
+// eventsIndex names the index that holds the events of a state in order.
+func eventsIndex(st triggers.EventState) (index, where string, args []any) {
 	switch st {
 	case "":
-		return table + "_trigger", "", nil
+		return "events_trigger", "", nil
 	case triggers.EventFired:
-		return table + "_trigger", " AND " + column + " = ?", []any{string(st)}
+		return "events_trigger", " AND state = ?", []any{string(st)}
 	case triggers.EventPending, triggers.EventHeld:
-		if table == "events" {
-			return "events_undecided", " AND firing IS NULL AND state = ?", []any{string(st)}
-		}
+		return "events_undecided", " AND firing IS NULL AND state = ?", []any{string(st)}
 	case triggers.EventSkipped, triggers.EventRejected, triggers.EventDead:
 	}
-	decided := ""
-	if table == "events" {
-		decided = " AND firing IS NOT NULL"
-	}
-	return table + "_not_fired", decided + " AND " + column + " <> 'fired' AND " + column + " = ?", []any{string(st)}
+	return "events_not_fired", " AND firing IS NOT NULL AND state <> 'fired' AND state = ?", []any{string(st)}
 }

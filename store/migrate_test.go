@@ -101,7 +101,7 @@ func TestMigrate(t *testing.T) {
 // fixture is a database as a release wrote it; the newest one is written by -update.
 func fixture(release int) string { return fmt.Sprintf("testdata/release-%d.db.gz", release) }
 
-const releases = 2
+const releases = 3
 
 // TestReleases opens a database that each release wrote, an older one after copying it.
 func TestReleases(t *testing.T) {
@@ -136,7 +136,7 @@ func testRelease(t *testing.T, release int) {
 	}
 	tr := must(s.Trigger(t.Context(), "scans"))(t)
 	es, _, err := s.Events(t.Context(), tr.ID, nil, 10, "")
-	if err != nil || len(es) != release+1 || es[release].State != triggers.EventFired || es[release-1].State != triggers.EventPending {
+	if err != nil || len(es) != min(release, 2)+1 || es[len(es)-1].State != triggers.EventFired || es[len(es)-2].FiringID != "" {
 		t.Errorf("%+v %v", es, err)
 	}
 	if l := must(s.Lattice(t.Context(), "of-scans"))(t); len(l.Electrons) != 1 {

@@ -72,7 +72,7 @@ func (s *Store) Past(ctx context.Context, id string, states []triggers.EventStat
 
 // pastNumbers walks the events of a trigger in a state; after id and n come args.
 func pastNumbers(st triggers.EventState) (string, []any) {
-	index, where, args := historyIndex("events", "state", st)
+	index, where, args := eventsIndex(st)
 	return "SELECT n FROM events INDEXED BY " + index + " WHERE trigger = (" + triggerNumber + ") AND n > ?" + where + " ORDER BY n LIMIT ?", args
 }
 

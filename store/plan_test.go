@@ -85,7 +85,7 @@ func TestListsWalkAnIndex(t *testing.T) {
 	for name, c := range map[string]struct{ q, how string }{
 		"running":          {runningNumbers, "INDEX dispatches_status (status=?)"},
 		"oldest in flight": {oldestInFlight, "INDEX dispatches_in_flight (trigger=?)"},
-		"firings back":     {firingsBack, "INDEX firings_trigger (trigger=?)"},
+		"firings back":     {firingsBack, "INDEX firings_decision (trigger=? AND decision=?)"},
 		"last ends":        {lastEnds, "INDEX dispatches_trigger (trigger=?)"},
 		"ending":           {countEnding, "INDEX dispatches_status (status=?)"},
 		"in flight":        {countInFlight, "INDEX dispatches_in_flight"},
@@ -113,14 +113,15 @@ func TestListsWalkAnIndex(t *testing.T) {
 		}
 	}
 	for _, h := range []history{
-		{table: "events", column: "state", limit: 50},
-		{table: "firings", column: "decision", limit: 50},
-		{table: "events", column: "state", path: "/data/x", limit: 50},
-		{table: "events", column: "state", and: " AND kind = ?", args: []any{"ready"}, limit: 50},
+		{table: "events", limit: 50},
+		{table: "firings", limit: 50},
+		{table: "events", path: "/data/x", limit: 50},
+		{table: "events", and: " AND kind = ?", args: []any{"ready"}, limit: 50},
 	} {
-		for _, st := range []triggers.EventState{"", triggers.EventFired, triggers.EventHeld, triggers.EventDead} {
+		for _, st := range append(h.all(), triggers.EventFired, triggers.EventHeld, triggers.EventDead) {
 			q, args := h.walk(st, 1, 5)
-			if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") || (h.path != "") != strings.Contains(p, "(path=? AND n<?)") {
+			if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") || (h.path != "") != strings.Contains(p, "(path=? AND n<?)") ||
+				(h.table == "firings") != strings.Contains(p, "(trigger=? AND decision=? AND n<?)") {
 				t.Errorf("%+v %q: %s", h, st, p)
 			}
 		}
