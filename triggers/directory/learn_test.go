@@ -21,7 +21,7 @@ func TestLearned(t *testing.T) {
 		"a_settle_that_fits_is_left_alone": {of(1203, 4*time.Second, 0), 0, ""},
 		"files_that_change_again_ask_for_a_longer_one": {
 			of(1203, 42*time.Second, 4), 0,
-			"longest pause inside a file: 42 s over 1,203 files; 4 files changed again after they were ready: set settle to 90s",
+			"longest pause inside a file: 42 s over 1,203 files; 4 files changed again after being ready: set settle to 90s",
 		},
 		"a_pause_that_almost_reached_it_asks_for_a_longer_one": {
 			of(2, 8*time.Second, 0), 0,
@@ -88,6 +88,6 @@ func TestLearned_from_files_that_change_after_they_were_ready(t *testing.T) {
 		return ""
 	}
 	has := func(part string) func() bool { return func() bool { return strings.Contains(advice(), part) } }
-	eventually(w, "advice", has("1 files changed again after they were ready: set settle to"), true)
+	eventually(w, "advice", has("1 file changed again after being ready: set settle to"), true)
 	eventually(w, "advice", has("over 3 files"), true)
 }
