@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/triggertest"
 )
 
 func TestOverlap(t *testing.T) {
@@ -197,6 +198,33 @@ func TestPause(t *testing.T) {
 			if got := w.states(tr); strings.Count(got, ":skipped:backlog_skipped") != 2500 || !strings.HasSuffix(got, "2501:fired:event") {
 				t.Error(got[len(got)-100:])
 			}
+		})
+	})
+
+	t.Run("stays_as_it_is_when_the_ledger_refuses", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			refuse := func(op string) error {
+				if op == "SetTriggerState" {
+					return triggertest.ErrFull
+				}
+				return nil
+			}
+			tr := w.add(``)
+			w.ledger.Fail(refuse)
+			if _, err := w.manager.Pause(t.Context(), "t"); !errors.Is(err, triggertest.ErrFull) {
+				t.Error(err)
+			}
+			w.happen(1)
+			w.ledger.Fail(nil)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			w.ledger.Fail(refuse)
+			if _, err := w.manager.Resume(t.Context(), "t", ""); !errors.Is(err, triggertest.ErrFull) {
+				t.Error(err)
+			}
+			w.happen(1)
+			w.expect(tr, "1:fired:event 2:held:paused")
 		})
 	})
 

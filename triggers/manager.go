@@ -91,7 +91,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	all, err := m.ledger.Triggers(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return nil // told to stop before there was anything to run
+		return nil //nolint:nilerr // told to stop before there was anything to run
 	case err != nil:
 		return fmt.Errorf("read triggers: %w", err)
 	}
