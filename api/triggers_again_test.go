@@ -50,6 +50,17 @@ func TestRetry_brings_rejected_events_again_once(t *testing.T) {
 	h.do("POST /v1/triggers/in/retry", `{"events": ["0190a000-0000-7000-8000-000000000000"]}`).want(404)
 }
 
+func TestEvents_that_are_named_and_not_there_are_not_found(t *testing.T) {
+	h := newHouse(t)
+	h.rejecting(0)
+	const want = "event \"nothing\": not found among those of trigger in; `latticed trigger events in --ids` lists them"
+	for route, body := range map[string]string{"fire": `{"event": "nothing"}`, "retry": `{"events": ["nothing"]}`} {
+		if a := h.do("POST /v1/triggers/in/"+route, body).want(404); a.text("detail") != want || a.text("code") != "not_found" {
+			t.Errorf("%s: %s", route, a.body)
+		}
+	}
+}
+
 func TestRetry_of_what_has_fired_or_is_not_decided_is_refused(t *testing.T) {
 	h := newHouse(t)
 	dir := h.watching("in", `, "event_names": ["closed"]`)

@@ -3,6 +3,7 @@ package triggers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,9 +52,9 @@ func (m *Manager) FireEvent(ctx context.Context, idOrName, event string, by Prin
 	if err != nil {
 		return Firing{}, err
 	}
-	e, err := m.ledger.Event(ctx, k.id, event)
+	e, err := k.event(ctx, event)
 	if err != nil {
-		return Firing{}, fmt.Errorf("read event %s: %w", event, err)
+		return Firing{}, err
 	}
 	if !final(e.State) {
 		f, done, err := k.fireUndecided(ctx, event, by)
@@ -68,6 +69,18 @@ func (m *Manager) FireEvent(ctx context.Context, idOrName, event string, by Prin
 	return k.fire(ctx, " "+e.ID, fields, by)
 }
 
+// event reads an event that somebody names.
+func (k *keeper) event(ctx context.Context, id string) (Event, error) {
+	e, err := k.m.ledger.Event(ctx, k.id, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return e, fmt.Errorf("event %s: %w among those of trigger %s; `latticed trigger events %s --ids` lists them", show(id), ErrNotFound, k.name, k.name)
+	case err != nil:
+		return e, fmt.Errorf("read event %s: %w", show(id), err)
+	}
+	return e, nil
+}
+
 // fireUndecided decides an event as fired; false: it is decided already.
 func (k *keeper) fireUndecided(ctx context.Context, event string, by Principal) (Firing, bool, error) {
 	k.mu.Lock()
@@ -76,9 +89,9 @@ func (k *keeper) fireUndecided(ctx context.Context, event string, by Principal) 
 	if err := k.ready(ctx); err != nil {
 		return Firing{}, false, err
 	}
-	e, err := k.m.ledger.Event(ctx, k.id, event)
+	e, err := k.event(ctx, event)
 	if err != nil {
-		return Firing{}, false, fmt.Errorf("read event %s: %w", event, err)
+		return Firing{}, false, err
 	}
 	if final(e.State) {
 		return Firing{}, false, nil

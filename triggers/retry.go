@@ -131,9 +131,9 @@ func (r *retry) each(ctx context.Context, f func([]Event) error) error {
 func (r *retry) named(ctx context.Context, ids []string) ([]Event, error) {
 	var es []Event
 	for _, id := range ids {
-		e, err := r.m.ledger.Event(ctx, r.k.id, id)
+		e, err := r.k.event(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("read event %s: %w", id, err)
+			return nil, err
 		}
 		switch {
 		case !final(e.State):
