@@ -2,7 +2,6 @@ package triggers
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -63,9 +62,10 @@ type decider struct {
 	now     time.Time
 	slots   int
 	fired   []time.Time // what counts for the rate
+	spent   int         // and how many firings of now do
 	seen    map[string]bool
-	waiting []batch // of queue_latest and replace: for a slot or the rate
-	behind  []batch // backfilled
+	waiting []Verdict // of queue_latest and replace: for a slot or the rate
+	behind  []batch   // backfilled
 	rest    Rest
 
 	ends   []Verdict
@@ -124,67 +124,6 @@ func (d *decider) due(b batch) bool {
 	return false
 }
 
-// place applies the policy to a batch that is complete.
-func (d *decider) place(b batch) {
-	switch {
-	case d.gate.Overlap == Replace:
-		d.wait(b, d.gate.Max)
-	case d.gate.Overlap == QueueLatest && (d.slots <= 0 || !d.allowed()):
-		d.wait(b, 1)
-	case d.gate.Overlap == Skip && d.slots <= 0:
-		d.rest.Full = true
-		d.forget(b)
-		for _, i := range b {
-			d.skip(i, ReasonOverlap)
-		}
-	default:
-		d.fire(b)
-	}
-}
-
-func (d *decider) queue(b batch) { d.behind = append(d.behind, b) }
-
-// wait puts a batch into one of so many places. Whoever has waited longest makes room
-// for it, provided that it can run.
-func (d *decider) wait(b batch, places int) {
-	v := d.render(b)
-	if v.State != EventFired {
-		d.end(v)
-		return
-	}
-	if d.waiting = append(d.waiting, b); len(d.waiting) <= places {
-		return
-	}
-	oldest := d.waiting[0]
-	d.waiting = d.waiting[1:]
-	d.forget(oldest)
-	for _, i := range oldest {
-		d.skip(i, ReasonSuperseded)
-	}
-}
-
-// settle gives the waiting what is free, and with replace asks for the rest.
-func (d *decider) settle(ending int) {
-	needed := 0
-	for _, b := range d.waiting {
-		switch {
-		case !d.allowed():
-			d.holdRate(b)
-		case d.slots > 0:
-			d.end(d.render(b))
-		case d.gate.Overlap == Replace:
-			needed++
-			d.spend()
-			d.holdSlot(b, ReasonReplacing)
-		default:
-			d.holdSlot(b, ReasonOverlap)
-		}
-	}
-	if needed > 0 {
-		d.cancel = max(0, needed-d.slots-ending)
-	}
-}
-
 // fire fires a batch, or holds it when there is no slot or the rate does not allow it.
 func (d *decider) fire(b batch) {
 	needsSlot := d.gate.Overlap != Allow || d.pending[b[0]].Check.Backfill
@@ -196,16 +135,6 @@ func (d *decider) fire(b batch) {
 	default:
 		d.end(d.render(b))
 	}
-}
-
-func (d *decider) holdSlot(b batch, reason string) {
-	d.rest.Full, d.rest.Waits = true, true
-	d.holdAll(b, reason)
-}
-
-func (d *decider) holdRate(b batch) {
-	d.wake(d.allowedAt())
-	d.holdAll(b, ReasonRate)
 }
 
 // render makes the verdict that fires a batch, or ends it because it can't be fired.
@@ -241,52 +170,5 @@ func (d *decider) forget(b batch) {
 		if key := d.pending[i].Check.Key; key != "" {
 			delete(d.seen, key)
 		}
-	}
-}
-
-func (d *decider) holdAll(b batch, reason string) {
-	for _, i := range b {
-		d.hold(i, reason)
-	}
-}
-
-func (d *decider) hold(i int, reason string) {
-	if e := &d.pending[i]; e.State != EventHeld || e.Reason != reason {
-		d.group(i, EventHeld, reason)
-	}
-}
-
-func (d *decider) skip(i int, reason string) { d.group(i, EventSkipped, reason) }
-
-func (d *decider) group(i int, s EventState, reason string) {
-	for n := range d.groups {
-		if g := &d.groups[n]; g.State == s && g.Reason == reason {
-			g.Events = append(g.Events, i)
-			return
-		}
-	}
-	d.groups = append(d.groups, Verdict{Events: []int{i}, State: s, Reason: reason})
-}
-
-// verdicts joins what was decided: firings in order, then skips and holds.
-func (d *decider) verdicts() []Verdict {
-	vs := d.ends
-	if d.cancel > 0 {
-		vs = append(vs, Verdict{Cancel: d.cancel})
-	}
-	for _, state := range []EventState{EventSkipped, EventHeld} {
-		for _, g := range d.groups {
-			if g.State == state {
-				slices.Sort(g.Events)
-				vs = append(vs, g)
-			}
-		}
-	}
-	return vs
-}
-
-func (d *decider) wake(at time.Time) {
-	if d.rest.Wake.IsZero() || at.Before(d.rest.Wake) {
-		d.rest.Wake = at
 	}
 }

@@ -244,7 +244,7 @@ func drawNow(t *rapid.T, g triggers.Gate) triggers.Now {
 	now := triggers.Now{Time: noon, InFlight: rapid.IntRange(0, 6).Draw(t, "inflight")}
 	now.Ending = rapid.IntRange(0, now.InFlight).Draw(t, "ending")
 	at := noon
-	for range rapid.IntRange(0, g.Rate.N).Draw(t, "fired") {
+	for range rapid.IntRange(0, 2*g.Rate.N).Draw(t, "fired") {
 		at = at.Add(-time.Duration(rapid.IntRange(0, 10).Draw(t, "ago")) * time.Minute)
 		now.Fired = slices.Insert(now.Fired, 0, at)
 	}
@@ -334,7 +334,17 @@ func TestDecide(t *testing.T) {
 	t.Run("leaves_nothing_to_decide_at_the_same_moment", rapid.MakeCheck(func(t *rapid.T) {
 		g, ps := drawGate(t), numbered(drawPending(t))
 		now := drawNow(t, g)
+		rendered, render := map[string]int{}, g.Render
+		g.Render = func(batch []triggers.Pending) ([]graph.Dispatch, error) {
+			rendered[batch[0].ID]++
+			return render(batch)
+		}
 		verdicts, rest := triggers.Decide(g, ps, now)
+		for id, n := range rendered {
+			if n > 1 {
+				t.Fatalf("the dispatch of event %s is made %d times", id, n)
+			}
+		}
 		gone := map[int]bool{}
 		for _, v := range verdicts {
 			now.InFlight += len(v.Dispatches)

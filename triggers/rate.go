@@ -3,26 +3,26 @@ package triggers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // allowed tells whether the rate leaves room for one more firing.
 func (d *decider) allowed() bool {
-	return d.gate.Rate.N == 0 || len(d.fired) < d.gate.Rate.N || !d.allowedAt().After(d.now)
+	return d.gate.Rate.N == 0 || len(d.fired)+d.spent < d.gate.Rate.N || !d.allowedAt().After(d.now)
 }
 
 // allowedAt is when the rate leaves room again.
 func (d *decider) allowedAt() time.Time {
-	r := d.gate.Rate
-	return d.fired[len(d.fired)-r.N].Add(r.Per)
+	at := d.now
+	if first := len(d.fired) + d.spent - d.gate.Rate.N; first < len(d.fired) {
+		at = d.fired[first]
+	}
+	return at.Add(d.gate.Rate.Per)
 }
 
 // spend counts a firing for the rate.
-func (d *decider) spend() {
-	if d.gate.Rate.N > 0 {
-		d.fired = append(d.fired[:len(d.fired):len(d.fired)], d.now)
-	}
-}
+func (d *decider) spend() { d.spent++ }
 
 // recall reads the latest firings, when the rate has to know them. k.mu is held.
 func (k *keeper) recall(ctx context.Context) error {
@@ -53,7 +53,7 @@ func (k *keeper) noteFired(n int) {
 	for range n {
 		k.fired = append(k.fired, time.Now())
 	}
-	if more := len(k.fired) - r.N; more > 0 {
-		k.fired = append(k.fired[:0:0], k.fired[more:]...)
+	if len(k.fired) >= 2*r.N { // seldom, since all that are left are moved
+		k.fired = slices.Delete(k.fired, 0, len(k.fired)-r.N)
 	}
 }
