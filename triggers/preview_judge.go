@@ -116,6 +116,7 @@ func (s *sifter) fire() {
 	if err != nil {
 		for i := range batch {
 			s.reject(&batch[i], err.Error())
+			delete(s.fired, batch[i].Check.Key) // another one with this key has its chance
 		}
 		return
 	}

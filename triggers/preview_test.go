@@ -78,6 +78,23 @@ func TestPreview(t *testing.T) {
 		})
 	})
 
+	t.Run("counts_what_would_be_rejected_and_lets_the_next_with_its_key_fire", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			const fields = `"dedupe_key": "${{ event.n % 3 }}", "inputs": {"n": "${{ event.n == 1 ? event.path : event.n == 2 ? 1.5 : event.n }}"}`
+			w.feed.probes(event(1), event(2), event(4), event(7))
+			pv := preview(t, w, fields)
+			if got, want := shape(pv), `k4={"n":4,"path":"none"} | k1!rejected: inputs | k2!rejected: inputs | k7!duplicate`; !sameParts(got, want) {
+				t.Errorf("\n got %s\nwant %s", got, want)
+			}
+			if m := pv.Warnings[0].Message; !strings.HasPrefix(m, "2 of the events would be rejected") || !strings.Contains(m, "not text") {
+				t.Error(m)
+			}
+			tr := w.add(fields)
+			w.emit(triggers.Batch{Events: []triggers.Event{event(1), event(2), event(4), event(7)}})
+			w.expect(tr, "1:rejected:inputs 2:rejected:inputs 4:fired:event 7:skipped:duplicate")
+		})
+	})
+
 	t.Run("of_a_name_that_exists_knows_what_the_trigger_has_seen", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			w.add(`"dedupe_key": "${{ event.n % 2 }}"`)
@@ -272,6 +289,17 @@ func TestPreview(t *testing.T) {
 			w.feed.probes(event(1))
 			pv, err := w.manager.Test(t.Context(), "t")
 			if err != nil || codes(pv.Warnings) != "no_input_mapping paused" || len(pv.WouldFire) != 1 {
+				t.Error(pv, err)
+			}
+		})
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(``)
+			w.feed.panics.Store(true)
+			w.feed.batches <- triggers.Batch{}
+			synctest.Wait()
+			w.feed.probes(event(1))
+			pv, err := w.manager.Test(t.Context(), "t")
+			if err != nil || codes(pv.Warnings) != "no_input_mapping failing" || !strings.Contains(pv.Warnings[1].Message, "bad weather") || len(pv.WouldFire) != 1 {
 				t.Error(pv, err)
 			}
 		})
