@@ -14,11 +14,16 @@ type Alarm struct {
 	State   State     `json:"state"`
 	Reason  string    `json:"reason"`
 	At      time.Time `json:"at"`
+
+	// Before says that this is how the trigger was left when it ran last: it was
+	// failing already before the start of the daemon, which has not looked yet.
+	Before bool `json:"-"`
 }
 
 // alarm tells whoever wants to know that a trigger fails, and that it does no longer.
-// It is called with what people are shown, each time that changes.
-func (m *Manager) alarm(k *keeper, s State, reason string) {
+// It is called with what people are shown, each time that changes; before says that it
+// comes from the ledger.
+func (m *Manager) alarm(k *keeper, s State, reason string, before bool) {
 	if m.opts.Alarm == nil || s == Preparing { // what comes after that counts
 		return
 	}
@@ -27,5 +32,5 @@ func (m *Manager) alarm(k *keeper, s State, reason string) {
 	} else if _, was := m.failing.LoadAndDelete(k.id); !was {
 		return
 	}
-	m.opts.Alarm(Alarm{Trigger: k.name, ID: k.id, Kind: k.kind, State: s, Reason: reason, At: time.Now()})
+	m.opts.Alarm(Alarm{Trigger: k.name, ID: k.id, Kind: k.kind, State: s, Reason: reason, At: time.Now(), Before: before})
 }

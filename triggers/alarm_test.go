@@ -18,6 +18,9 @@ func TestAlarm(t *testing.T) {
 		var out []string
 		for _, a := range w.alarms.list {
 			reason, _, _ := strings.Cut(a.Reason, ":")
+			if a.Before {
+				reason += " before"
+			}
 			out = append(out, a.Trigger+" "+strings.TrimSpace(string(a.State)+" "+reason))
 			if a.ID == "" || a.Kind != "feed" || a.At.IsZero() || a.At.After(time.Now()) {
 				w.Errorf("%+v", a)
@@ -71,7 +74,7 @@ func TestAlarm(t *testing.T) {
 			wait(time.Hour)
 			expect(w, "t failing silent")
 			w.restart()
-			expect(w, "t failing silent")
+			expect(w, "t failing silent before")
 			w.happen(1)
 			expect(w, "t active")
 		})

@@ -103,7 +103,7 @@ func (k *keeper) show() {
 	}
 	k.shown.Store(&s)
 	if old == nil || old.state != s.state || old.reason != s.reason {
-		k.m.alarm(k, s.state, s.reason)
+		k.m.alarm(k, s.state, s.reason, old == nil)
 	}
 }
 

@@ -125,7 +125,7 @@ func (m *Manager) Remove(ctx context.Context, idOrName string) error {
 		return fmt.Errorf("remove trigger %s: %w", t.Name, err)
 	}
 	m.halt(t.ID)
-	m.alarm(&keeper{id: t.ID, name: t.Name, kind: t.Kind}, Removed, "the trigger was removed")
+	m.alarm(&keeper{id: t.ID, name: t.Name, kind: t.Kind}, Removed, "the trigger was removed", false)
 	return nil
 }
 

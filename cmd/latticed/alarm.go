@@ -23,6 +23,8 @@ const (
 
 // alarms tell somebody that a trigger has become failing and when it works again. What
 // passes within the time of grace is not told, and what was not told is not taken back.
+// A trigger that was failing before the daemon started counts as told of: when it works
+// again within the grace, that is told, and when it does not, it is told of once more.
 //
 // Run's goroutine waits for the end of the grace; each courier has one of its own, so
 // that a server that does not answer holds up no command.
@@ -41,6 +43,10 @@ type trouble struct {
 	alarm triggers.Alarm // how it was told last
 	due   time.Time      // when it is to be told
 	told  bool
+
+	// before says that it was failing when the daemon was stopped, so that somebody may
+	// have been told then.
+	before bool
 }
 
 // newAlarms returns nil when nobody is to be told.
@@ -68,12 +74,12 @@ func (a *alarms) tell(now triggers.Alarm) {
 	known := a.troubles[now.ID]
 	switch {
 	case now.State == triggers.Failing && known == nil:
-		a.troubles[now.ID] = &trouble{alarm: now, due: time.Now().Add(a.after)}
+		a.troubles[now.ID] = &trouble{alarm: now, due: time.Now().Add(a.after), before: now.Before}
 		a.wakeUp()
 	case now.State == triggers.Failing:
 		known.alarm = now // the reason may be another now
 	case known == nil:
-	case !known.told:
+	case !known.told && !known.before:
 		delete(a.troubles, now.ID)
 	default:
 		delete(a.troubles, now.ID)

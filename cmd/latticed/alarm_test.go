@@ -117,6 +117,32 @@ func TestAlarm_what_passes_within_the_grace_is_not_told(t *testing.T) {
 	})
 }
 
+func TestAlarm_what_was_failing_before_a_restart_and_works_now_is_taken_back(t *testing.T) {
+	simulated(t, func(t *testing.T) {
+		var l letters
+		a := running(t, time.Minute, l.deliver)
+		for _, name := range []string{"mended", "broken"} {
+			now := alarm(name, triggers.Failing, "gone")
+			now.Before = true
+			a.tell(now)
+		}
+		a.tell(alarm("mended", triggers.Active, ""))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if l.said() != "mended active, broken failing" {
+			t.Error(l.said())
+		}
+		a.tell(alarm("mended", triggers.Failing, "gone again"))
+		a.tell(alarm("mended", triggers.Active, ""))
+		a.tell(alarm("broken", triggers.Paused, ""))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if l.said() != "mended active, broken failing, broken paused" {
+			t.Error(l.said())
+		}
+	})
+}
+
 func TestAlarm_is_tried_three_times_with_longer_and_longer_pauses(t *testing.T) {
 	for name, c := range map[string]struct {
 		works int // the try that does
