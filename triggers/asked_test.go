@@ -59,12 +59,15 @@ func (a *asked) Backfill(ctx context.Context, _ triggers.From, r triggers.Range,
 }
 
 // holds makes the source backfill the events with the numbers 1 to n, so many at once.
-func (a *asked) holds(n, atOnce int) {
+func (a *asked) holds(n, atOnce int) { a.has(n, atOnce, event) }
+
+// has makes it backfill n events as one makes them, so many at once.
+func (a *asked) has(n, atOnce int, one func(n int) triggers.Event) {
 	a.backfill = func(_ context.Context, _ triggers.Range, f func([]triggers.Event) error) error {
 		for i := 1; i <= n; {
 			var es []triggers.Event
 			for ; i <= n && len(es) < atOnce; i++ {
-				es = append(es, event(i))
+				es = append(es, one(i))
 			}
 			if err := f(es); err != nil {
 				return err

@@ -9,8 +9,9 @@ import (
 
 const (
 	// backfillAhead is how many undecided events a trigger may have for a backfill to
-	// add more, so that fresh events do not wait behind a hundred thousand old files.
-	backfillAhead = 2000
+	// add more. With those it adds at once they still fit into the gate's window, where
+	// fresh events go first: nobody waits behind a hundred thousand old files.
+	backfillAhead = 500
 	// backfillLook is how often a backfill looks whether there is room again.
 	backfillLook = 250 * time.Millisecond
 	// backfillAnswer is how long a request waits for the events.
