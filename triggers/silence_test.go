@@ -112,6 +112,20 @@ func TestSilence(t *testing.T) {
 		})
 	})
 
+	t.Run("is_told_in_time_though_the_clock_was_set_back_while_the_daemon_was_down", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(`"expect_every": "1h"`)
+			w.setBack = 1000 * time.Hour
+			w.restart()
+			wait(59 * time.Minute)
+			w.expectState("active")
+			wait(2 * time.Minute)
+			if got := w.state(); !strings.HasPrefix(got, silent) {
+				t.Error(got)
+			}
+		})
+	})
+
 	t.Run("is_not_expected_of_a_paused_trigger", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			w.add(`"expect_every": "1h"`)

@@ -83,6 +83,7 @@ type world struct {
 	checked int      // firings that a property test has looked at
 	made    func(*triggers.Made)
 	refuse  atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
+	setBack time.Duration                                   // by how much the clock was, while nothing ran
 	stop    func()
 	n       int
 
@@ -168,6 +169,14 @@ func (c *choosy) Fire(ctx context.Context, id string, revision int, ds []trigger
 		}
 	}
 	return c.Ledger.Fire(ctx, id, revision, ds)
+}
+
+func (c *choosy) Triggers(ctx context.Context) ([]triggers.Trigger, error) {
+	ts, err := c.Ledger.Triggers(ctx)
+	for i := range ts {
+		ts[i].UpdatedAt = ts[i].UpdatedAt.Add(c.w.setBack)
+	}
+	return ts, err
 }
 
 // runManager runs a manager until the function it returns is called.
