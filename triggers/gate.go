@@ -16,7 +16,8 @@ const (
 	Queue Overlap = "queue" // the event is held until a dispatch has ended
 	// QueueLatest holds the latest only; those that waited before it are skipped.
 	QueueLatest Overlap = "queue_latest"
-	// Replace asks what runs to end, and holds the latest event until it has ended.
+	// Replace asks what runs to end, whatever has started it, and holds the latest event
+	// until it has ended.
 	Replace Overlap = "replace"
 )
 

@@ -118,6 +118,32 @@ func TestReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("what_a_backfill_or_somebody_has_started_is_replaced_as_well", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "replace", "max_in_flight": 1`)
+			if err := w.emit(triggers.Batch{Events: []triggers.Event{backfilled(1), backfilled(2)}}); err != nil {
+				t.Fatal(err)
+			}
+			w.ledger.BeginDispatches(tr.ID, 1)
+			if err := w.emit(triggers.Batch{Events: []triggers.Event{event(3)}}); err != nil {
+				t.Fatal(err)
+			}
+			w.expect(tr, "1:fired:event 2:held:overlap 3:held:replacing")
+			w.end(tr, 1)
+			w.expect(tr, "1:fired:event 2:held:overlap 3:fired:event") // the latest event has the slot
+			w.end(tr, 1)
+			if _, err := w.manager.Fire(t.Context(), "t", nil, triggers.Principal{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.emit(triggers.Batch{Events: []triggers.Event{event(4)}}); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.states(tr); !strings.HasSuffix(got, "4:fired:event") || len(w.asked) != 3 {
+				t.Errorf("%s, asked %v", got, w.asked)
+			}
+		})
+	})
+
 	t.Run("what_can_not_run_ends_nothing", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"overlap": "replace", "max_in_flight": 1, "inputs": {"n": "${{ event.n == 2 ? event.path : event.n }}"}`)
