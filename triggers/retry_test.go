@@ -32,6 +32,18 @@ func (w *world) retry(events []string, confirm int, states ...triggers.EventStat
 }
 
 func TestRetry(t *testing.T) {
+	t.Run("leaves_alone_what_comes_of_it", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"inputs": {"n": "${{ event.n > 0 ? event.path : event.n }}"}`)
+			w.happen(2)
+			w.slowly = true
+			if n, err := w.manager.Retry(t.Context(), "t", nil, nil, 0, triggers.Principal{}); err != nil || n != 2 {
+				t.Error(n, err)
+			}
+			w.expect(tr, "1:rejected:inputs 2:rejected:inputs 1~1:rejected:inputs 2~1:rejected:inputs")
+		})
+	})
+
 	t.Run("runs_rejected_events_again_as_the_trigger_is_now", func(t *testing.T) { // pain point 34
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(wrong)

@@ -83,6 +83,7 @@ type world struct {
 	checked int      // firings that a property test has looked at
 	made    func(*triggers.Made)
 	refuse  atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
+	slowly  bool                                            // the gate has decided before somebody reads past events
 	setBack time.Duration                                   // by how much the clock was, while nothing ran
 	stop    func()
 	n       int
@@ -169,6 +170,13 @@ func (c *choosy) Fire(ctx context.Context, id string, revision int, ds []trigger
 		}
 	}
 	return c.Ledger.Fire(ctx, id, revision, ds)
+}
+
+func (c *choosy) Past(ctx context.Context, id string, states []triggers.EventState, after int64, limit int) ([]triggers.Event, error) {
+	if c.w.slowly {
+		synctest.Wait()
+	}
+	return c.Ledger.Past(ctx, id, states, after, limit)
 }
 
 func (c *choosy) Triggers(ctx context.Context) ([]triggers.Trigger, error) {
