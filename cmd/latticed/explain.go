@@ -145,6 +145,9 @@ func tellEvent(e client.ExplainedEvent, known *client.ExplainedDispatch) [][]str
 		}
 		rows = append(rows, []string{"  decided", said})
 	}
+	for _, d := range e.BlockedBy {
+		rows = append(rows, []string{"  waits for", "the end of dispatch " + outcome(d)})
+	}
 	for _, d := range e.Dispatches {
 		if known == nil || known.ID != d.ID {
 			rows = append(rows, []string{"  dispatch", outcome(d)})

@@ -58,3 +58,11 @@ func TestExplain_says_nothing_twice(t *testing.T) {
 		}
 	}
 }
+
+func TestExplain_names_the_dispatches_that_an_event_waits_for(t *testing.T) {
+	e := client.ExplainedEvent{Kind: "ready", State: "held", BlockedBy: []*client.ExplainedDispatch{{ID: "d3", Number: 3, Status: "running"}}}
+	rows := tellEvent(e, nil)
+	if got := rows[len(rows)-1]; got[0] != "  waits for" || got[1] != "the end of dispatch 3  running" {
+		t.Errorf("%q", got)
+	}
+}
