@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -66,13 +67,26 @@ func (k *keeper) fill(b Backfiller, f *filling, by Principal) (*filling, error) 
 			err = gone
 		}
 		if err != nil {
-			f.err = fmt.Errorf("backfill of trigger %s (%d of %d events are emitted, ask again for the rest): %w", k.name, f.emitted.Load(), f.found.Found-f.found.Known, err)
+			f.err = k.cutOff(f, err)
 		}
 		k.m.opts.Log.Info().Str(keyTrigger, k.name).Int64("events", f.emitted.Load()).Str("by", by.Name).Err(err).Msg("backfill ended")
 		k.filling.Store(nil)
 		close(f.done)
 	})
 	return f, nil
+}
+
+// cutOff says how far a backfill has come that err has ended.
+func (k *keeper) cutOff(f *filling, err error) error {
+	err = fmt.Errorf("backfill of trigger %s (%d of %d events are emitted, ask again for the rest): %w", k.name, f.emitted.Load(), f.found.Found-f.found.Known, err)
+	var conflict *ConflictError
+	switch { // of these only the message is told
+	case errors.Is(err, ErrRevised):
+		return &ConflictError{Code: "revised", Message: err.Error()}
+	case errors.As(err, &conflict):
+		return &ConflictError{Code: conflict.Code, Message: err.Error()}
+	}
+	return err
 }
 
 func (k *keeper) emitAll(b Backfiller, f *filling) error {
