@@ -59,7 +59,10 @@ for events; when one fires, a lattice runs with inputs taken from the event.
 		newList(c), newLogs(c), newGet(c),
 		newTrigger(c), newExplain(c), newExecutor(c), newEvents(c), newWhoami(c), newVersion(c), newRunner(c),
 	)
-	walk(root, func(cmd *cobra.Command) { cmd.SetUsageTemplate(cmd.UsageTemplate() + exitHelp) })
+	walk(root, func(cmd *cobra.Command) {
+		sayTypes(cmd)
+		cmd.SetUsageTemplate(cmd.UsageTemplate() + exitHelp)
+	})
 	return root
 }
 
