@@ -167,6 +167,20 @@ func TestJitter(t *testing.T) {
 	})
 }
 
+func TestJitter_holds_for_the_newest_after_a_downtime_too(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		tr := w.add(`"cron":"0 * * * *","timezone":"UTC","jitter":"30m"`)
+		w.stop()
+		sleepTo(t, "2000-01-01T03:00:01Z")
+		w.start()
+		synctest.Wait()
+		w.tells(tr.ID, "2000-01-01T02:00:00Z 1 fired event")
+		at := time.Now().Add(-time.Second)
+		wait(time.Until(at.Add(jitter{30 * time.Minute, "t"}.of(rate{at, time.Hour}, at))))
+		w.tells(tr.ID, "2000-01-01T02:00:00Z 1 fired event", "2000-01-01T03:00:00Z 0 fired event")
+	})
+}
+
 func TestJitter_is_no_lateness_of_which_none_would_skip(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		tr := w.add(`"cron":"0 * * * *","timezone":"UTC","jitter":"1h","catch_up":"none"`)
