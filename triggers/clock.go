@@ -65,3 +65,21 @@ func (c *clock) stepped(wall time.Time, passed time.Duration) time.Duration {
 	c.ahead = ahead
 	return by
 }
+
+// byClock is an instant as the clock of now tells it: without what has passed since, in
+// which the machine may have slept; now, when the clock was set back since.
+func byClock(at, now time.Time) time.Time {
+	if at = at.Round(0); at.After(now) {
+		return now
+	}
+	return at
+}
+
+// reclock takes up that the clock was set. k.mu is held.
+func (k *keeper) reclock() {
+	k.firedKnown = false
+	now := time.Now()
+	for i := range k.window {
+		k.window[i].At = byClock(k.window[i].At, now)
+	}
+}

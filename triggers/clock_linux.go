@@ -17,32 +17,45 @@ func WatchClock(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	timer := os.NewFile(uintptr(fd), "timerfd")
-	// A moment that never comes; but to wait for it is cancelled when the clock is set.
-	never := unix.ItimerSpec{Value: unix.NsecToTimespec(math.MaxInt64)}
-	arm := func() error {
-		return unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &never, nil)
-	}
-	if arm() != nil {
+	if armTimer(timer) != nil {
 		_ = timer.Close() // nothing is in it
 		return nil
 	}
 	set := make(chan struct{}, 1)
 	stop := context.AfterFunc(ctx, func() { _ = timer.Close() }) // ends the read
 	go func() {
+		defer timer.Close()
 		defer stop()
 		buf := make([]byte, 8)
 		for {
 			if _, err := timer.Read(buf); !errors.Is(err, unix.ECANCELED) {
 				return // closed; the manager looks at the clock by itself, too
 			}
+			err := armTimer(timer) // first, so that whoever is told sees all there was
 			select {
 			case set <- struct{}{}:
 			default: // told already
 			}
-			if arm() != nil {
+			if err != nil {
 				return
 			}
 		}
 	}()
 	return set
+}
+
+// armTimer waits for a moment that never comes; but that is cancelled when the clock is
+// set.
+func armTimer(timer *os.File) error {
+	conn, err := timer.SyscallConn()
+	if err != nil {
+		return err
+	}
+	never := unix.ItimerSpec{Value: unix.NsecToTimespec(math.MaxInt64)}
+	if failed := conn.Control(func(fd uintptr) { // not the number, which is another file's once this is closed
+		err = unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &never, nil)
+	}); failed != nil {
+		return failed
+	}
+	return err
 }

@@ -2,6 +2,8 @@ package triggers
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -41,12 +43,47 @@ func TestClock(t *testing.T) {
 	})
 }
 
-func TestWatchClock_is_quiet_and_ends(t *testing.T) { // the clock of a test is not to be set
+func TestReclock_looks_at_the_wall(t *testing.T) {
+	now := time.Now()
+	slept, back := now.Add(-time.Minute), now.Add(time.Hour)
+	k := &keeper{firedKnown: true, window: []Pending{{Event: Event{At: slept}}, {Event: Event{At: back}}}}
+	k.reclock()
+	if at := k.window[0].At; at != slept.Round(0) || k.firedKnown {
+		t.Errorf("%s counts what has passed without the machine asleep", at)
+	}
+	if at := k.window[1].At; at.Before(now) || at.After(time.Now()) {
+		t.Errorf("%s is yet to come, %s from now", at, at.Sub(now))
+	}
+}
+
+func TestWatchClock_is_quiet_and_gives_its_descriptor_back(t *testing.T) { // the clock of a test is not to be set
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	before := timers(t)
 	select {
 	case <-WatchClock(ctx):
 		t.Error("nobody has set the clock")
 	case <-time.After(50 * time.Millisecond):
 	}
+	stop()
+	for deadline := time.Now().Add(10 * time.Second); timers(t) > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the descriptor is still open")
+		}
+	}
+}
+
+// timers counts the open timers of the kernel.
+func timers(t *testing.T) (n int) {
+	t.Helper()
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if what, err := os.Readlink(fd); err == nil && what == "anon_inode:[timerfd]" {
+			n++
+		}
+	}
+	return n
 }

@@ -28,7 +28,7 @@ func (k *keeper) decideOnce() {
 		return
 	}
 	if k.reset.Swap(false) {
-		k.firedKnown = false // as the clock of now tells it
+		k.reclock()
 	}
 	err := contained(func() error { return k.decideAll(k.ctx) })
 	if k.ctx.Err() != nil {

@@ -156,6 +156,21 @@ func TestBatch(t *testing.T) {
 			w.expect(tr, "1:fired:event")
 		})
 	})
+
+	t.Run("wait_ends_although_the_clock_was_set_back_before_a_restart", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"batch": {"size": 3, "wait": "5m"}`)
+			e := event(1)
+			e.ID, e.At = "late", time.Now().Add(24*time.Hour)
+			if _, err := w.ledger.Record(t.Context(), tr.ID, tr.Revision, triggers.Batch{Events: []triggers.Event{e}}, nil); err != nil {
+				t.Fatal(err)
+			}
+			w.restart()
+			w.expect(tr, "1:held:batch")
+			wait(5 * time.Minute)
+			w.expect(tr, "1:fired:event")
+		})
+	})
 }
 
 func TestPause(t *testing.T) {

@@ -35,10 +35,8 @@ func (k *keeper) recall(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the latest firings: %w", err)
 	}
-	for i, at := range fired {
-		if at.After(now) { // the clock was set back since
-			fired[i] = now
-		}
+	for i := range fired {
+		fired[i] = byClock(fired[i], now)
 	}
 	k.fired, k.firedKnown = fired, true
 	return nil

@@ -35,7 +35,9 @@ func (k *keeper) refill(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read undecided events: %w", err)
 	}
+	now := time.Now()
 	for _, e := range events {
+		e.At = byClock(e.At, now)
 		k.window = append(k.window, Pending{Event: e})
 		k.after = e.Seq
 	}
