@@ -25,6 +25,7 @@ type victim struct {
 	t      *testing.T
 	binary string
 	dir    string
+	args   []string // of serve, beside the places
 	cmd    *exec.Cmd
 	exited chan struct{}
 	client *http.Client
@@ -62,7 +63,7 @@ func (v *victim) state() string { return filepath.Join(v.dir, "state") }
 // start runs the daemon and waits until it answers.
 func (v *victim) start() {
 	v.t.Helper()
-	v.cmd = exec.Command(v.binary, "serve", "--state-dir", v.state(), "--socket", filepath.Join(v.dir, "s"))
+	v.cmd = exec.Command(v.binary, append([]string{"serve", "--state-dir", v.state(), "--socket", filepath.Join(v.dir, "s")}, v.args...)...)
 	v.cmd.Stderr, v.cmd.Stdout = v.log, v.log
 	v.cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+v.dir)
 	if err := v.cmd.Start(); err != nil {
