@@ -96,7 +96,7 @@ func (t *tx) checkTrigger(tr *triggers.Trigger, self int64) error {
 }
 
 // ReviseTrigger stores tr as revision tr.Revision+1, provided that tr.Revision is
-// still the stored one (else ErrRevised). An empty State leaves the stored one.
+// still the stored one (else ErrRevised). How the trigger is doing stays as it is.
 func (s *Store) ReviseTrigger(ctx context.Context, tr triggers.Trigger) (triggers.Trigger, error) {
 	var out triggers.Trigger
 	err := s.change(ctx, func(t *tx) error {
@@ -109,9 +109,9 @@ func (s *Store) ReviseTrigger(ctx context.Context, tr triggers.Trigger) (trigger
 			return err
 		}
 		err = t.guarded(`UPDATE triggers SET revision = revision + 1, name = ?, kind = ?, spec = ?, dispatch_id = ?, lattice_id = ?, lattice_name = ?,
-			run_as = ?, state = coalesce(?, state), reason = ?, next_at = ?, updated_at = ?, seq = ? WHERE n = ? AND revision = ?`,
+			run_as = ?, updated_at = ?, seq = ? WHERE n = ? AND revision = ?`,
 			tr.Name, tr.Kind, specOf(&tr), text(tr.DispatchID), text(tr.LatticeID), text(tr.LatticeName),
-			tr.RunAs, text(string(tr.State)), tr.Reason, micros(tr.NextAt), t.now, t.seq(), n, tr.Revision)
+			tr.RunAs, t.now, t.seq(), n, tr.Revision)
 		if err != nil {
 			return err
 		}
