@@ -44,6 +44,7 @@ func (c Contract) Run(t *testing.T) {
 		{"about_are_the_events_of_a_path_newest_first", testAbout},
 		{"an_entity_is_found_by_its_key", testEntity},
 		{"the_end_of_a_pause_is_an_update", testResumed},
+		{"an_edit_leaves_alone_how_the_trigger_is_doing", testRevised},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := &ledgerTest{T: t, contract: c}

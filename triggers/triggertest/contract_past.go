@@ -109,3 +109,30 @@ func testResumed(x *ledgerTest) {
 		x.Errorf("updated at %s, as before the pause", at)
 	}
 }
+
+func testRevised(x *ledgerTest) {
+	stale := x.a // as somebody has read it who looks at a slow folder before the edit
+	next := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	if err := x.l.SetTriggerState(x.Context(), x.a.ID, triggers.Paused, "failing before", next); err != nil {
+		x.Fatal(err)
+	}
+	x.stored(x.a, "1")
+	before, err := x.l.Trigger(x.Context(), x.a.ID)
+	if err != nil {
+		x.Fatal(err)
+	}
+	stale.State, stale.Reason, stale.NextAt = triggers.Active, "", time.Time{}
+	revised, err := x.l.ReviseTrigger(x.Context(), stale)
+	if err != nil {
+		x.Fatal(err)
+	}
+	after, err := x.l.Trigger(x.Context(), x.a.ID)
+	if err != nil {
+		x.Fatal(err)
+	}
+	for _, got := range []triggers.Trigger{revised, after} {
+		if got.State != triggers.Paused || got.Reason != "failing before" || !got.NextAt.Equal(next) || !got.LastEventAt.Equal(before.LastEventAt) || got.Revision != before.Revision+1 {
+			x.Errorf("%+v, before the edit %+v", got, before)
+		}
+	}
+}

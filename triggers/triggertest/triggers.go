@@ -78,7 +78,7 @@ func (l *Ledger) ReviseTrigger(_ context.Context, t triggers.Trigger) (_ trigger
 		return t, err
 	}
 	t.Revision, t.Seq, t.State, t.Reason = t.Revision+1, l.next(), r.State, r.Reason
-	t.UpdatedAt = time.Now()
+	t.NextAt, t.LastEventAt, t.LastFiringAt, t.UpdatedAt = r.NextAt, r.LastEventAt, r.LastFiringAt, time.Now()
 	r.Trigger = t
 	return t, nil
 }
