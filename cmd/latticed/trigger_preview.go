@@ -130,7 +130,8 @@ func settling(all []client.Settling) [][]string {
 		if !s.Until.IsZero() {
 			until = "until " + at(s.Until)
 		}
-		rows[i] = []string{s.Key, until, s.Why}
+		what, why := about(s.Key, s.Why)
+		rows[i] = []string{what, until, why}
 	}
 	return rows
 }
@@ -138,9 +139,19 @@ func settling(all []client.Settling) [][]string {
 func ignored(all []client.Ignored) [][]string {
 	rows := make([][]string, len(all))
 	for i, s := range all {
-		rows[i] = []string{s.Key, s.Reason}
+		what, reason := about(s.Key, s.Reason)
+		rows[i] = []string{what, reason}
 	}
 	return rows
+}
+
+// about shows the key of a file or of an event. That it is ready goes without saying.
+func about(key, reason string) (string, string) {
+	what, kind := ofKey(key)
+	if kind != "" && kind != "ready" {
+		reason = kind + ": " + reason
+	}
+	return what, reason
 }
 
 // upcoming are the next ones by the clock of the trigger's zone, and by the reader's

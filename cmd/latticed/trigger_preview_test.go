@@ -101,6 +101,24 @@ would settle if they came now (1)
 	}
 }
 
+func TestPreview_shows_no_key_of_an_event_that_does_not_fire(t *testing.T) {
+	p := client.Preview{
+		Settling: []client.Settling{{Key: "/in/a.txt#ready@fe00.1", Why: "the batch has 1 of 2 events"}},
+		Ignored:  []client.Ignored{{Key: "/in/run1#ready@599da48c", Reason: "it was an event before"}, {Key: "/in/b#moved@fe00.2", Reason: "duplicate"}},
+		Counts:   client.PreviewCounts{Settling: 1, Ignored: 2},
+	}
+	want := `settling (1)
+  /in/a.txt  -  the batch has 1 of 2 events
+
+ignored (2)
+  /in/run1  it was an event before
+  /in/b     moved: duplicate
+`
+	if out, _ := previewed(t, p); out != want {
+		t.Error(out)
+	}
+}
+
 func TestPreview_of_nothing_says_so(t *testing.T) {
 	if out, _ := previewed(t, client.Preview{CatchUp: &client.CatchUp{}}); out != "nothing would fire now\n" {
 		t.Error(out)
