@@ -82,3 +82,26 @@ func TestHangs_is_told_while_the_folder_does_not_answer(t *testing.T) {
 		close(dead)
 	})
 }
+
+// A folder that answers again is well at once, not only after the next look.
+func TestHangs_is_taken_back_once_the_folder_answers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var states []triggers.State
+		w := newWatch(&config{path: "/in"}, &hub{}, triggers.From{Health: func(s triggers.State, _ string) { states = append(states, s) }})
+		w.root = &folder{}
+		w.nextLook = time.Now().Add(24 * time.Hour)
+		w.alarm = time.AfterFunc(patience, w.hangs)
+		defer w.alarm.Stop()
+		time.Sleep(time.Minute) // in the middle of something
+		synctest.Wait()
+		if err := w.turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(states) != 2 || states[0] != triggers.Failing || states[1] != triggers.Active {
+			t.Error(states)
+		}
+	})
+}

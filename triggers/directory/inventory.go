@@ -173,7 +173,9 @@ func (w *watch) flush(ctx context.Context) error {
 	}
 	w.batch = triggers.Batch{}
 	w.alarm.Stop() // the folder is not to blame
+	began := time.Now()
 	err := w.emit(ctx, b)
+	w.saving += time.Since(began)
 	w.alarm.Reset(patience)
 	return err
 }

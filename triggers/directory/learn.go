@@ -123,11 +123,14 @@ func brief(d time.Duration) string {
 	return short(d)
 }
 
-func files(n int64) string {
+func files(n int64) string { return count(n, "file") }
+
+// count writes a number of things.
+func count[N int | int64](n N, thing string) string {
 	if n == 1 {
-		return "1 file"
+		return "1 " + thing
 	}
-	return thousands(n) + " files"
+	return thousands(int64(n)) + " " + thing + "s"
 }
 
 // thousands writes a number with commas.

@@ -14,6 +14,7 @@ import (
 func (w *watch) lookAtAll(ctx context.Context) error {
 	began := time.Now()
 	w.hub.looks.Add(1)
+	w.rescan, w.saving = false, 0
 	err := w.tryLook(ctx)
 	w.opened.close()
 	w.lastLook = time.Now()
@@ -26,17 +27,25 @@ func (w *watch) lookAtAll(ctx context.Context) error {
 		return err
 	}
 	w.lost, w.retry = false, 0
-	every := lookEvery
-	if w.blinded() {
-		every = pollEvery
+	w.every = w.pause(w.lastLook.Sub(began) - w.saving)
+	w.nextLook = spread(w.lastLook, w.every)
+	if w.rescan { // what was lost meanwhile may be about what was looked at before
+		w.nextLook = w.lastLook.Add(rescanAfter)
 	}
-	if w.interval > 0 {
-		every = w.interval
-	}
-	w.nextLook = spread(w.lastLook, max(every, lookShare*w.lastLook.Sub(began)))
 	w.nextGlance = spread(w.lastLook, glanceEvery)
 	w.tell()
 	return nil
+}
+
+// pause is how long after a look that took so long the next one comes.
+func (w *watch) pause(took time.Duration) time.Duration {
+	switch {
+	case w.interval > 0:
+		return max(w.interval, pollShare*took)
+	case w.blinded():
+		return max(pollEvery, pollShare*took)
+	}
+	return max(lookEvery, lookShare*took)
 }
 
 // spread is about so long after an instant: many triggers must not look all at once,

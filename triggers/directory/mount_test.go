@@ -45,7 +45,7 @@ func TestMount(t *testing.T) {
 		first := "closed nas/a/1.dat, created nas/a/1.dat"
 		w.tells(first)
 		m.off()
-		w.trigger(triggers.Degraded, "2 files were on a file system that is not there")
+		w.trigger(triggers.Degraded, "2 files known from a file system that is not there")
 		w.put("2.dat", "1") // the rest goes on
 		w.tells(sorted(first, "closed 2.dat, created 2.dat"))
 		w.must(os.Remove(w.path("old.dat")))
@@ -65,7 +65,7 @@ func TestMount(t *testing.T) {
 		w.stop()
 		m.off()
 		w.start()
-		w.trigger(triggers.Degraded, "1 files were on a file system")
+		w.trigger(triggers.Degraded, "1 file known from a file system")
 		w.stop()
 		m.on()
 		w.start()
@@ -82,7 +82,7 @@ func TestMount(t *testing.T) {
 		m := w.mount("nas")
 		w.put("nas/theirs.dat", "1")
 		w.tells("created nas/theirs.dat")
-		w.trigger(triggers.Degraded, "1 files were on a file system")
+		w.trigger(triggers.Degraded, "1 file known from a file system")
 		m.off()
 		w.put("end", "1")
 		w.tells("created end, created nas/theirs.dat")

@@ -27,7 +27,15 @@ func (w *watch) failed(t *trouble) {
 
 // hangs is called by the alarm, beside the goroutine that hangs.
 func (w *watch) hangs() {
+	w.hung.Store(true)
 	w.health(triggers.Failing, fmt.Sprintf("%s has not answered for %s; is it on a file server that is gone?", w.path, patience))
+}
+
+// recovers takes that back once it has answered.
+func (w *watch) recovers() {
+	if w.hung.Swap(false) && !w.lost && w.root != nil {
+		w.tell()
+	}
 }
 
 // tell reports how well the folder can be watched.
@@ -45,7 +53,7 @@ func (w *watch) tell() {
 		if errors.As(err, &limit) {
 			err = limit
 		}
-		reasons = append(reasons, fmt.Sprintf("looks at %s every %s instead of being told: %v", what, pollEvery, err))
+		reasons = append(reasons, fmt.Sprintf("looks at %s every %s instead of being told: %v", what, brief(w.every), err))
 	}
 	if w.cursor.Dev != w.root.dev {
 		state = triggers.Degraded
@@ -53,14 +61,14 @@ func (w *watch) tell() {
 	}
 	if w.away > 0 {
 		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("%d files were on a file system that is not there now: is it mounted? they are remembered; if it is gone for good, remove this trigger and add it again", w.away))
+		reasons = append(reasons, fmt.Sprintf("%s known from a file system that is not there now: is it mounted? what was there is remembered; if it is gone for good, remove this trigger and add it again", files(int64(w.away))))
 	}
 	if w.skipped > 0 {
 		state = triggers.Degraded
-		reasons = append(reasons, fmt.Sprintf("%d names can't be looked at: %v", w.skipped, w.skipErr))
+		reasons = append(reasons, fmt.Sprintf("%s can't be looked at: %v", count(w.skipped, "name"), w.skipErr))
 	}
 	if state == triggers.Active && w.distant != "" && w.polls() {
-		reasons = append(reasons, fmt.Sprintf("looks every %s: %s, where other hosts write unseen", pollEvery, w.distant))
+		reasons = append(reasons, fmt.Sprintf("looks every %s: %s, where other hosts write unseen", brief(w.every), w.distant))
 	}
 	w.health(state, strings.Join(reasons, "; "))
 }

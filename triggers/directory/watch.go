@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/latticed/latticed/triggers"
@@ -18,8 +19,10 @@ const (
 	// beat is what the times of looks are multiples of: waking for many triggers at
 	// once costs less than for each alone.
 	beat = 5 * time.Second
-	// lookShare bounds the part of the time that looks may take: one in so many.
+	// lookShare bounds the part of the time that looks may take: one in so many;
+	// pollShare does so where nothing else tells of files.
 	lookShare = 50
+	pollShare = 10
 	// rescanAfter keeps floods of lost hints from looking without end.
 	rescanAfter = 200 * time.Millisecond
 	// rootEvery is how often a missing folder is looked for; it doubles up to rootMax.
@@ -72,11 +75,15 @@ type watch struct {
 	away    int   // files that are known from file systems that are not there
 
 	alarm      *time.Timer // of the run; set while the folder is asked something
+	hung       atomic.Bool // people were told that it does not answer
 	turned     time.Time   // when the last turn began
 	nextLook   time.Time   // everything
 	nextGlance time.Time
-	lastLook   time.Time // when the last look at everything ended
-	lastTake   time.Time // when hints were taken last
+	lastLook   time.Time     // when the last look at everything ended
+	every      time.Duration // from there to the next one
+	saving     time.Duration // of the time of this look, waiting for the ledger
+	rescan     bool          // hints were lost during this look
+	lastTake   time.Time     // when hints were taken last
 	heeding    bool
 }
 
@@ -157,6 +164,7 @@ func (w *watch) turn(ctx context.Context) error {
 		w.shift(step)
 	}
 	w.turned = now
+	defer w.recovers()
 	if err := w.heed(ctx); err != nil {
 		return err
 	}
@@ -229,6 +237,7 @@ func (w *watch) heed(ctx context.Context) error {
 		w.nextLook = now
 	}
 	if rescan {
+		w.rescan = true
 		w.nextLook = earlier(w.nextLook, w.lastLook.Add(rescanAfter))
 	}
 	if w.lost {
