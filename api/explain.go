@@ -1,9 +1,7 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
@@ -40,26 +38,18 @@ func (s *Server) explainPath(ctx context.Context, p ExplainParams) (ExplainRespo
 	if err != nil {
 		return nil, err
 	}
-	if p.Trigger != "" {
-		if _, err := s.trigger(ctx, p.Trigger); err != nil {
+	all, next, err := s.explanations(ctx, path, p)
+	if err != nil {
+		return nil, err
+	}
+	page := Explain200JSONResponse{Items: []Explanation{}, Next: orNull(next)}
+	if p.After == "" {
+		hint, err := s.uncovered(ctx, path, p.Trigger, all)
+		if err != nil {
 			return nil, err
 		}
+		page.Hint = orNull(hint)
 	}
-	all, err := s.o.Triggers.Explain(ctx, path, p.Trigger)
-	if err != nil {
-		return nil, err
-	}
-	page := Explain200JSONResponse{Items: []Explanation{}}
-	hint, err := s.uncovered(ctx, path, p.Trigger, all)
-	if err != nil {
-		return nil, err
-	}
-	page.Hint = orNull(hint)
-	all, next, err := pageOf(all, limitOf(p.Limit), p.After)
-	if err != nil {
-		return nil, err
-	}
-	page.Next = orNull(next)
 	for _, x := range all {
 		e, err := s.explained(ctx, path, x)
 		if err != nil {
@@ -70,25 +60,24 @@ func (s *Server) explainPath(ctx context.Context, p ExplainParams) (ExplainRespo
 	return page, nil
 }
 
-// pageOf cuts a page out of explanations, in the order of the triggers' names. The
-// cursor is the last name.
-func pageOf(all []triggers.Explanation, limit int, after string) (page []triggers.Explanation, next string, err error) {
-	slices.SortFunc(all, func(a, b triggers.Explanation) int { return cmp.Compare(a.Trigger.Name, b.Trigger.Name) })
-	if after != "" {
-		i, there := slices.BinarySearchFunc(all, after, func(x triggers.Explanation, name string) int { return cmp.Compare(x.Trigger.Name, name) })
-		switch {
-		case there:
-			i++
-		case !isName(after):
-			return nil, "", store.ErrCursor
+// explanations are how a path stands with one trigger, or with a page of those that
+// watch it. The cursor is the name of the last one.
+func (s *Server) explanations(ctx context.Context, path string, p ExplainParams) (all []triggers.Explanation, next string, err error) {
+	switch {
+	case p.After != "" && !isName(p.After):
+		return nil, "", store.ErrCursor
+	case p.Trigger != "":
+		if _, err := s.trigger(ctx, p.Trigger); err != nil {
+			return nil, "", err
 		}
-		all = all[i:]
+		all, err = s.o.Triggers.Explain(ctx, path, p.Trigger)
+		return all, "", err
 	}
-	if len(all) > limit {
-		all = all[:limit]
-		next = all[limit-1].Trigger.Name
+	all, more, err := s.o.Triggers.ExplainPage(ctx, path, p.After, limitOf(p.Limit))
+	if more && len(all) > 0 {
+		next = all[len(all)-1].Trigger.Name
 	}
-	return all, next, nil
+	return all, next, err
 }
 
 // explained shows how a path stands with one trigger, and what came of it.

@@ -194,6 +194,12 @@ func TestExplain_answers_for_each_trigger_in_pages(t *testing.T) {
 	if two.text("items.0.trigger.name") != "c" || two.field("next") != nil {
 		t.Errorf("%s", two.body)
 	}
+	if a := h.do("GET /v1/explain?path=" + dir + "/x.tif&after=bb").want(200); a.text("items.0.trigger.name") != "c" {
+		t.Errorf("a trigger removed meanwhile: %s", a.body)
+	}
+	if a := h.do("GET /v1/explain?path=" + dir + "/x.tif&after=c").want(200); len(a.field("items").([]any)) != 0 || a.field("hint") != nil {
+		t.Errorf("after the last one: %s", a.body)
+	}
 	if a := h.do("GET /v1/explain?path=" + dir + "/x.tif&after=%3F").want(422); a.text("code") != "invalid_cursor" {
 		t.Errorf("%s", a.body)
 	}

@@ -275,36 +275,3 @@ func TestExplain_every_reason_of_the_gate_has_words(t *testing.T) {
 		t.Error(said)
 	}
 }
-
-func TestExplain_pages_follow_the_names(t *testing.T) {
-	all := func() []triggers.Explanation {
-		var xs []triggers.Explanation
-		for _, name := range []string{"c", "a", "d", "b"} {
-			xs = append(xs, triggers.Explanation{Trigger: triggers.Trigger{Name: name}})
-		}
-		return xs
-	}
-	var seen []string
-	next := ""
-	for range 3 {
-		page, more, err := pageOf(all(), 2, next)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, x := range page {
-			seen = append(seen, x.Trigger.Name)
-		}
-		if next = more; next == "" {
-			break
-		}
-	}
-	if got := strings.Join(seen, ""); got != "abcd" {
-		t.Error(got)
-	}
-	if page, _, err := pageOf(all(), 2, "bb"); err != nil || page[0].Trigger.Name != "c" {
-		t.Errorf("a trigger removed meanwhile: %v %v", page, err)
-	}
-	if _, _, err := pageOf(all(), 2, "?"); err == nil {
-		t.Error("no name is a cursor too")
-	}
-}

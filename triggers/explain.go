@@ -58,58 +58,83 @@ type Adviser interface {
 const (
 	// explainEvents is how many events about a path or its unit are listed.
 	explainEvents = 50
+	// explainMost is how many triggers are asked at once.
+	explainMost = 500
 	// explainLimit is how long all triggers together may take to answer.
 	explainLimit = 20 * time.Second
 )
 
 // Explain says how a path stands with one trigger (by id or name), or, when trigger is
-// empty, with every trigger that covers it, by name. A trigger that does not answer in
-// time, or can't tell, says so in its finding.
+// empty, with those that cover it: the first ones, as ExplainPage gives them.
 func (m *Manager) Explain(ctx context.Context, path, trigger string) ([]Explanation, error) {
-	if !filepath.IsAbs(path) {
-		return nil, invalidField("path", graph.CodeBadPath, "must be absolute, such as /data/in/a.tif, not %s", show(path))
+	if trigger == "" {
+		es, _, err := m.ExplainPage(ctx, path, "", explainMost)
+		return es, err
 	}
-	path = filepath.Clean(path)
-	if trigger != "" {
-		k, err := m.keeper(ctx, trigger)
-		if err != nil {
-			return nil, err
-		}
-		e, err := m.explain(ctx, k, path)
-		if err != nil {
-			return nil, err
-		}
-		return []Explanation{e}, nil
+	path, err := absolute(path)
+	if err != nil {
+		return nil, err
+	}
+	k, err := m.keeper(ctx, trigger)
+	if err != nil {
+		return nil, err
+	}
+	e, err := m.explain(ctx, k, path)
+	if err != nil {
+		return nil, err
+	}
+	return []Explanation{e}, nil
+}
+
+func absolute(path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		return "", invalidField("path", graph.CodeBadPath, "must be absolute, such as /data/in/a.tif, not %s", show(path))
+	}
+	return filepath.Clean(path), nil
+}
+
+// ExplainPage says how a path stands with the triggers that cover it, in the order of
+// their names: with up to limit of those after a name, and whether there are more.
+// A trigger that does not answer in time, or can't tell, says so in its finding.
+func (m *Manager) ExplainPage(ctx context.Context, path, after string, limit int) (es []Explanation, more bool, err error) {
+	if path, err = absolute(path); err != nil {
+		return nil, false, err
 	}
 	if err := m.running(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var covering []*keeper
 	for _, k := range m.snapshot() {
+		if k.name <= after {
+			continue
+		}
 		if s, ok := k.explainer(); ok && s.Covers(path) {
 			covering = append(covering, k)
 		}
 	}
 	slices.SortFunc(covering, func(a, b *keeper) int { return strings.Compare(a.name, b.name) })
+	if more = len(covering) > limit; more {
+		covering = covering[:limit]
+	}
 	within, cancel := context.WithTimeout(ctx, explainLimit)
 	defer cancel()
-	es := make([]Explanation, 0, len(covering))
+	es = make([]Explanation, 0, len(covering))
 	for _, k := range covering {
 		e, err := m.explain(within, k, path)
 		switch {
 		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+			return nil, false, context.Cause(ctx)
 		case errors.Is(err, ErrNotFound): // removed meanwhile
 			continue
 		case within.Err() != nil:
 			e.Finding = Finding{State: FindingUnseen, Detail: "there was no time left to look; ask for this trigger alone"}
 			e.Trigger = Trigger{ID: k.id, Name: k.name, Kind: k.kind}
 		case err != nil:
-			return nil, err
+			return nil, false, err
 		}
 		es = append(es, e)
 	}
-	return es, nil
+	return es, more, nil
 }
 
 // explainer is the source of a trigger, if it watches paths. Of a trigger that can't

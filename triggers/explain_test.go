@@ -137,4 +137,20 @@ func TestExplain_among_thousands_of_triggers_is_quick(t *testing.T) {
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("%s", took)
 	}
+	asked := 0
+	w.feed.explain = func(context.Context, string) (triggers.Finding, error) {
+		asked++
+		return triggers.Finding{}, nil
+	}
+	last := ""
+	for page, want := range []string{"t0", "t100"} {
+		es, more, err := w.manager.ExplainPage(t.Context(), "/in/a", last, 3)
+		if err != nil || len(es) != 3 || !more || es[0].Trigger.Name != want || asked != 3*(page+1) {
+			t.Fatalf("page %d: %+v %v %v, %d were asked", page, es, more, err, asked)
+		}
+		last = es[2].Trigger.Name
+	}
+	if es, more, err := w.manager.ExplainPage(t.Context(), "/in/a", "t998", 3); err != nil || len(es) != 1 || more {
+		t.Errorf("%+v %v %v", es, more, err)
+	}
 }

@@ -196,7 +196,7 @@ func (p *Paths) wrong() (found []error) {
 		}
 	}
 	if p.Watch != nil && len(p.Watch) == 0 {
-		found = append(found, errors.New("paths.watch is empty: name the folders that triggers may look at, or leave it out to allow all"))
+		found = append(found, errors.New(`paths.watch is empty, which could mean all or none: name the folders that triggers may look at, such as watch = ["/data", "/scratch"], or remove the line to allow every folder`))
 	}
 	return found
 }

@@ -101,7 +101,7 @@ alarm.after: "soon" is not a duration; write for example 30s, 10m, 1h30m or 7d`
 		t.Errorf("%v", got)
 	}
 	c = Config{Paths: Paths{Watch: []string{}}, Alarm: Alarm{Command: []string{}, After: int64(3)}}
-	want = `paths.watch is empty: name the folders that triggers may look at, or leave it out to allow all
+	want = `paths.watch is empty, which could mean all or none: name the folders that triggers may look at, such as watch = ["/data", "/scratch"], or remove the line to allow every folder
 alarm.command names no program: write for example ["/usr/local/bin/tell-me"]`
 	if got := c.Validate(); got == nil || got.Error() != want {
 		t.Errorf("%v", got)
