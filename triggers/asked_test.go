@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -22,6 +23,7 @@ type asked struct {
 	covers   string // the folder
 	advice   []graph.Warning
 	checks   error
+	slowly   time.Duration // so long the check takes
 	closed   atomic.Int32
 }
 
@@ -33,7 +35,16 @@ var _ interface {
 	triggers.Checker
 } = (*feed)(nil)
 
-func (a *asked) Check(context.Context) error { return a.checks }
+func (a *asked) Check(ctx context.Context) error {
+	if a.slowly > 0 {
+		select {
+		case <-time.After(a.slowly):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return a.checks
+}
 
 func (a *asked) Close() error {
 	a.closed.Add(1)

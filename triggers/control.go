@@ -17,11 +17,8 @@ const (
 // Pause holds events from now on; they are recorded as before. Pausing twice is
 // pausing once. It returns the trigger as it stands then.
 func (m *Manager) Pause(ctx context.Context, idOrName string) (Trigger, error) {
-	k, err := m.keeper(ctx, idOrName)
+	k, err := m.steer(ctx, idOrName, func(k *keeper) error { return k.pause(ctx) })
 	if err != nil {
-		return Trigger{}, err
-	}
-	if err := k.pause(ctx); err != nil {
 		return Trigger{}, err
 	}
 	k.decideSoon() // what waited for a batch or a slot now waits for the pause
@@ -37,15 +34,26 @@ func (m *Manager) Resume(ctx context.Context, idOrName, backlog string) (Trigger
 	default:
 		return Trigger{}, invalidField("backlog", graph.CodeBadValue, "backlog must be fire or skip, not %s", show(backlog))
 	}
-	k, err := m.keeper(ctx, idOrName)
+	k, err := m.steer(ctx, idOrName, func(k *keeper) error { return k.resume(ctx, backlog) })
 	if err != nil {
-		return Trigger{}, err
-	}
-	if err := k.resume(ctx, backlog); err != nil {
 		return Trigger{}, err
 	}
 	k.decideSoon()
 	return m.reread(ctx, k)
+}
+
+// steer calls f with the keeper of a trigger, which no edit replaces meanwhile.
+func (m *Manager) steer(ctx context.Context, idOrName string, f func(*keeper) error) (*keeper, error) {
+	if err := m.running(ctx); err != nil {
+		return nil, err
+	}
+	return m.editing(func() (*keeper, error) {
+		k, err := m.keeper(ctx, idOrName)
+		if err != nil {
+			return nil, err
+		}
+		return k, f(k)
+	})
 }
 
 func (m *Manager) reread(ctx context.Context, k *keeper) (Trigger, error) {

@@ -56,7 +56,7 @@ type Manager struct {
 	beats   chan chan<- struct{}
 	ctx     context.Context // of Run; set before started is closed
 
-	// edit is held by whoever adds, changes or removes triggers.
+	// edit is held by whoever adds, changes, pauses or removes triggers.
 	edit sync.Mutex
 
 	failing sync.Map // by trigger id: those that an alarm was given for

@@ -25,21 +25,7 @@ func (m *Manager) Put(ctx context.Context, name string, spec []byte, by Principa
 	if err := m.running(ctx); err != nil {
 		return Trigger{}, nil, "", err
 	}
-	var d *draft
-	var warnings []graph.Warning
-	k, err := m.editing(func() (k *keeper, err error) {
-		if d, err = m.draftPut(ctx, name, spec, by); err != nil {
-			return nil, err
-		}
-		warnings = d.plan.warnings()
-		switch {
-		case d.same:
-			return nil, nil
-		case d.old == nil:
-			return m.create(ctx, d)
-		}
-		return m.revise(ctx, d)
-	})
+	d, warnings, k, err := m.change(ctx, func() (*draft, error) { return m.draftPut(ctx, name, spec, by) })
 	switch {
 	case err != nil:
 		return Trigger{}, nil, "", err

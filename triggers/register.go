@@ -29,14 +29,6 @@ func (m *Manager) Add(ctx context.Context, spec []byte, by Principal) (Trigger, 
 	return t, warnings, err
 }
 
-// editing runs f while nobody else adds, changes or removes triggers. Somebody may
-// recover from a panic of f, and the others have to go on then.
-func (m *Manager) editing(f func() (*keeper, error)) (*keeper, error) {
-	m.edit.Lock()
-	defer m.edit.Unlock()
-	return f()
-}
-
 // create stores a draft of a new trigger and starts it. m.edit is held.
 func (m *Manager) create(ctx context.Context, d *draft) (*keeper, error) {
 	t, err := m.ledger.CreateTrigger(ctx, d.next)
@@ -73,14 +65,12 @@ func (m *Manager) Patch(ctx context.Context, idOrName string, patch []byte, by P
 	if err := m.running(ctx); err != nil {
 		return Trigger{}, nil, err
 	}
-	var warnings []graph.Warning
-	k, err := m.editing(func() (*keeper, error) {
+	_, warnings, k, err := m.change(ctx, func() (*draft, error) {
 		d, err := m.draftPatch(ctx, idOrName, patch)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			d.same = false // it makes a revision, whatever it says
 		}
-		warnings = d.plan.warnings()
-		return m.revise(ctx, d)
+		return d, err
 	})
 	if err != nil {
 		return Trigger{}, nil, err
