@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pickyLattice takes a number only: a text is rejected.
@@ -288,5 +289,36 @@ func TestEvents_of_a_path_come_in_pages(t *testing.T) {
 	}
 	if got := strings.Join(seen, ""); got != "43210" {
 		t.Error(got)
+	}
+}
+
+func TestBackfill_under_way_is_shown_and_says_how_far_it_came_when_an_edit_ends_it(t *testing.T) {
+	h := newHouse(t)
+	h.do("POST /v1/lattices", workLattice).want(201)
+	h.do("POST /v1/triggers", `{"name": "t", "kind": "time", "lattice": "work", "every": "1h", "inputs": {"file": "x"}}`).want(201)
+	h.do("POST /v1/triggers/t/pause").want(200)
+	if a := h.do("GET /v1/triggers/t"); decodeAs[map[string]any](a)["backfill"] != nil {
+		t.Errorf("%s", a.body)
+	}
+	now := time.Now().UTC()
+	body := fmt.Sprintf(`{"since": %q, "until": %q, "confirm": 4800}`, now.Add(-4800*time.Hour).Format(time.RFC3339), now.Format(time.RFC3339))
+	answered := make(chan answer)
+	go func() { answered <- h.do("POST /v1/triggers/t/backfill", body) }()
+	var shown answer
+	soon(t, "shown", func() bool {
+		shown = h.do("GET /v1/triggers/t")
+		b, _ := decodeAs[map[string]any](shown)["backfill"].(map[string]any)
+		n, _ := b["emitted"].(float64)
+		return n >= 500
+	})
+	if shown.field("backfill.found") != 4800.0 || shown.field("backfill.known") != 0.0 {
+		t.Errorf("%s", shown.body)
+	}
+	h.do("PATCH /v1/triggers/t", `{"labels": {"a": "b"}}`).want(200)
+	if a := (<-answered).want(409); a.text("code") != "revised" || !strings.Contains(a.text("detail"), "of 4800 events are emitted") {
+		t.Errorf("%s", a.body)
+	}
+	if a := h.do("GET /v1/triggers/t"); decodeAs[map[string]any](a)["backfill"] != nil {
+		t.Errorf("%s", a.body)
 	}
 }
