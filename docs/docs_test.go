@@ -48,10 +48,11 @@ func nothingLeft(code int) {
 }
 
 func TestEveryExampleOfThePagesWorks(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	bin := build(t)
 	for _, page := range []string{"lattices.md", "triggers.md", "triggers-time.md", "triggers-directory.md", "http.md"} {
 		t.Run(page, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
+			t.Parallel()
 			s := session(t, bin)
 			// A reader of these pages has a daemon already.
 			out, exit, err := s.Run("latticed serve --state-dir state --socket $LATTICED_SOCKET 2>serve.log & " +
@@ -65,6 +66,7 @@ func TestEveryExampleOfThePagesWorks(t *testing.T) {
 }
 
 func TestEveryLineOfTheTourWorks(t *testing.T) {
+	t.Parallel()
 	s := session(t, build(t))
 	// The program is built and in the path.
 	if out, exit, err := s.Run("make() { test \"$*\" = build; }"); err != nil || exit != 0 {
@@ -112,7 +114,7 @@ func session(t *testing.T, bin string) *console.Session {
 		t.Fatal(err)
 	}
 	if *update {
-		s.Patience = 6 * time.Second
+		s.Patience = 10 * time.Second // more than anything on the pages takes
 	}
 	me, err := user.Current()
 	if err != nil {
