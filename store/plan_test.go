@@ -86,6 +86,7 @@ func TestListsWalkAnIndex(t *testing.T) {
 		"running":          {runningNumbers, "INDEX dispatches_status (status=?)"},
 		"oldest in flight": {oldestInFlight, "INDEX dispatches_in_flight (trigger=?)"},
 		"firings back":     {firingsBack, "INDEX firings_decision (trigger=? AND decision=?)"},
+		"last fired":       {lastFired, "INDEX firings_decision (trigger=? AND decision=?)"},
 		"last ends":        {lastEnds, "INDEX dispatches_trigger (trigger=?)"},
 		"ending":           {countEnding, "INDEX dispatches_status (status=?)"},
 		"in flight":        {countInFlight, "INDEX dispatches_in_flight"},

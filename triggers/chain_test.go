@@ -75,6 +75,22 @@ func TestLoop(t *testing.T) {
 		})
 	}
 
+	t.Run("a_restart_in_between_ends_no_chain", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(``)
+			w.file("/in/scan.tif")
+			for range 3 {
+				w.ledger.BeginDispatches(tr.ID, 1)
+				w.restart()
+				w.file("/in/scan.tif")
+				w.end(tr, 1)
+			}
+			if got := w.states(tr); got != "1:fired:event 2:fired:event 3:fired:event 4:held:loop" {
+				t.Error(got)
+			}
+		})
+	})
+
 	t.Run("numbers_of_an_instrument_are_no_loop", func(t *testing.T) {
 		for _, next := range []func(n int) string{
 			func(n int) string { return "/in/scan_1" + strings.Repeat("0", n) + ".tif" },

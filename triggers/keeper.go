@@ -60,6 +60,8 @@ type keeper struct {
 	plainly   bool      // the ledger refused a batch with what was decided about it
 	unsure    bool      // the ledger refused what was decided last
 
+	traced bool // the files of the latest firings are remembered
+
 	fired      []time.Time // the latest firings, as many as the rate has to know
 	firedKnown bool
 
@@ -111,7 +113,7 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	k := &keeper{
 		id: t.ID, kind: t.Kind, name: t.Name,
 		m: m, settled: make(chan struct{}),
-		trigger: t, plan: p, paused: t.State == Paused,
+		trigger: t, plan: p, paused: t.State == Paused, traced: m.traces.knows(t.ID),
 	}
 	p.trim()
 	k.afterRuns.Store(p != nil && p.made.AfterRuns)

@@ -38,6 +38,12 @@ type Fired struct {
 	Cancelled  []string         // ids of the dispatches that were asked to end
 }
 
+// FiredEvent is an event with the dispatch it has become.
+type FiredEvent struct {
+	Event
+	Dispatch string // its id; it may be deleted by now
+}
+
 // Counts is what the gate needs to know beside the window of events.
 type Counts struct {
 	Pending  int64 // pending and held events in all
@@ -97,6 +103,9 @@ type Ledger interface {
 	// Recent returns when the newest firings that made a dispatch were made, without
 	// those by hand: up to limit of those at or after since, oldest first.
 	Recent(ctx context.Context, id string, since time.Time, limit int) ([]time.Time, error)
+	// LastFired returns events about a path that have become dispatches: up to limit of
+	// the newest, oldest first.
+	LastFired(ctx context.Context, id string, limit int) ([]FiredEvent, error)
 	// Runs tells how the dispatches of a trigger stand.
 	Runs(ctx context.Context, id string) (Runs, error)
 

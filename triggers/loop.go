@@ -25,8 +25,8 @@ const (
 )
 
 // traces remember the files of the latest firings, to recognize what their dispatches
-// make of them. The zero value is ready. It is kept in memory only: after a restart a
-// chain begins anew, and what is held stays held.
+// make of them. The zero value is ready. It is kept in memory only: after a restart the
+// latest of a trigger are read again when it has the next event.
 type traces struct {
 	mu    sync.Mutex
 	ring  []trace

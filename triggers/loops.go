@@ -7,8 +7,13 @@ import (
 	"time"
 )
 
-// maxAncestors bounds the dispatches that are read for one event.
-const maxAncestors = 4
+const (
+	// maxAncestors bounds the dispatches that are read for one event.
+	maxAncestors = 4
+	// maxRetraced bounds what is read of the firings before a restart: what was under
+	// way then, and a little more.
+	maxRetraced = 64
+)
 
 // Ignorer is implemented by sources that leave files out by rules.
 type Ignorer interface {
@@ -22,12 +27,15 @@ type Ignorer interface {
 func (k *keeper) generations(ctx context.Context, pending []Pending) error {
 	for i := range pending {
 		p := &pending[i]
-		if p.Kind == eventManual || !k.m.traces.knows(k.id) {
+		if p.Kind == eventManual {
 			continue
 		}
 		file, changed := filePath(p.decode()), changedAt(p.fields)
 		if file == "" || changed.IsZero() || p.backfilled() {
 			continue
+		}
+		if err := k.retrace(ctx); err != nil {
+			return err
 		}
 		ancestors := k.m.traces.ancestors(k.id, file)
 		for _, a := range ancestors[:min(len(ancestors), maxAncestors)] {
@@ -44,6 +52,25 @@ func (k *keeper) generations(ctx context.Context, pending []Pending) error {
 			}
 		}
 	}
+	return nil
+}
+
+// retrace remembers what was fired before this process was there, so that a restart
+// ends no chain. k.mu is held.
+func (k *keeper) retrace(ctx context.Context) error {
+	if k.traced {
+		return nil
+	}
+	fired, err := k.m.ledger.LastFired(ctx, k.id, maxRetraced)
+	if err != nil {
+		return fmt.Errorf("read the latest firings: %w", err)
+	}
+	for i := range fired {
+		p := Pending{Event: fired[i].Event}
+		p.decode()
+		k.m.traces.fired(k.id, &p, fired[i].Dispatch)
+	}
+	k.traced = true
 	return nil
 }
 

@@ -37,6 +37,7 @@ func (c Contract) Run(t *testing.T) {
 		{"cancel_goes_with_other_decisions", testCancelBeside},
 		{"a_decision_that_cancels_does_nothing_else", testCancelAlone},
 		{"recent_are_the_newest_firings_that_made_a_dispatch", testRecent},
+		{"last_fired_are_the_newest_events_of_paths_with_their_dispatches", testLastFired},
 		{"runs_tell_how_dispatches_stand", testRuns},
 		{"an_event_is_found_by_its_id_under_its_trigger", testEvent},
 		{"known_are_the_keys_that_events_have", testKnown},

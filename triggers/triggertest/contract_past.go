@@ -136,3 +136,25 @@ func testRevised(x *ledgerTest) {
 		}
 	}
 }
+
+func testLastFired(x *ledgerTest) {
+	es := x.stored(x.a, "0", "1", "2", "3")
+	tick := x.event("tick")
+	tick.Payload = []byte(`{"time":"now"}`)
+	es = append(es, x.record(x.a, []triggers.Event{tick})...)
+	x.dispatches(x.b, 1)
+	both := x.fired(es[3])
+	both.EventIDs = append(both.EventIDs, es[4].ID)
+	out := x.fire(x.a, x.fired(es[2]), x.fired(es[0]), decided(triggers.EventSkipped, "", es[1]), both)
+	for limit, want := range map[int][]int{9: {2, 0, 3}, 2: {0, 3}} {
+		got, err := x.l.LastFired(x.Context(), x.a.ID, limit)
+		if err != nil || len(got) != len(want) {
+			x.Fatalf("%d: %+v %v", limit, got, err)
+		}
+		for i, n := range want {
+			if e := got[i]; e.ID != es[n].ID || string(e.Payload) != string(es[n].Payload) || e.Dispatch != out.Dispatches[3-len(want)+i].ID {
+				x.Errorf("%d of %d: %+v", i, limit, e)
+			}
+		}
+	}
+}

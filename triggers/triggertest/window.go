@@ -87,6 +87,27 @@ func (l *Ledger) Recent(_ context.Context, id string, since time.Time, limit int
 	return at[max(0, len(at)-limit):], nil
 }
 
+// LastFired implements triggers.Ledger.
+func (l *Ledger) LastFired(_ context.Context, id string, limit int) (fired []triggers.FiredEvent, err error) {
+	err = l.begin("LastFired")
+	defer l.end("LastFired", &err)
+	if err != nil {
+		return nil, err
+	}
+	r, err := l.row(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range r.firings {
+		for _, event := range f.EventIDs {
+			if e := r.event(event); f.Decision == triggers.EventFired && pathOf(e.Payload) != "" {
+				fired = append(fired, triggers.FiredEvent{Event: *e, Dispatch: f.DispatchIDs[0]})
+			}
+		}
+	}
+	return fired[max(0, len(fired)-limit):], nil
+}
+
 // Runs implements triggers.Ledger.
 func (l *Ledger) Runs(_ context.Context, id string) (runs triggers.Runs, err error) {
 	err = l.begin("Runs")
