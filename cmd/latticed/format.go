@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,19 @@ func at(t time.Time) string {
 		return "-"
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+var utcInstant = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b`)
+
+// here shows the instants in what the daemon says in the reader's zone, like all others.
+func here(text string) string {
+	return utcInstant.ReplaceAllStringFunc(text, func(s string) string {
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return s
+		}
+		return at(t)
+	})
 }
 
 // took shows how long something ran or has run.
@@ -131,11 +145,11 @@ func valued(m map[string]json.RawMessage, keys []string, most int) string {
 func state(status string, reason *string, w *client.Waiting) string {
 	switch {
 	case w != nil && w.Detail != "":
-		return fmt.Sprintf("%s (%s: %s)", status, w.Code, oneLine(w.Detail))
+		return fmt.Sprintf("%s (%s: %s)", status, w.Code, oneLine(here(w.Detail)))
 	case w != nil:
 		return fmt.Sprintf("%s (%s)", status, w.Code)
 	case text(reason) != "":
-		return fmt.Sprintf("%s (%s)", status, oneLine(*reason))
+		return fmt.Sprintf("%s (%s)", status, oneLine(here(*reason)))
 	}
 	return status
 }

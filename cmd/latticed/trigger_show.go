@@ -39,7 +39,7 @@ func (c *cli) showTrigger(t client.Trigger, raw json.RawMessage) error {
 		{"kind", t.Kind},
 		{"revision", strconv.Itoa(t.Revision)},
 		{"state", t.State},
-		{"reason", text(t.Reason)},
+		{"reason", here(text(t.Reason))},
 		{"pending", pending(t)},
 		{"last event", at(t.LastEventAt)},
 		{"last firing", at(t.LastFiringAt)},
