@@ -1,12 +1,14 @@
 package triggers_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/triggertest"
 )
 
 // Edits, while what the trigger is to watch takes its time to answer.
@@ -93,4 +95,23 @@ func TestEdit_of_what_is_slow(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestEdit_is_tried_again_when_others_were_faster_and_only_then(t *testing.T) {
+	for why, want := range map[error]int{triggertest.ErrFull: 1, triggers.ErrRevised: 10} {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(``)
+			tries := 0
+			w.ledger.Fail(func(op string) error {
+				if op != "ReviseTrigger" {
+					return nil
+				}
+				tries++
+				return why
+			})
+			if _, _, err := w.manager.Patch(t.Context(), "t", []byte(`{"labels": {"a": "b"}}`), triggers.Principal{}); !errors.Is(err, why) || tries != want {
+				t.Errorf("%v: %v after %d tries", why, err, tries)
+			}
+		})
+	}
 }
