@@ -120,6 +120,32 @@ func TestDead(t *testing.T) {
 		})
 	})
 
+	t.Run("a_ledger_that_fails_now_and_then_puts_nothing_aside", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 1`)
+			w.happen(4)
+			for range 3 {
+				once := true
+				refuse := func(ds []triggers.Decision) (err error) {
+					if once {
+						err = triggertest.ErrFull
+					}
+					for _, d := range ds {
+						if d.Reason == triggers.ReasonTrouble {
+							t.Error("an event is put aside")
+						}
+					}
+					once = false
+					return err
+				}
+				w.refuse.Store(&refuse)
+				w.end(tr, 1)
+				wait(2 * time.Second)
+			}
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:fired:event")
+		})
+	})
+
 	t.Run("it_can_be_run_again_when_the_trouble_is_over", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"inputs": {"n": "${{ event.n }}"}`)

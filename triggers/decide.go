@@ -119,13 +119,11 @@ func (k *keeper) now() Now {
 // recount reads how many dispatches are in flight. What is known only ever errs
 // upwards, so this is for when it stands in the way and may be lower now.
 func (k *keeper) recount(ctx context.Context) error {
-	ended := k.ended.Swap(0)
-	if ended == 0 {
+	if k.ended.Swap(0) == 0 {
 		return nil
 	}
 	counts, err := k.m.ledger.Counts(ctx, k.id)
-	if err != nil {
-		k.ended.Add(ended)
+	if err != nil { // which forgets what was known
 		return fmt.Errorf("count dispatches in flight: %w", err)
 	}
 	k.inFlight, k.ending = counts.InFlight, counts.Ending

@@ -3,6 +3,9 @@ package triggers_test
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"github.com/latticed/latticed/triggers"
 )
 
 // TestForesee is about what is decided before events are stored.
@@ -27,5 +30,24 @@ func TestForesee(t *testing.T) {
 				}
 			})
 		}
+	})
+
+	t.Run("an_end_while_events_are_stored_is_heard_of_soon", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 8`)
+			w.happen(9)
+			meanwhile := func([]triggers.Decision) error {
+				w.refuse.Store(nil)
+				w.ledger.EndDispatches(tr.ID, 1)
+				w.manager.DispatchEnded(tr.ID)
+				return nil
+			}
+			w.refuse.Store(&meanwhile)
+			w.happen(1)
+			wait(10 * time.Millisecond)
+			if n := len(w.ledger.Dispatches(tr.ID)); n != 9 {
+				t.Errorf("%d dispatches", n)
+			}
+		})
 	})
 }
