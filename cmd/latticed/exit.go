@@ -92,7 +92,7 @@ func asFlag(cmd *cobra.Command, path string) string {
 	name, rest := path[:end], path[end:]
 	flags := cmd.Flags()
 	switch {
-	case name == "inputs" && flags.Lookup("map") != nil:
+	case name == "inputs" && flags.Lookup("map") != nil && !given(flags.Lookup("input"), strings.TrimPrefix(rest, ".")):
 		return strings.Replace("-m"+rest, ".", " ", 1)
 	case name == "inputs" && flags.Lookup("input") != nil:
 		return strings.Replace("-i"+rest, ".", " ", 1)
@@ -107,6 +107,15 @@ func asFlag(cmd *cobra.Command, path string) string {
 		return "--" + flag + rest
 	}
 	return path
+}
+
+// given tells whether the words of a flag give a value to a key.
+func given(f *pflag.Flag, key string) bool {
+	list, ok := f.Value.(pflag.SliceValue)
+	return ok && slices.ContainsFunc(list.GetSlice(), func(word string) bool {
+		name, _, _ := strings.Cut(word, "=")
+		return strings.TrimSuffix(name, ":") == key
+	})
 }
 
 func (c *cli) complain(msg string) {

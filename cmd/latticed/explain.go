@@ -190,7 +190,7 @@ func nextCommand(path string, e client.Explanation) string {
 	case ended("skipped"):
 		return "run it all the same: latticed trigger fire " + name + " --event " + e.Events[0].ID
 	case e.Trigger != nil && e.Trigger.State == "paused":
-		return "let it go on: latticed trigger resume " + name
+		return "let it go on: latticed trigger resume " + name + " --backlog fire"
 	case ended("held"), ended("pending"):
 		return "fire it now: latticed trigger fire " + name + " --event " + e.Events[0].ID
 	case e.Finding != nil && e.Finding.State == "existing":

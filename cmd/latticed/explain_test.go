@@ -23,7 +23,7 @@ func TestExplain_ends_with_the_next_command_to_type(t *testing.T) {
 		"dead":           {client.Explanation{Trigger: scans, Events: event("dead")}, "set the trigger right, then: latticed trigger retry scans"},
 		"skipped":        {client.Explanation{Trigger: scans, Events: event("skipped")}, "run it all the same: latticed trigger fire scans --event e1"},
 		"held":           {client.Explanation{Trigger: scans, Events: event("held")}, "fire it now: latticed trigger fire scans --event e1"},
-		"paused":         {client.Explanation{Trigger: &client.TriggerRef{Name: "scans", State: "paused"}, Events: event("held")}, "let it go on: latticed trigger resume scans"},
+		"paused":         {client.Explanation{Trigger: &client.TriggerRef{Name: "scans", State: "paused"}, Events: event("held")}, "let it go on: latticed trigger resume scans --backlog fire"},
 		"before_the_day": {client.Explanation{Trigger: scans, Finding: &client.Finding{State: "existing"}}, "make an event of it: latticed trigger backfill scans --path '/in/it'\\''s.txt'"},
 		"ignored":        {client.Explanation{Trigger: scans, Finding: &client.Finding{State: "ignored"}}, "the rules of the trigger: latticed trigger show scans --effective"},
 		"settling":       {client.Explanation{Trigger: scans, Finding: &client.Finding{State: "settling"}}, ""},

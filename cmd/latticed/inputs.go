@@ -54,7 +54,7 @@ func readInput(word string, declared []graph.Input) (key string, v any, err erro
 		if err != nil {
 			return "", nil, usagef("-i %s: not JSON: %v", key, err)
 		}
-		if text, ok := v.(string); ok && in.Type == "string" {
+		if text, ok := v.(string); ok && (in.Type == "string" || isPath(in)) {
 			v, err = asText(in, text) // a path is one however it is written
 		}
 		return key, v, err
@@ -65,7 +65,7 @@ func readInput(word string, declared []graph.Input) (key string, v any, err erro
 			return "", nil, usagef("-i %s: %v", key, err)
 		}
 		value = string(content)
-		if in.Format == "path" || in.Format == "directory" {
+		if isPath(in) {
 			value = strings.TrimRight(value, "\n")
 		}
 	}
@@ -92,10 +92,10 @@ func find(key string, declared []graph.Input) (graph.Input, error) {
 
 // byType reads text as a value of the input's type.
 func byType(in graph.Input, text string) (any, error) {
-	switch in.Type {
-	case "string":
+	switch {
+	case in.Type == "string", in.Type == "" && isPath(in):
 		return asText(in, text)
-	case "":
+	case in.Type == "":
 		if v, err := decode(text); err == nil {
 			return v, nil
 		}
@@ -108,8 +108,10 @@ func byType(in graph.Input, text string) (any, error) {
 	return v, nil
 }
 
+func isPath(in graph.Input) bool { return in.Format == "path" || in.Format == "directory" }
+
 func asText(in graph.Input, text string) (any, error) {
-	if in.Format != "path" && in.Format != "directory" {
+	if !isPath(in) {
 		return text, nil
 	}
 	abs, err := filepath.Abs(text)

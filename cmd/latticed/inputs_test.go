@@ -23,6 +23,7 @@ func TestInputs_are_read_by_their_schema(t *testing.T) {
 		{Name: "o", Type: "object"},
 		{Name: "p", Type: "string", Format: "path"},
 		{Name: "d", Type: "string", Format: "directory"},
+		{Name: "u", Format: "path"},
 		{Name: "any"},
 	}
 	for word, want := range map[string]string{
@@ -41,6 +42,8 @@ func TestInputs_are_read_by_their_schema(t *testing.T) {
 		`o={"k":null}`:       `{"o":{"k":null}}`,
 		"p=scan.tif":         `{"p":"` + filepath.Join(dir, "scan.tif") + `"}`,
 		"p=@name.txt":        `{"p":"` + filepath.Join(dir, "scan.tif") + `"}`,
+		"u=scan.tif":         `{"u":"` + filepath.Join(dir, "scan.tif") + `"}`,
+		`u:="scan.tif"`:      `{"u":"` + filepath.Join(dir, "scan.tif") + `"}`,
 		"d=.":                `{"d":"` + dir + `"}`,
 		"any=7":              `{"any":7}`,
 		"any=seven":          `{"any":"seven"}`,

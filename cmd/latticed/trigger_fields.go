@@ -209,7 +209,7 @@ func object(flag, v string) (any, error) {
 	if docs, bad := graph.DecodeDocuments([]byte(v)); bad == nil && len(docs) == 1 && strings.HasPrefix(v, "{") {
 		return docs[0].Plain(), nil
 	}
-	return nil, usagef("--%s: not JSON: %v", flag, err)
+	return nil, usagef("--%s: write an object, such as {key: value}; %q is none", flag, v)
 }
 
 // commas splits a list at its commas, but not within the braces of a glob.

@@ -87,8 +87,8 @@ func TestTriggerFlags_are_refused_when_they_make_no_sense(t *testing.T) {
 		"--min-size huge":    "--min-size: ",
 		"--field x":          "--field x: write key=text or key:=JSON",
 		"--field x:={":       "--field x: not JSON: ",
-		"--marker {all:":     "--marker: not JSON: ",
-		"--marker DONE.txt":  "--marker: not JSON: ",
+		"--marker {all:":     "--marker: write an object, such as ",
+		"--marker DONE.txt":  "--marker: write an object, such as ",
 		"--expect-every day": "--expect-every: ",
 		"--max-in-flight 1x": `--max-in-flight: must be a whole number, not "1x"`,
 	} {
@@ -165,6 +165,20 @@ func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
 	for _, fd := range triggerFields() {
 		if !seen[fd.name] {
 			t.Errorf("--%s sets what no trigger has", fd.flag())
+		}
+	}
+}
+
+func TestTriggerFields_refusals_name_the_flag_that_was_given(t *testing.T) {
+	cmd := newTriggerAdd(&cli{})
+	if err := cmd.ParseFlags([]string{"-i", "n=1", "-i", "j:=2", "-m", "file=event.path"}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"inputs.n": "-i n", "inputs.j": "-i j", "inputs.file": "-m file", "inputs.gone": "-m gone", "inputs": "-m", "dir_path": "--dir-path", "batch.size": "--batch.size",
+	} {
+		if got := asFlag(cmd, path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
 }

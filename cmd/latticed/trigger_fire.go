@@ -65,5 +65,8 @@ func (c *cli) fired(ctx context.Context, api *client.Client, name string, f clie
 	if _, err = fmt.Fprintln(c.stdout, said); err != nil {
 		return err
 	}
+	if ended != nil && len(f.Payload) == 0 && f.Event == "" {
+		fmt.Fprintln(c.stderr, "latticed: this event has no fields but what a clock knows; give them with --payload, or take one that was seen with --event")
+	}
 	return ended
 }
