@@ -72,6 +72,35 @@ func TestDead(t *testing.T) {
 		})
 	})
 
+	t.Run("it_is_tried_again_after_five_and_twenty_five_seconds", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			var alone []time.Time
+			refuse := func(ds []triggers.Decision) error {
+				if len(ds) == 1 && len(ds[0].Dispatches) == 1 {
+					alone = append(alone, time.Now())
+				}
+				for _, d := range ds {
+					if len(d.Dispatches) > 0 {
+						return errors.New("string or blob too big")
+					}
+				}
+				return nil
+			}
+			tr := w.add(`"max_in_flight": 1`)
+			w.refuse.Store(&refuse)
+			w.settle(event(1))
+			first := time.Now()
+			wait(time.Minute)
+			w.expect(tr, "1:dead:refused")
+			n := len(alone)
+			for i, want := range []time.Duration{5 * time.Second, 30 * time.Second} {
+				if d := alone[n-2+i].Sub(first).Round(2 * time.Second); n < 3 || d < want-2*time.Second || d > want+2*time.Second {
+					t.Errorf("of %d tries number %d came after %s", n, n-1+i, d)
+				}
+			}
+		})
+	})
+
 	t.Run("what_is_refused_while_it_waits_does_not_hold_up_those_behind_it", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"inputs": {"n": "${{ event.n }}"}, "max_in_flight": 1`)

@@ -50,4 +50,28 @@ func TestForesee(t *testing.T) {
 			}
 		})
 	})
+
+	t.Run("an_event_that_comes_twice_at_once_takes_nobodys_place", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "queue_latest", "max_in_flight": 1`)
+			if err := w.emit(triggers.Batch{Events: []triggers.Event{event(1), event(2), event(2)}}); err != nil {
+				t.Fatal(err)
+			}
+			w.expect(tr, "1:fired:event 2:held:overlap")
+		})
+	})
+
+	t.Run("a_pause_is_the_reason_also_beyond_what_memory_holds", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			defer triggers.SetWindow(3)()
+			tr := w.add(``)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				w.happen(1)
+			}
+			w.expect(tr, "1:held:paused 2:held:paused 3:held:paused 4:held:paused 5:held:paused")
+		})
+	})
 }

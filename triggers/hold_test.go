@@ -67,6 +67,24 @@ func TestOverlap(t *testing.T) {
 		})
 	})
 
+	t.Run("an_end_while_others_are_decided_is_not_lost", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"max_in_flight": 4`)
+			w.happen(6)
+			meanwhile := func([]triggers.Decision) error {
+				w.refuse.Store(nil)
+				w.ledger.EndDispatches(tr.ID, 1)
+				w.manager.DispatchEnded(tr.ID)
+				return nil
+			}
+			w.refuse.Store(&meanwhile)
+			w.end(tr, 1)
+			if n := len(w.ledger.Dispatches(tr.ID)); n != 6 {
+				t.Errorf("%d dispatches", n)
+			}
+		})
+	})
+
 	// Pain point 44: slots are counted by what is not over, not by what was told.
 	t.Run("an_end_that_nobody_told_of_costs_time_only", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {

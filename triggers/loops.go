@@ -27,11 +27,8 @@ type Ignorer interface {
 func (k *keeper) generations(ctx context.Context, pending []Pending) error {
 	for i := range pending {
 		p := &pending[i]
-		if p.Kind == eventManual {
-			continue
-		}
 		file, changed := filePath(p.decode()), changedAt(p.fields)
-		if file == "" || changed.IsZero() || p.backfilled() {
+		if file == "" || changed.IsZero() {
 			continue
 		}
 		if err := k.retrace(ctx); err != nil {

@@ -118,6 +118,22 @@ func TestReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("what_somebody_has_asked_to_end_is_waited_for", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "replace", "max_in_flight": 2`)
+			w.happen(2)
+			w.ledger.BeginDispatches(tr.ID, 2)
+			if _, err := w.ledger.Fire(t.Context(), tr.ID, tr.Revision, []triggers.Decision{{Cancel: 1}}); err != nil {
+				t.Fatal(err)
+			}
+			w.happen(1)
+			w.expect(tr, "1:fired:event 2:fired:event 3:held:replacing")
+			if len(w.asked) != 0 {
+				t.Errorf("asked %v, too", w.asked)
+			}
+		})
+	})
+
 	t.Run("what_a_backfill_or_somebody_has_started_is_replaced_as_well", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"overlap": "replace", "max_in_flight": 1`)
