@@ -77,17 +77,22 @@ func short(raw json.RawMessage, width int) string {
 // cut shortens text to a width; of a path the end is kept, which tells more.
 func cut(s string, width int) string {
 	r := []rune(s)
-	switch {
-	case len(r) <= width:
-		return s
-	case r[0] == '/':
-		end := string(r[len(r)-width+1:])
-		if name := strings.IndexByte(end, '/'); name >= 0 {
-			end = end[name:]
-		}
-		return "…" + end
+	if len(r) <= width || r[0] != '/' {
+		return begin(s, width)
 	}
-	return string(r[:width-1]) + "…"
+	end := string(r[len(r)-width+1:])
+	if name := strings.IndexByte(end, '/'); name >= 0 {
+		end = end[name:]
+	}
+	return "…" + end
+}
+
+// begin shortens a sentence to a width, also one that begins with a path.
+func begin(s string, width int) string {
+	if r := []rune(s); len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return s
 }
 
 const pairWidth = 24 // of each value, where not all have room

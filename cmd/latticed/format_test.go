@@ -129,3 +129,16 @@ func TestFormat_of_what_an_event_is_about(t *testing.T) {
 		}
 	}
 }
+
+func TestFormat_of_sentences_keeps_their_beginning(t *testing.T) {
+	const long = "/data/in is missing; it is watched again once /data is mounted"
+	if got := begin(long, 20); got != "/data/in is missing…" {
+		t.Error(got)
+	}
+	if got := cut("/data/in/2026/scan.tif", 12); got != "…/scan.tif" {
+		t.Error(got)
+	}
+	if begin(long, len(long)) != long {
+		t.Error("what fits is cut")
+	}
+}

@@ -53,7 +53,7 @@ func (c *cli) showTriggers(page client.TriggerPage) error {
 	for _, t := range page.Items {
 		rows = append(rows, []string{
 			t.Name, t.Kind, t.State, strconv.FormatInt(t.Pending, 10), lag(t),
-			at(t.LastEventAt), at(t.LastFiringAt), at(t.NextAt), cut(oneLine(here(text(t.Reason))), reasonWidth),
+			at(t.LastEventAt), at(t.LastFiringAt), at(t.NextAt), begin(oneLine(here(text(t.Reason))), reasonWidth),
 		})
 		reasons = reasons || text(t.Reason) != ""
 	}
