@@ -31,6 +31,15 @@ func (a *units) takes(now int64) string {
 	return strings.Join(out, ", ")
 }
 
+// named lists the units that are to be looked at again.
+func (a *units) named(now int64) string {
+	var out []string
+	for _, d := range a.doubts(now) {
+		out = append(out, d.unit)
+	}
+	return strings.Join(out, " ")
+}
+
 func TestAssembler(t *testing.T) {
 	const s = int64(time.Second)
 	expect := func(t *testing.T, got, want string) {
@@ -44,11 +53,11 @@ func TestAssembler(t *testing.T) {
 		a := folders(nil)
 		a.saw("run/a.dat", stamp{size: 1}, 100*s)
 		expect(t, a.takes(100*s), "created run")
-		expect(t, strings.Join(a.doubts(110*s), " "), "run")
+		expect(t, a.named(110*s), "run")
 		a.saw("run/a.dat", stamp{size: 2}, 109*s) // nobody had told of it
 		expect(t, a.takes(110*s), "")
-		expect(t, strings.Join(a.doubts(118*s), " "), "")
-		expect(t, strings.Join(a.doubts(119*s), " "), "run")
+		expect(t, a.named(118*s), "")
+		expect(t, a.named(119*s), "run")
 		expect(t, a.takes(119*s), "ready run")
 	})
 
@@ -68,7 +77,7 @@ func TestAssembler(t *testing.T) {
 		a := folders(nil)
 		a.saw("run/a.dat", stamp{size: 1}, 100*s)
 		a.doubts(110 * s)
-		a.unsure("run", 111*s)
+		a.rest("run", false, 111*s)
 		expect(t, a.takes(110*s), "created run")
 		if a.due() != 111*s {
 			t.Error(a.due())
@@ -78,6 +87,50 @@ func TestAssembler(t *testing.T) {
 		expect(t, a.takes(111*s), "deleted run")
 		if len(a.all) != 0 || a.due() != 0 {
 			t.Error("it is not forgotten")
+		}
+	})
+
+	t.Run("a_folder_that_never_comes_to_rest_is_not_looked_at_without_end", func(t *testing.T) {
+		a := folders(nil)
+		a.again, a.settle = true, func() time.Duration { return 0 }
+		looks := 0
+		for now := 100 * s; now < 110*s; now += s / 50 {
+			a.saw("run/log.dat", stamp{size: now}, now)
+			for _, d := range a.doubts(now) {
+				looks++
+				a.rest(d.unit, true, now+s)
+			}
+			a.take(now)
+		}
+		if looks != 10 {
+			t.Errorf("it was looked at %d times in 10 seconds", looks)
+		}
+		expect(t, a.named(111*s), "run") // the last version is told
+		expect(t, a.takes(111*s), "ready run")
+	})
+
+	t.Run("a_file_that_grows_costs_neither_memory_nor_a_look_at_all_others", func(t *testing.T) {
+		a := folders(nil)
+		a.deadline, a.count = time.Hour, 1000
+		for i := range int64(100) {
+			a.saw(fmt.Sprintf("run/%d.dat", i), stamp{size: 1, mtime: 100 * s}, 100*s)
+		}
+		for i := range int64(1000) {
+			a.saw("run/log.dat", stamp{size: i, mtime: 100*s + i}, 100*s+i)
+			a.take(100*s + i)
+			if a.all["run"].worn {
+				t.Fatal("all files have to be gone through")
+			}
+		}
+		if len(a.queue) != 1 {
+			t.Errorf("%d appointments for one folder", len(a.queue))
+		}
+		if u := a.all["run"]; u.since != 100*s+999 || u.latest != 100*s+999 {
+			t.Error(u.since, u.latest)
+		}
+		a.saw("run/log.dat", stamp{size: 1, mtime: 50 * s}, 99*s) // set back
+		if u := a.all["run"]; !u.worn {
+			t.Error("it is not known how long the others have been quiet")
 		}
 	})
 

@@ -153,7 +153,7 @@ func (a *units) forget(u *unit) {
 		delete(u.beside.around, u.id)
 		a.tidy(path.Dir(u.id), u.beside)
 	}
-	u.due = 0
+	a.appoint(u, 0)
 }
 
 // tidy lets go of a folder of markers that nobody needs.

@@ -1,68 +1,70 @@
 package directory
 
-import "container/heap"
+import (
+	"cmp"
+	"container/heap"
+)
 
 // due is when there is something to do without news.
 func (a *units) due() int64 {
-	for len(a.queue) > 0 {
-		if u := a.all[a.queue[0].id]; u != nil && u.due == a.queue[0].due {
-			return u.due
-		}
-		heap.Pop(&a.queue) // outdated
+	if len(a.queue) == 0 {
+		return 0
 	}
-	return 0
+	return a.queue[0].due
 }
 
 // appoint sets when a unit is judged again; 0: when there is news.
 func (a *units) appoint(u *unit, due int64) {
-	if u.due == due {
-		return
-	}
-	if u.due = due; due != 0 {
-		heap.Push(&a.queue, appointment{due, u.id})
+	queued := u.due != 0
+	u.due = due
+	switch {
+	case due == 0 && queued:
+		heap.Remove(&a.queue, u.at)
+	case due == 0:
+	case queued:
+		heap.Fix(&a.queue, u.at)
+	default:
+		heap.Push(&a.queue, u)
 	}
 }
 
 // dueNow takes the units out of the queue that are to be judged now, in order.
 func (a *units) dueNow(now int64) []*unit {
 	var list []*unit
-	for {
-		due := a.due()
-		if due == 0 || due > now {
-			return list
-		}
-		u := a.all[heap.Pop(&a.queue).(appointment).id]
-		u.due = 0
+	for due := a.due(); due != 0 && due <= now; due = a.due() {
+		u := a.queue[0]
+		a.appoint(u, 0)
 		list = append(list, u)
 	}
+	return list
 }
 
-// appointment is a unit to be judged again.
-type appointment struct {
-	due int64
-	id  string
-}
-
-// unitQueue is ordered by due, then by name.
-type unitQueue []appointment
+// unitQueue is ordered by due, then by name. A unit is in it once, however often it
+// is appointed: one that never comes to rest must not fill the memory.
+type unitQueue []*unit
 
 func (q unitQueue) Len() int { return len(q) }
 func (q unitQueue) Less(i, j int) bool {
-	if q[i].due != q[j].due {
-		return q[i].due < q[j].due
-	}
-	return q[i].id < q[j].id
+	return cmp.Or(cmp.Compare(q[i].due, q[j].due), cmp.Compare(q[i].id, q[j].id)) < 0
 }
-func (q unitQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+func (q unitQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].at, q[j].at = i, j
+}
 
 // Push is for package heap.
-func (q *unitQueue) Push(x any) { *q = append(*q, x.(appointment)) }
+func (q *unitQueue) Push(x any) {
+	u := x.(*unit)
+	u.at = len(*q)
+	*q = append(*q, u)
+}
 
 // Pop is for package heap.
 func (q *unitQueue) Pop() any {
 	old := *q
 	last := old[len(old)-1]
-	old[len(old)-1] = appointment{}
+	old[len(old)-1] = nil
 	*q = old[:len(old)-1]
 	return last
 }

@@ -1,7 +1,9 @@
 package directory
 
 import (
+	"maps"
 	"path"
+	"slices"
 
 	"github.com/latticed/latticed/triggers"
 )
@@ -10,36 +12,31 @@ import (
 // with all below them, and files of sets. What is told of one file at a time may be
 // incomplete; what is told of a unit has been seen as a whole. From the first call on
 // take reports nothing that was not named here.
-func (a *units) doubts(now int64) []string {
+func (a *units) doubts(now int64) []doubt {
 	a.careful = true
-	var list []string
-	due := a.dueNow(now)
-	for _, u := range due {
+	var list []doubt
+	for _, u := range a.dueNow(now) {
 		a.appoint(u, soon)
-		if u.old || u.empty() || a.judge(u, now).state != isReady {
+		if u.old || u.empty() || u.again > now || a.judge(u, now).state != isReady {
 			continue
 		}
 		u.sure = true
+		d := doubt{unit: u.id}
 		if a.form == aFolder {
-			list = append(list, u.id)
-			continue
+			d.names = []string{u.id}
+		} else {
+			d.names = slices.Sorted(maps.Keys(u.files))
 		}
-		for rel := range u.files {
-			list = append(list, rel)
-		}
+		list = append(list, d)
 	}
 	return list
 }
 
-// unsure takes back what was named because of a file that seems to be missing, or of a
-// folder: it is looked at again at an instant (ns).
-func (a *units) unsure(rel string, again int64) {
-	id := rel
-	if a.form == aSet {
-		id, _, _ = a.unitOf(rel)
-	}
-	if u := a.all[id]; u != nil {
-		u.sure, u.again = false, again
+// rest keeps a unit from being looked at again before an instant (ns). What was seen of
+// it does not count if it is not sure.
+func (a *units) rest(unit string, sure bool, until int64) {
+	if u := a.all[unit]; u != nil {
+		u.sure, u.again = u.sure && sure, until
 	}
 }
 
@@ -82,7 +79,6 @@ func (a *units) settleUnit(u *unit, now int64) report {
 	switch deadline := a.deadlineOf(u); {
 	case s.state == isReady && a.careful && !u.sure:
 		due = max(soon, u.again) // it became ready after it was looked at
-		u.again = 0
 	case s.state == isReady:
 		a.report(u, &r)
 	case deadline != 0 && deadline <= now:

@@ -222,6 +222,8 @@ func (x *explainer) standing(c *census, u *unit, f *triggers.Finding) {
 	st, late := c.weigh(u)
 	f.State, f.Detail, f.Until = st.state, st.why, moment(st.until)
 	switch {
+	case st.state == isReady && c.skipped > 0:
+		f.State, f.Detail = triggers.FindingWaiting, count(c.skipped, "name")+" in it can't be looked at"
 	case late:
 		f.State, f.Detail = triggers.FindingUnseen, "its deadline has passed; the next look will report it: "+st.why
 	case st.state != isReady:

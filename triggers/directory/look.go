@@ -44,6 +44,8 @@ func (w *watch) pause(took time.Duration) time.Duration {
 		return max(w.interval, pollShare*took)
 	case w.blinded():
 		return max(pollEvery, pollShare*took)
+	case w.skipped > 0: // no hint tells when it can be read
+		return max(unreadEvery, lookShare*took)
 	}
 	return max(lookEvery, lookShare*took)
 }

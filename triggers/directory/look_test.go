@@ -50,17 +50,19 @@ func overflows(h *hub) {
 
 func TestPause_between_looks_grows_with_what_they_cost(t *testing.T) {
 	for _, c := range []struct {
-		mode string
-		took time.Duration
-		want time.Duration
+		mode    string
+		skipped int
+		took    time.Duration
+		want    time.Duration
 	}{
-		{modeEvents, time.Second, lookEvery},
-		{modeEvents, time.Minute, 50 * time.Minute},
-		{modePoll, time.Millisecond, pollEvery},
-		{modePoll, 6 * time.Second, time.Minute},
+		{modeEvents, 0, time.Second, lookEvery},
+		{modeEvents, 0, time.Minute, 50 * time.Minute},
+		{modeEvents, 1, time.Millisecond, unreadEvery},
+		{modePoll, 0, time.Millisecond, pollEvery},
+		{modePoll, 0, 6 * time.Second, time.Minute},
 	} {
 		w := newWatch(&config{mode: c.mode}, &hub{}, triggers.From{})
-		w.top.watched = &watched{}
+		w.top.watched, w.skipped = &watched{}, c.skipped
 		if got := w.pause(c.took); got != c.want {
 			t.Errorf("%s after %s: %s, want %s", c.mode, c.took, got, c.want)
 		}

@@ -31,17 +31,24 @@ func (w *watch) hangs() {
 	w.health(triggers.Failing, fmt.Sprintf("%s has not answered for %s; is it on a file server that is gone?", w.path, patience))
 }
 
-// recovers takes that back once it has answered.
-func (w *watch) recovers() {
-	if w.hung.Swap(false) && !w.lost && w.root != nil {
+// tellTurn tells after a turn what is different from what people were told last. How
+// much it is the next look at everything says.
+func (w *watch) tellTurn() {
+	if hung := w.hung.Swap(false); !w.lost && w.root != nil && (hung || w.troubles() != w.told) {
 		w.tell()
 	}
 }
+
+// troubles are the kinds of trouble there are while the folder can be read.
+type troubles struct{ deaf, skipped, away bool }
+
+func (w *watch) troubles() troubles { return troubles{w.deaf > 0, w.skipped > 0, w.away > 0} }
 
 // tell reports how well the folder can be watched.
 func (w *watch) tell() {
 	var reasons []string
 	state := triggers.Active
+	w.told = w.troubles()
 	if w.deaf > 0 {
 		state = triggers.Degraded
 		what := "the folder"

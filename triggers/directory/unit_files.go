@@ -36,8 +36,9 @@ type unit struct {
 	stored  bool  // some past is stored
 	known   bool  // it was seen before: it is not created now
 	sure    bool  // it was looked at again since it became ready
-	again   int64 // when it is looked at again, if it is not sure (ns)
+	again   int64 // it is not looked at again before (ns)
 	due     int64 // when it is judged again; 0: never
+	at      int   // in the queue, where due is set
 
 	beside *unit            // of a single file: the markers in its folder
 	around map[string]*unit // of those markers: the files
@@ -80,6 +81,7 @@ func (u *unit) put(rel string, m member) bool {
 	if known && old == m {
 		return false
 	}
+	fresh := known && !u.worn && m.counted == old.counted && m.quiet == old.quiet && m.mtime >= old.mtime && m.since >= old.since
 	news := !known || old.size != m.size || old.mtime != m.mtime || old.counted != m.counted
 	if known {
 		u.take(rel, old)
@@ -100,6 +102,9 @@ func (u *unit) put(rel string, m member) bool {
 	}
 	if m.quiet {
 		u.since = max(u.since, m.since)
+	}
+	if fresh {
+		u.worn = false // it only grew: a log in a large folder must not cost a look at all of it each time
 	}
 	for i := range u.found {
 		if m.bits&(1<<i) != 0 {

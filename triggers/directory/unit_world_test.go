@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/latticed/latticed/triggers"
 )
 
@@ -321,4 +323,29 @@ func TestUnits_of_1000_fresh_run_folders_at_once(t *testing.T) {
 	if len(seen) != n {
 		t.Errorf("%d units", len(seen))
 	}
+}
+
+// What can't be read is not known to be complete.
+func TestUnits_with_a_part_that_can_not_be_read_are_not_complete(t *testing.T) {
+	w := newWorld(t)
+	w.add(`,"unit":"folder","settle":"100ms"`)
+	w.mkdir(w.path("run"))
+	fd, err := unix.Open(w.path("run"), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	w.must(err)
+	for range 20 { // deeper than a path may be long
+		name := strings.Repeat("d", 250)
+		w.must(unix.Mkdirat(fd, name, 0o700))
+		next, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		w.must(err)
+		w.must(unix.Close(fd))
+		fd = next
+	}
+	w.must(unix.Close(fd))
+	w.lay("run/1.dat", "other/1.dat")
+	w.reports("ready other 1")
+	w.trigger(triggers.Degraded, "1 name can't be looked at")
+	eventually(w, "explanation", func() string { return strings.ReplaceAll(w.explains("run"), w.dir, "IN") }, "waiting: 1 name in it can't be looked at [run]")
+	w.stays("ready other 1", 300*time.Millisecond)
+	w.must(os.RemoveAll(w.path("run/" + strings.Repeat("d", 250))))
+	w.reports("ready other 1, ready run 1")
 }

@@ -67,10 +67,16 @@ func (w *watch) assemble(ctx context.Context) error {
 // doubter is an assembler that wants to have looked at again what it would report: a
 // hint may be missing.
 type doubter interface {
-	// doubts names files, and folders with all below them.
-	doubts(now int64) []string
-	// unsure is told of one of them that is missing, and when to ask again (ns).
-	unsure(rel string, again int64)
+	doubts(now int64) []doubt
+	// rest is told when a unit was looked at: whether all of it could be seen, and
+	// when it may be looked at again (ns).
+	rest(unit string, sure bool, until int64)
+}
+
+// doubt is a unit that has to be looked at again: files of it, or folders with all below.
+type doubt struct {
+	unit  string
+	names []string
 }
 
 func (w *watch) lookAgain(ctx context.Context) error {
@@ -79,26 +85,49 @@ func (w *watch) lookAgain(ctx context.Context) error {
 		return nil
 	}
 	defer w.opened.close()
-	for _, rel := range d.doubts(time.Now().UnixNano()) {
+	for _, doubt := range d.doubts(time.Now().UnixNano()) {
+		began, saving, skipped := time.Now(), w.saving, w.skipped
+		w.skipped = 0
+		missing, err := w.lookAtUnit(ctx, doubt)
+		if err != nil {
+			return err
+		}
+		// A large unit that is ready again and again is not looked at without end.
+		pause := unitShare * (time.Since(began) - (w.saving - saving))
+		switch {
+		case w.skipped > 0: // nobody knows whether that is all of it
+			pause = max(pause, pollEvery)
+		case missing:
+			pause = max(pause, linger)
+		}
+		d.rest(doubt.unit, !missing && w.skipped == 0, time.Now().Add(pause).UnixNano())
+		w.skipped = max(w.skipped, skipped)
+	}
+	return nil
+}
+
+// unitShare bounds the part of the time in which one unit is looked at: one in so many.
+const unitShare = 10
+
+// lookAtUnit looks at what a doubt names, and tells whether anything is not where it was.
+func (w *watch) lookAtUnit(ctx context.Context, d doubt) (missing bool, err error) {
+	for _, rel := range d.names {
 		b := w.at(rel)
 		if b == nil || b == w.top {
 			if err := w.hinted(ctx, hint{name: rel}); err != nil {
-				return err
+				return false, err
 			}
-			if f := w.find(rel); f == nil || f.missing {
-				d.unsure(rel, time.Now().Add(linger).UnixNano())
-			}
+			f := w.find(rel)
+			missing = missing || f == nil || f.missing
 			continue
 		}
 		w.look++
 		if err := w.run(ctx, &scan{n: w.look, deep: true, todo: []*branch{b}}); err != nil {
-			return err
+			return false, err
 		}
-		if b.anyMissing() {
-			d.unsure(rel, time.Now().Add(linger).UnixNano())
-		}
+		missing = missing || b.anyMissing()
 	}
-	return nil
+	return missing, nil
 }
 
 // anyMissing tells whether the folder, or anything below it, is not where it was.

@@ -14,6 +14,8 @@ const (
 	// while they don't. Both grow with the time a look takes.
 	lookEvery = 10 * time.Minute
 	pollEvery = 5 * time.Second
+	// unreadEvery is how often that is where something can't be read.
+	unreadEvery = 30 * time.Second
 	// glanceEvery is how often the folders alone are looked at in between.
 	glanceEvery = 3 * time.Minute
 	// beat is what the times of looks are multiples of: waking for many triggers at
@@ -73,6 +75,7 @@ type watch struct {
 	skipped int   // names that the look could not stat, or folders that it could not read
 	skipErr error // the first reason
 	away    int   // files that are known from file systems that are not there
+	told    troubles
 
 	alarm      *time.Timer // of the run; set while the folder is asked something
 	hung       atomic.Bool // people were told that it does not answer
@@ -164,7 +167,7 @@ func (w *watch) turn(ctx context.Context) error {
 		w.shift(step)
 	}
 	w.turned = now
-	defer w.recovers()
+	defer w.tellTurn()
 	if err := w.heed(ctx); err != nil {
 		return err
 	}
