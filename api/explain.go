@@ -95,7 +95,7 @@ func (s *Server) explained(ctx context.Context, path string, x triggers.Explanat
 			FirstSeen: Micros(f.FirstSeen), LastChange: Micros(f.LastChange), Until: Micros(f.Until),
 		},
 		Events: story.shown(),
-		Text:   pathSentence(path, t, f, story),
+		Text:   harmless(pathSentence(path, t, f, story)),
 	}, nil
 }
 

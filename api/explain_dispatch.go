@@ -30,7 +30,7 @@ func (s *Server) explainDispatch(ctx context.Context, ref string) (Explanation, 
 	}
 	cause := line[len(line)-1]
 	if cause.FiringID == "" {
-		out.Text = dispatchSentence(line, es, nil, nil)
+		out.Text = harmless(dispatchSentence(line, es, nil, nil))
 		return out, nil
 	}
 	t, err := s.o.Store.Trigger(ctx, cause.TriggerID)
@@ -48,7 +48,7 @@ func (s *Server) explainDispatch(ctx context.Context, ref string) (Explanation, 
 		return Explanation{}, err
 	}
 	out.Events = events.shown()
-	out.Text = dispatchSentence(line, es, &t, events)
+	out.Text = harmless(dispatchSentence(line, es, &t, events))
 	return out, nil
 }
 

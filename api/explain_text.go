@@ -25,6 +25,20 @@ func show(path string) string {
 	return strconv.Quote(path)
 }
 
+// harmless shows what a sentence has taken over from files, such as the names in a list,
+// so that it steers no terminal.
+func harmless(said string) string {
+	var b strings.Builder
+	for _, r := range said {
+		if unicode.IsGraphic(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
 // pathSentence answers why a file did or did not run with one trigger.
 func pathSentence(path string, t triggers.Trigger, f triggers.Finding, st story) string {
 	name := show(filepath.Base(path))

@@ -2,6 +2,7 @@ package api
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -274,4 +275,25 @@ func TestExplain_every_reason_of_the_gate_has_words(t *testing.T) {
 	if said := reason("inputs.n: a number is expected"); said != "inputs.n: a number is expected" {
 		t.Error(said)
 	}
+}
+
+func TestExplain_the_text_steers_no_terminal(t *testing.T) {
+	for said, want := range map[string]string{
+		"waits for b\x1b[31m.dat": `waits for b\x1b[31m.dat`,
+		"a\nb \u202ec\u009b":      `a\nb \u202ec\u009b`,
+		"it's “a” \"b\" 日本":       "it's “a” \"b\" 日本",
+	} {
+		if got := harmless(said); got != want {
+			t.Errorf("%q: %s, want %s", said, got, want)
+		}
+	}
+	h := newHouse(t)
+	dir := h.watching("in", `, "unit": "folder", "settle": "10ms", "expect": {"manifest": "list.txt"}`)
+	write(t, dir, "run/a.dat")
+	if err := os.WriteFile(filepath.Join(dir, "run", "list.txt"), []byte("a.dat\nb\x1b[31m.dat\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "complete but for b", func() bool {
+		return strings.HasSuffix(h.do("GET /v1/explain?path="+dir+"/run").text("items.0.text"), `waits for b\x1b[31m.dat, which the manifest lists`)
+	})
 }

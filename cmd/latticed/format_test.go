@@ -128,6 +128,9 @@ func TestFormat_of_what_an_event_is_about(t *testing.T) {
 			t.Errorf("%s %s: %s, want %s", c.kind, c.payload, got, c.want)
 		}
 	}
+	if got := what(client.Event{Key: `/in/bad\xff.tif#ready@fe00.1`, Kind: "ready", Payload: json.RawMessage(`{"path_b64": "L2luL2Jhg"}`)}); got != `/in/bad\xff.tif` {
+		t.Errorf("a name that is no text: %s", got)
+	}
 }
 
 func TestFormat_of_sentences_keeps_their_beginning(t *testing.T) {

@@ -58,7 +58,7 @@ func newTriggerEvents(c *cli) *cobra.Command {
 	return cmd
 }
 
-// what names an event for people: the path of a file; the instant of a tick as the
+// what names an event for people: the path of a file, also of one that no text can name; the instant of a tick as the
 // clocks of its zone show it, with how many it stands for beside; else its key.
 func what(e client.Event) string {
 	var p struct {
@@ -78,7 +78,8 @@ func what(e client.Event) string {
 	case e.Kind == "missed" && p.Local != "":
 		return fmt.Sprintf("%d up to %s", p.Missed+1, p.Local) // itself as well
 	}
-	return e.Key
+	about, _ := ofKey(e.Key)
+	return about
 }
 
 func newTriggerFirings(c *cli) *cobra.Command {
