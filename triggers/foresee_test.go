@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/triggertest"
 )
 
 // TestForesee is about what is decided before events are stored.
@@ -72,6 +73,25 @@ func TestForesee(t *testing.T) {
 				w.happen(1)
 			}
 			w.expect(tr, "1:held:paused 2:held:paused 3:held:paused 4:held:paused 5:held:paused")
+		})
+	})
+
+	t.Run("what_a_pause_skips_is_skipped_although_the_ledger_fails_once", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.made = func(m *triggers.Made) { m.SkipPaused = true }
+			tr := w.add(``)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			full := func([]triggers.Decision) error { return triggertest.ErrFull }
+			w.refuse.Store(&full)
+			if err := w.emit(triggers.Batch{Events: []triggers.Event{event(1)}}); err == nil {
+				t.Fatal("it was taken")
+			}
+			w.refuse.Store(nil)
+			wait(10 * time.Second)
+			w.happen(1)
+			w.expect(tr, "1:skipped:paused")
 		})
 	})
 }

@@ -68,7 +68,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	}
 	fresh, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
 	if err != nil {
-		k.plainly = len(own) > 0
+		k.plainly = len(own) > 0 && !k.paused // in a pause nothing is decided that it might not bear
 		return err
 	}
 	stored, left := k.accept(all, old, own, ds, fresh)
