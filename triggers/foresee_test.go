@@ -94,4 +94,28 @@ func TestForesee(t *testing.T) {
 			w.expect(tr, "1:skipped:paused")
 		})
 	})
+
+	t.Run("what_a_pause_skips_hides_nothing_that_waits_before_it", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			defer triggers.SetWindow(3)()
+			w.made = func(m *triggers.Made) { m.SkipPaused = true }
+			tr := w.add(``)
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			for n := range 5 {
+				if err := w.emit(triggers.Batch{Events: []triggers.Event{backfilled(n + 1)}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.emit(triggers.Batch{Events: []triggers.Event{event(6)}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.manager.Resume(t.Context(), "t", "fire"); err != nil {
+				t.Fatal(err)
+			}
+			wait(time.Second)
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:fired:event 5:fired:event 6:skipped:paused")
+		})
+	})
 }

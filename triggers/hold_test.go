@@ -96,6 +96,16 @@ func TestOverlap(t *testing.T) {
 		})
 	})
 
+	t.Run("skip_skips_nothing_while_there_are_slots", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "skip", "max_in_flight": 2`)
+			w.happen(1)
+			w.end(tr, 1)
+			w.happen(2)
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event")
+		})
+	})
+
 	t.Run("skip_skips_while_one_runs", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"overlap": "skip", "max_in_flight": 1`)
@@ -160,6 +170,19 @@ func TestBatch(t *testing.T) {
 			}
 			if f := w.ledger.Firings(tr.ID)[0]; len(f.EventIDs) != 3 || len(f.DispatchIDs) != 1 {
 				t.Errorf("firing %+v", f)
+			}
+		})
+	})
+
+	t.Run("fires_whole_however_little_memory_holds", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			defer triggers.SetWindow(3)()
+			tr := w.add(`"batch": {"size": 5, "wait": "5m"}`)
+			for range 5 {
+				w.happen(1)
+			}
+			if got := w.firings(tr); len(got) != 1 || got[0] != "1+2+3+4+5" {
+				t.Errorf("fired %v", got)
 			}
 		})
 	})

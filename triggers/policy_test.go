@@ -134,6 +134,22 @@ func TestReplace(t *testing.T) {
 		})
 	})
 
+	t.Run("what_is_fired_by_hand_meanwhile_is_asked_to_end_at_once", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(`"overlap": "replace", "max_in_flight": 1`)
+			w.happen(1)
+			w.ledger.BeginDispatches(tr.ID, 1)
+			w.happen(1)
+			if _, err := w.manager.Fire(t.Context(), "t", nil, triggers.Principal{}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if len(w.asked) != 2 {
+				t.Errorf("asked %v", w.asked)
+			}
+		})
+	})
+
 	t.Run("what_a_backfill_or_somebody_has_started_is_replaced_as_well", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"overlap": "replace", "max_in_flight": 1`)
