@@ -115,6 +115,9 @@ func (c *cli) tellOne(path string, e client.Explanation) error {
 	for _, ev := range e.Events {
 		rows = append(rows, tellEvent(ev, e.Dispatch)...)
 	}
+	if e.Finding != nil && e.Finding.State == "reported" && len(e.Events) == 0 {
+		add("event", "none under this name: the file was renamed after it, and is not reported twice")
+	}
 	if err := c.table(nil, rows); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/latticed/latticed/api/client"
@@ -64,5 +65,16 @@ func TestExplain_names_the_dispatches_that_an_event_waits_for(t *testing.T) {
 	rows := tellEvent(e, nil)
 	if got := rows[len(rows)-1]; got[0] != "  waits for" || got[1] != "the end of dispatch 3  running" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestExplain_tells_where_the_event_of_a_renamed_file_is(t *testing.T) {
+	var out strings.Builder
+	c := &cli{stdout: &out}
+	if err := c.tellOne("/in/b.txt", client.Explanation{Finding: &client.Finding{State: "reported", Detail: "reported already"}}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "event  none under this name: the file was renamed") {
+		t.Error(out.String())
 	}
 }
