@@ -1,11 +1,11 @@
 // Package directory is the trigger kind that watches a folder, a tree of folders, or a
 // single file.
 //
-// Hints wake, truth decides. Two descriptors of the process, shared by all triggers,
-// say that something may have happened: a raw inotify descriptor for close-write and
-// moves, and fsnotify for the rest. A hint only makes the source look at a name
-// earlier; what it reports is the difference between the stored inventory and what
-// lstat says. A look at everything finds what no hint told of: files that came while
+// Hints wake, truth decides. Two descriptors of the process, shared by all triggers on
+// local file systems, say that something may have happened: a raw inotify descriptor for
+// close-write and moves, and fsnotify for the rest. A hint only makes the source look at
+// a name earlier; what it reports is the difference between the stored inventory and
+// what lstat says. A look at everything finds what no hint told of: files that came while
 // the daemon was down, after an overflow of the kernel's queue, in a folder that was
 // removed and created again, or written by another host. In between, where hints
 // arrive, a glance at the folders alone finds cheaply that one is not the same.
@@ -41,8 +41,9 @@
 // rather than run on a path that does not exist.
 //
 // Goroutines: the manager's, in Run, while there is something to do; a trigger that
-// waits for hints has none. Two more for the shared descriptors, owned by the hub: they
-// start with the first watch and have ended with the last. They do nothing but sort
-// hints into maps. At registration one asks whether the path is there, and is left
-// behind when nobody answers.
+// waits for hints has none. Two more for the shared descriptors, and two for each
+// network file system, owned by the hub: they start with the first watch and have ended
+// with the last. They do nothing but sort hints into maps. What is asked beside Run (at
+// registration, for a preview, an explanation or a backfill) is asked by a goroutine
+// that is left behind when a file server does not answer.
 package directory

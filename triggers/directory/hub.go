@@ -3,6 +3,7 @@ package directory
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,16 +13,13 @@ type Options struct {
 	Roots []string
 }
 
-// hub shares one raw inotify descriptor and one fsnotify watcher among all triggers.
-// Both are opened with the first watch and closed with the last.
+// hub shares descriptors among all triggers.
 type hub struct {
-	mu    sync.Mutex // held while watches are added and removed
-	raw   *rawWatcher
-	fs    *fsWatcher
-	rawBy int // watches that use it
-	fsBy  int
+	mu    sync.Mutex
+	pools map[uint64]*pool // by the file system they are for; local: all local ones
 
 	counters
+	instances atomic.Int64 // descriptors that are open
 
 	roots []string // see Options
 	// interval is how often sources look at everything; 0: as they see fit.
@@ -29,12 +27,48 @@ type hub struct {
 	// linger is how long names may be missing; 0: the constant.
 	linger time.Duration
 	// refuse is what the kernel answers instead of giving a watch, when set.
-	refuse error
+	refuse func(dir string) error
+}
+
+// pool is a raw inotify descriptor and an fsnotify watcher. Both are opened with the
+// first watch and closed with the last. All local file systems share one pool. Network
+// file systems have one each: to be asked for a watch, the kernel goes to the server,
+// and if that is gone, those wait who use the same pool.
+type pool struct {
+	hub *hub
+
+	mu    sync.Mutex // held while watches are added and removed
+	raw   *rawWatcher
+	fs    *fsWatcher
+	rawBy int // watches that use it
+	fsBy  int
+}
+
+// local is the key of the pool of all local file systems.
+const local = 0
+
+// pool returns the one for a folder.
+func (h *hub) pool(d *folder) *pool {
+	key := uint64(local)
+	if d.network != "" {
+		key = d.dev
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.pools[key]
+	if p == nil {
+		if h.pools == nil {
+			h.pools = map[uint64]*pool{}
+		}
+		p = &pool{hub: h}
+		h.pools[key] = p
+	}
+	return p
 }
 
 // watched is a folder that a trigger gets hints about.
 type watched struct {
-	hub  *hub
+	pool *pool
 	to   user
 	path string // without symbolic links
 	raw  bool
@@ -50,60 +84,64 @@ type wanted struct {
 
 // watch makes hints arrive about the files of a folder: closings from the raw
 // descriptor, the rest from fsnotify, as asked. No part of dir is a link.
-func (h *hub) watch(dir string, to user, want wanted) (*watched, error) {
-	w := &watched{hub: h, to: to, path: dir}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.refuse != nil {
-		return nil, fmt.Errorf("watch %s: %w", dir, h.limitError(h.refuse))
+func (p *pool) watch(dir string, to user, want wanted) (*watched, error) {
+	w := &watched{pool: p, to: to, path: dir}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hub.refuse != nil {
+		if err := p.hub.refuse(dir); err != nil {
+			return nil, fmt.Errorf("watch %s: %w", dir, p.hub.limitError(err))
+		}
 	}
 	if want.raw {
-		if err := h.addRaw(w, want.folders); err != nil {
-			return nil, fmt.Errorf("watch %s: %w", dir, h.limitError(err))
+		if err := p.addRaw(w, want.folders); err != nil {
+			return nil, fmt.Errorf("watch %s: %w", dir, p.hub.limitError(err))
 		}
 	}
 	if want.fs {
-		if err := h.addFS(w); err != nil {
-			h.drop(w)
-			return nil, fmt.Errorf("watch %s: %w", dir, h.limitError(err))
+		if err := p.addFS(w); err != nil {
+			p.drop(w)
+			return nil, fmt.Errorf("watch %s: %w", dir, p.hub.limitError(err))
 		}
 	}
 	return w, nil
 }
 
-func (h *hub) addRaw(w *watched, folders bool) error {
-	if h.raw == nil {
-		raw, err := openRaw(&h.overflows)
+func (p *pool) addRaw(w *watched, folders bool) error {
+	if p.raw == nil {
+		raw, err := openRaw(&p.hub.overflows)
 		if err != nil {
 			return err
 		}
-		h.raw = raw
+		p.raw = raw
+		p.hub.instances.Add(1)
 	}
-	h.rawBy++
-	h.watches.Add(1)
+	p.rawBy++
+	p.hub.watches.Add(1)
 	w.raw = true
-	wd, err := h.raw.add(w.path, w.to, folders)
+	wd, err := p.raw.add(w.path, w.to, folders)
 	if err != nil {
-		h.releaseRaw(w)
+		p.releaseRaw(w)
 		return err
 	}
 	w.wd = wd
 	return nil
 }
 
-func (h *hub) addFS(w *watched) error {
-	if h.fs == nil {
-		fs, err := openFS(&h.overflows)
+func (p *pool) addFS(w *watched) error {
+	if p.fs == nil {
+		fs, err := openFS(&p.hub.overflows)
 		if err != nil {
 			return err
 		}
-		h.fs = fs
+		p.fs = fs
+		p.hub.instances.Add(1)
 	}
-	h.fsBy++
-	h.watches.Add(1)
+	p.fsBy++
+	p.hub.watches.Add(1)
 	w.fs = true
-	if err := h.fs.add(w.path, w.to); err != nil {
-		h.releaseFS(w)
+	if err := p.fs.add(w.path, w.to); err != nil {
+		p.releaseFS(w)
 		return err
 	}
 	return nil
@@ -112,36 +150,38 @@ func (h *hub) addFS(w *watched) error {
 // close ends the hints. The last one closes the descriptors and waits for their
 // goroutines.
 func (w *watched) close() {
-	w.hub.mu.Lock()
-	defer w.hub.mu.Unlock()
-	w.hub.drop(w)
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	w.pool.drop(w)
 }
 
-func (h *hub) drop(w *watched) {
+func (p *pool) drop(w *watched) {
 	if w.raw {
-		h.raw.remove(w.wd, w.to)
-		h.releaseRaw(w)
+		p.raw.remove(w.wd, w.to)
+		p.releaseRaw(w)
 	}
 	if w.fs {
-		h.fs.remove(w.path, w.to)
-		h.releaseFS(w)
+		p.fs.remove(w.path, w.to)
+		p.releaseFS(w)
 	}
 }
 
-func (h *hub) releaseRaw(w *watched) {
+func (p *pool) releaseRaw(w *watched) {
 	w.raw = false
-	h.watches.Add(-1)
-	if h.rawBy--; h.rawBy == 0 {
-		h.raw.close()
-		h.raw = nil
+	p.hub.watches.Add(-1)
+	if p.rawBy--; p.rawBy == 0 {
+		p.raw.close()
+		p.raw = nil
+		p.hub.instances.Add(-1)
 	}
 }
 
-func (h *hub) releaseFS(w *watched) {
+func (p *pool) releaseFS(w *watched) {
 	w.fs = false
-	h.watches.Add(-1)
-	if h.fsBy--; h.fsBy == 0 {
-		h.fs.close()
-		h.fs = nil
+	p.hub.watches.Add(-1)
+	if p.fsBy--; p.fsBy == 0 {
+		p.fs.close()
+		p.fs = nil
+		p.hub.instances.Add(-1)
 	}
 }

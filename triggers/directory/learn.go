@@ -74,18 +74,20 @@ func (l *learned) changed(gap, settle time.Duration) {
 	}
 }
 
-// proposal is the settle that what was seen asks for: twice the longest pause, as
-// people say it.
-func (l *learned) proposal() time.Duration {
-	for _, d := range niceSettles {
-		if d >= 2*l.Longest {
-			return d
+// proposal is the settle that what was seen asks for: twice the longest pause.
+func (l *learned) proposal() time.Duration { return nice(2 * l.Longest) }
+
+// nice is a duration that is at least as long, as people say it.
+func nice(d time.Duration) time.Duration {
+	for _, n := range niceDurations {
+		if n >= d {
+			return n
 		}
 	}
-	return (2 * l.Longest).Round(time.Hour)
+	return d.Round(time.Hour)
 }
 
-var niceSettles = []time.Duration{
+var niceDurations = []time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 30 * time.Second,
 	45 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute,
 	15 * time.Minute, 20 * time.Minute, 30 * time.Minute, 45 * time.Minute, time.Hour, 90 * time.Minute, 2 * time.Hour,

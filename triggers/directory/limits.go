@@ -26,20 +26,13 @@ func (e *LimitError) Error() string {
 }
 
 // limitError translates what the kernel answers at its limits: "no space left" and
-// "too many open files" mislead people. h.mu is held.
+// "too many open files" mislead people.
 func (h *hub) limitError(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return &LimitError{"watches", h.rawBy + h.fsBy, inotifyLimit("watches"), "fs.inotify.max_user_watches=" + raised("watches", 524288)}
+		return &LimitError{"watches", int(h.watches.Load()), inotifyLimit("watches"), "fs.inotify.max_user_watches=" + raised("watches", 524288)}
 	case errors.Is(err, syscall.EMFILE):
-		used := 0
-		if h.raw != nil {
-			used++
-		}
-		if h.fs != nil {
-			used++
-		}
-		return &LimitError{"instances", used, inotifyLimit("instances"), "fs.inotify.max_user_instances=" + raised("instances", 1024)}
+		return &LimitError{"instances", int(h.instances.Load()), inotifyLimit("instances"), "fs.inotify.max_user_instances=" + raised("instances", 1024)}
 	}
 	return err
 }

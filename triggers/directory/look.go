@@ -43,7 +43,7 @@ func (w *watch) pause(took time.Duration) time.Duration {
 	case w.interval > 0:
 		return max(w.interval, pollShare*took)
 	case w.blinded():
-		return max(pollEvery, pollShare*took)
+		return max(pollEvery, nice(pollShare*took)) // people are told: it must not differ each time
 	case w.skipped > 0: // no hint tells when it can be read
 		return max(unreadEvery, lookShare*took)
 	}
@@ -79,7 +79,7 @@ func (w *watch) tryLook(ctx context.Context) error {
 		}
 		// The watch comes first, so that nothing happens unseen between it and
 		// the listing; then the folder is opened again, for it may be another.
-		w.listen(w.top, w.real)
+		w.listen(w.top, d, w.real)
 		again, err := w.openRoot()
 		if err != nil {
 			return &trouble{err}

@@ -37,9 +37,7 @@ func TestLook_is_repeated_when_hints_were_lost_meanwhile(t *testing.T) {
 
 // overflows tells all triggers that hints were lost.
 func overflows(h *hub) {
-	h.mu.Lock()
-	raw, fs := h.raw, h.fs
-	h.mu.Unlock()
+	raw, fs := h.descriptors()
 	if raw != nil {
 		raw.everyone()
 	}
@@ -60,6 +58,7 @@ func TestPause_between_looks_grows_with_what_they_cost(t *testing.T) {
 		{modeEvents, 1, time.Millisecond, unreadEvery},
 		{modePoll, 0, time.Millisecond, pollEvery},
 		{modePoll, 0, 6 * time.Second, time.Minute},
+		{modePoll, 0, 6300 * time.Millisecond, 90 * time.Second},
 	} {
 		w := newWatch(&config{mode: c.mode}, &hub{}, triggers.From{})
 		w.top.watched, w.skipped = &watched{}, c.skipped

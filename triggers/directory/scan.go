@@ -66,7 +66,7 @@ func (w *watch) listFolder(ctx context.Context, s *scan, b *branch) error {
 		}
 		b.id = d.identity
 		w.folders[b.id.ino] = b
-		w.listen(b, dir)
+		w.listen(b, d, dir)
 	}
 	if d.network != "" {
 		w.remote(d.network)

@@ -63,9 +63,7 @@ func TestStorm_overflow_in_a_tree(t *testing.T) {
 	l := w.lone(`"recursive":true,"event_names":["created","closed","deleted"],"settle":"100ms"`)
 	defer l.close()
 	l.run()
-	w.hub.mu.Lock()
-	raw, fs := w.hub.raw, w.hub.fs
-	w.hub.mu.Unlock()
+	raw, fs := w.hub.descriptors()
 	raw.mu.Lock() // as long as the readers wait, the queues fill up
 	fs.mu.Lock()
 	const n = 17_000

@@ -60,7 +60,7 @@ func (w *watch) tell() {
 		if errors.As(err, &limit) {
 			err = limit
 		}
-		reasons = append(reasons, fmt.Sprintf("looks at %s every %s instead of being told: %v", what, brief(w.every), err))
+		reasons = append(reasons, fmt.Sprintf("looks at %s every %s instead of being told: %v", what, brief(max(pollEvery, w.every)), err))
 	}
 	if w.cursor.Dev != w.root.dev {
 		state = triggers.Degraded
@@ -75,7 +75,7 @@ func (w *watch) tell() {
 		reasons = append(reasons, fmt.Sprintf("%s can't be looked at: %v", count(w.skipped, "name"), w.skipErr))
 	}
 	if state == triggers.Active && w.distant != "" && w.polls() {
-		reasons = append(reasons, fmt.Sprintf("looks every %s: %s, where other hosts write unseen", brief(w.every), w.distant))
+		reasons = append(reasons, fmt.Sprintf("looks every %s: %s, where other hosts write unseen", brief(max(pollEvery, w.every)), w.distant))
 	}
 	w.health(state, strings.Join(reasons, "; "))
 }

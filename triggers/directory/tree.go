@@ -196,14 +196,14 @@ func (w *watch) ignore(b *branch) {
 }
 
 // listen asks for hints about a folder, if the mode wants any.
-func (w *watch) listen(b *branch, dir string) {
+func (w *watch) listen(b *branch, d *folder, dir string) {
 	w.ignore(b)
 	if w.mode == modePoll {
 		return
 	}
 	var err error
 	if w.refused != w.look || b.up == nil { // what was refused once in a look is not asked for again
-		b.watched, err = w.hub.watch(dir, user{&w.hints, b.rel}, w.wants())
+		b.watched, err = w.hub.pool(d).watch(dir, user{&w.hints, b.rel}, w.wants())
 	} else {
 		err = w.blind
 	}

@@ -176,9 +176,10 @@ func TestTree(t *testing.T) {
 		w.put("run/results/1.dat", "1")
 		w.put("run/1.dat", "1")
 		w.tells("created run/1.dat")
-		w.hub.mu.Lock()
-		got := w.hub.fsBy
-		w.hub.mu.Unlock()
+		p := w.hub.pool(&folder{})
+		p.mu.Lock()
+		got := p.fsBy
+		p.mu.Unlock()
 		if got != 2 {
 			t.Errorf("%d folders are watched, want the root and run", got)
 		}

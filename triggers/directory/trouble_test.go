@@ -115,7 +115,7 @@ func TestTrouble(t *testing.T) {
 
 	t.Run("without_hints_it_polls_and_names_the_sysctl", func(t *testing.T) {
 		w := newWorld(t)
-		w.hub.refuse = syscall.ENOSPC
+		w.hub.refuse = func(string) error { return syscall.ENOSPC }
 		w.hub.interval = 50 * time.Millisecond
 		w.add(`,"event_names":["closed"],"settle":"50ms"`)
 		w.trigger(triggers.Degraded, "sysctl fs.inotify.max_user_watches=")
@@ -141,9 +141,7 @@ func TestTrouble(t *testing.T) {
 	t.Run("an_overflow_of_the_queue_loses_nothing", func(t *testing.T) {
 		w := newWorld(t)
 		w.add(`,"event_names":["closed"],"settle":"1s"`)
-		w.hub.mu.Lock()
-		raw := w.hub.raw
-		w.hub.mu.Unlock()
+		raw, _ := w.hub.descriptors()
 		// As long as its reader waits, the kernel's queue fills up and overflows.
 		raw.mu.Lock()
 		const files, rounds = 100, 200
@@ -170,9 +168,10 @@ func TestTrouble(t *testing.T) {
 // check fails unless n watches are held.
 func (h *hub) check(t *testing.T, n int) {
 	t.Helper()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if got := h.rawBy; got != n {
+	p := h.pool(&folder{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got := p.rawBy; got != n {
 		t.Errorf("%d watches, want %d", got, n)
 	}
 }
