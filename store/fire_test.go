@@ -133,4 +133,30 @@ func TestFire(t *testing.T) {
 			t.Errorf("cancelled: %+v", c)
 		}
 	})
+
+	t.Run("who waits for a dispatch hears that it was asked to end, and that it has", func(t *testing.T) {
+		s := openNew(t)
+		tr, l := withTrigger(t, s, "a")
+		es := record(t, s, tr, batch(event(t, "1"), event(t, "2")))
+		ds := must(s.Fire(t.Context(), tr.ID, 1, append(fired(es[0], dispatchOf(l)), fired(es[1], dispatchOf(l))...)))(t).Dispatches
+		begin(t, s, 1)
+		hears := func(c <-chan struct{}) bool {
+			select {
+			case <-c:
+				return true
+			default:
+				return false
+			}
+		}
+		asked, stop := s.Watch(ds[0].ID)
+		defer stop()
+		goesOn, stop := s.WatchEnd(ds[0].ID)
+		defer stop()
+		ended, stop := s.WatchEnd(ds[1].ID)
+		defer stop()
+		must(s.Fire(t.Context(), tr.ID, 1, []triggers.Decision{{Cancel: 2}}))(t)
+		if !hears(asked) || hears(goesOn) || !hears(ended) {
+			t.Error("not as it was: one runs, the other had not begun")
+		}
+	})
 }
