@@ -14,6 +14,9 @@ needs=(
   dbus-daemon:dbus
   nsenter:util-linux
   pgrep:procps
+  sshd:openssh-server # tests of network file systems have a server of their own
+  ssh:openssh-client
+  sshfs:sshfs
 )
 
 missing=()
