@@ -150,6 +150,31 @@ func TestMoved(t *testing.T) {
 		w.tells("created a/1.dat, moved b/1.dat (a/1.dat), ready a/1.dat")
 	})
 
+	// Pain point 15: the hint with both names may come late, or not at all.
+	t.Run("a_file_that_was_renamed_and_written_to_is_not_a_new_one", func(t *testing.T) {
+		w := newWorld(t)
+		l := w.lone(`"event_names":["closed","moved"],"refire":"never","settle":"0s"`)
+		defer l.close()
+		l.run()
+		w.write("a", "1")
+		l.finish()
+		w.rename("a", "b")
+		w.write("b", "12")
+		l.watch().hints.take()
+		l.finish()
+		if got := l.told(); got != "closed "+w.path("a")+", moved "+w.path("b") {
+			t.Error(got)
+		}
+		w.until(20 * time.Millisecond) // the clock of files ticks
+		w.must(os.Remove(w.path("b")))
+		w.write("c", "123") // may get the inode
+		l.watch().hints.take()
+		l.finish()
+		if got := l.told(); got != "closed "+w.path("a")+", closed "+w.path("c")+", moved "+w.path("b") {
+			t.Error(got)
+		}
+	})
+
 	t.Run("a_removed_and_rewritten_file_is_new", func(t *testing.T) {
 		w := newWorld(t)
 		w.write("a.dat", "1")

@@ -1,10 +1,15 @@
 package directory
 
 import (
+	"errors"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParseManifest(t *testing.T) {
@@ -73,4 +78,36 @@ func FuzzParseManifest(f *testing.F) {
 		}
 		absent(names, map[string]bool{"a": true})
 	})
+}
+
+// A server of files for Windows machines may hold a lease on what they write: to open
+// that takes up to a minute, in which nothing may spin.
+func TestReadStrictly_does_not_wait_for_who_holds_a_lease(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.OpenFile(dir+"/MD5SUMS", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Skipf("no leases here: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := readStrictly(dir, "MD5SUMS", 10)
+		done <- err
+	}()
+	select {
+	case err = <-done:
+		if !errors.Is(err, unix.EAGAIN) {
+			t.Error(err)
+		}
+		f.Close()
+	case <-time.After(5 * time.Second):
+		t.Error("it waits")
+		f.Close()
+		<-done
+	}
+	if _, err := readStrictly(dir, "MD5SUMS", 10); err != nil {
+		t.Error(err)
+	}
 }

@@ -10,18 +10,32 @@ import (
 
 // comesFrom returns the file that was known under another name and is here now: its old
 // name does not lead to it any more, and it is the same inode, which the kernel said
-// was moved from there, or which has the same size and modification.
+// was moved from there, or which has the same size and modification, or was born before
+// the file was seen under its old name.
 func (w *watch) comesFrom(b *branch, name string, s stamp, from string) *file {
 	for f := w.inodes[s.ino]; f != nil; f = f.twin {
 		switch {
 		case f.dir == b && f.name == name, !w.sameDevice(f, s.dev):
-		case (f.size != s.size || f.mtime != s.mtime) && (from == "" || f.rel() != from):
+		case (f.size != s.size || f.mtime != s.mtime) && (from == "" || f.rel() != from) && !w.bornBefore(b, name, s, f):
 			// A new file may get the inode of one that is gone.
 		case w.left(f, s.ino):
 			return f
 		}
 	}
 	return nil
+}
+
+// bornBefore tells whether a file was there when another name of its inode was seen:
+// the kernel's word for a move may come later than another's for the new name, and not
+// at all of what happens while nobody watches.
+func (w *watch) bornBefore(b *branch, name string, s stamp, f *file) bool {
+	if w.rules.network {
+		return false
+	}
+	var sx unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, w.real+"/"+b.join(name), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME|unix.STATX_INO, &sx)
+	born := sx.Btime.Sec*1e9 + int64(sx.Btime.Nsec)
+	return err == nil && sx.Mask&unix.STATX_BTIME != 0 && sx.Ino == s.ino && born != 0 && born <= f.ctime
 }
 
 // left tells whether the name of a file does not lead to its inode any more.

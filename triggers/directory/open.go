@@ -61,7 +61,7 @@ func openStrictly(name string, flags int) (*os.File, error) {
 		switch {
 		case err == nil:
 			return os.NewFile(uintptr(fd), name), nil
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
+		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
 			// An old kernel, or a container that does not know the call: the last
 			// name at least is not followed.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -192,6 +193,13 @@ func (m *truth) check(l *lone) {
 func TestTruth(t *testing.T) {
 	base := t.TempDir()
 	n := 0
+	// Each takes a quarter of a second; -rapid.checks=1000 looks for more.
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("30"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = checks.Value.Set(checks.DefValue) }()
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		dir := fmt.Sprintf("%s/%d", base, n)
