@@ -57,6 +57,9 @@ var dispatchWord = regexp.MustCompile(`^([0-9]{1,18}|[0-9a-f]{8}(-[0-9a-f]{4}){3
 func isDispatch(word string) bool { return dispatchWord.MatchString(word) }
 
 func (c *cli) explainPath(ctx context.Context, api *client.Client, path, trigger string, limit int, after string) error {
+	if path == "" {
+		return usagef("the path is empty")
+	}
 	full, err := filepath.Abs(path)
 	if err != nil {
 		return err

@@ -114,6 +114,9 @@ func asText(in graph.Input, text string) (any, error) {
 	if !isPath(in) {
 		return text, nil
 	}
+	if text == "" {
+		return nil, usagef("-i %s: the path is empty", in.Name)
+	}
 	abs, err := filepath.Abs(text)
 	if err != nil {
 		return nil, usagef("-i %s: %v", in.Name, err)

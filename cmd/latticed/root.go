@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -87,11 +88,19 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	return usagef("there is no command %q%s", cmd.CommandPath()+" "+args[0], meant(args[0], names))
 }
 
-// flagError puts a suggestion beside an unknown flag.
+var badNumber = regexp.MustCompile(`^invalid argument "(.*)" for "(?:-., )?(--[a-z-]+)" flag: strconv\.Parse(?:Int|Uint): `)
+
+// flagError says what is wrong about a flag, with a suggestion beside an unknown one.
 func flagError(cmd *cobra.Command, err error) error {
 	msg := err.Error()
 	if word, ok := strings.CutPrefix(msg, "unknown flag: --"); ok {
-		return usagef("unknown flag --%s%s", word, meant(word, flagNames(cmd)))
+		if s := graph.Suggest(word, flagNames(cmd)); s != "" {
+			return usagef("unknown flag --%s; did you mean --%s?", word, s)
+		}
+		return usagef("unknown flag --%s; see %s --help", word, cmd.CommandPath())
+	}
+	if m := badNumber.FindStringSubmatch(msg); m != nil {
+		return usagef("%s: must be a whole number, not %q", m[2], m[1])
 	}
 	if rest, ok := strings.CutPrefix(msg, "unknown shorthand flag: "); ok {
 		return usagef("unknown flag %s", rest)

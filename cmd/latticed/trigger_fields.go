@@ -181,6 +181,9 @@ func (fd field) value(f *pflag.Flag) (any, error) {
 	case fieldExpr:
 		return expression(v), nil
 	case fieldPath:
+		if v == "" { // a variable of a script that is not set must not mean the folder that it runs in
+			return nil, usagef("--%s: the path is empty", f.Name)
+		}
 		return filepath.Abs(v)
 	case fieldTime:
 		if _, err := strconv.ParseFloat(v, 64); err == nil {

@@ -33,9 +33,10 @@ func TestWrong_usage_is_explained(t *testing.T) {
 		{"lsit", 2, `there is no command "latticed lsit"; did you mean list?`},
 		{"frobnicate", 2, `there is no command "latticed frobnicate"; see latticed --help`},
 		{"trigger ad", 2, `there is no command "latticed trigger ad"; did you mean add?`},
-		{"list --statsu running", 2, "unknown flag --statsu; did you mean status?"},
+		{"list --statsu running", 2, "unknown flag --statsu; did you mean --status?"},
+		{"trigger retry x --dry-run", 2, "unknown flag --dry-run; see latticed trigger retry --help"},
 		{"list -z", 2, "unknown flag 'z' in -z"},
-		{"list --limit many", 2, `invalid argument "many" for "--limit" flag: strconv.ParseInt: parsing "many": invalid syntax`},
+		{"list --limit many", 2, `--limit: must be a whole number, not "many"`},
 		{"list --since yesterday", 2, "--since yesterday: write an instant such as 2026-03-01T12:00:00Z, a day such as 2026-03-01, or a duration such as 2h"},
 		{"list -i x", 2, "--input x: write key=value"},
 		{"list extra", 2, `unexpected argument "extra"; usage: latticed list [flags]`},
@@ -58,10 +59,12 @@ func TestWrong_usage_is_explained(t *testing.T) {
 		{"run ok.yaml -i n:=x", 2, "-i n: not JSON: "},
 		{"run ok.yaml -i s=@nothing", 2, "-i s: open nothing: no such file or directory"},
 		{"run ok.yaml -i f=nothing", 2, "-i f: there is no " + dir + "/nothing"},
+		{"run ok.yaml -i f=", 2, "-i f: the path is empty"},
 		{"run ok.yaml -i d=ok.yaml", 2, "-i d: " + dir + "/ok.yaml is not a directory"},
 		{"run ok.yaml -i n:=\"x\"", 4, "-i n: a whole number is expected, not text"},
 		{"trigger add directory", 2, "NAME is missing; usage: latticed trigger add KIND NAME --dispatch ID|--lattice NAME [-m key=EXPRESSION]… [--FIELD value]… [flags]"},
-		{"trigger add directory x --dir-paht /", 2, "unknown flag --dir-paht; did you mean dir-path?"},
+		{"trigger add directory x --dir-paht /", 2, "unknown flag --dir-paht; did you mean --dir-path?"},
+		{"trigger add directory x --dir-path=", 2, "--dir-path: the path is empty"},
 		{"trigger add directory x -m file", 2, "-m file: write key=EXPRESSION"},
 		{"trigger add directory x --settle soon", 2, "--settle: "},
 		{"trigger add directory x --max-in-flight few", 2, `--max-in-flight: must be a whole number, not "few"`},
@@ -139,5 +142,12 @@ func write(t *testing.T, name, content string) {
 	}
 	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestExplain_of_an_empty_path_is_no_question(t *testing.T) {
+	t.Setenv("LATTICED_SOCKET", "/nowhere/s")
+	if code, _, stderr := try(t, "explain", ""); code != 2 || stderr != "latticed: the path is empty\n" {
+		t.Errorf("status %d: %s", code, stderr)
 	}
 }
