@@ -172,7 +172,7 @@ func letterOf(a triggers.Alarm, dropped int64) (letter, []byte, error) {
 		said = fmt.Sprintf("latticed at %s: trigger %s is not failing any more: %s", host, a.Trigger, a.State)
 	}
 	if a.Reason != "" {
-		said += " (" + a.Reason + ")"
+		said += " (" + oneLine(a.Reason) + ")"
 	}
 	l := letter{Alarm: a, Host: host, Text: said, Dropped: dropped}
 	raw, err := json.Marshal(l)

@@ -49,9 +49,10 @@ func runCommand(argv []string, log zerolog.Logger) deliver {
 	}
 }
 
-// clean makes a reason fit into an environment. All of it is in the JSON.
+// clean makes a reason fit into an environment, and into a subject or a line of a log:
+// it may name files. All of it is in the JSON.
 func clean(s string) string {
-	s = strings.ReplaceAll(s, "\x00", "")
+	s = oneLine(s)
 	if len(s) > alarmReason {
 		s = strings.ToValidUTF8(s[:alarmReason], "") + "…"
 	}

@@ -53,7 +53,7 @@ func TestAlarmCommand_gets_the_alarm_as_JSON_and_in_its_environment(t *testing.T
 	if err := json.Unmarshal([]byte(body), &l); err != nil || l.Trigger != name || l.Reason != reason || l.State != triggers.Failing || l.ID != "id of "+name {
 		t.Errorf("%+v %v", l, err)
 	}
-	if want := name + "|failing|" + strings.TrimSuffix(reason, "\x00") + "|"; env != want {
+	if want := name + `|failing|$(touch /tmp/x); "quoted"\nsecond line\x00|`; env != want {
 		t.Errorf("%q, want %q", env, want)
 	}
 	if !strings.Contains(log.String(), `"output":"sent\ntwice"`) {

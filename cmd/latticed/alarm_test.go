@@ -266,6 +266,7 @@ func TestAlarm_the_letter_says_it_in_one_sentence_too(t *testing.T) {
 		want   string
 	}{
 		{triggers.Failing, "silent", "trigger scans is failing (silent)"},
+		{triggers.Failing, "/in/a\nb is gone", `trigger scans is failing (/in/a\nb is gone)`},
 		{triggers.Active, "", "trigger scans is not failing any more: active"},
 		{triggers.Paused, "", "trigger scans is not failing any more: paused"},
 		{triggers.Degraded, "slow", "trigger scans is not failing any more: degraded (slow)"},
