@@ -37,8 +37,10 @@ func TestMounts_a_file_server_that_is_killed_and_that_hangs(t *testing.T) {
 
 	local := w.folder("local")
 	w.add(map[string]any{"name": "local", "kind": "directory", "lattice": "note", "dir_path": local, "settle": "200ms", "inputs": map[string]any{"what": "${{ event.rel }}"}})
+	eventually(t, "the local folder is watched", func() bool { return w.metric("latticed_triggers", `state="active"`) == 2 })
 	s.signal(syscall.SIGSTOP)
-	time.Sleep(6 * time.Second) // it has begun to look, and hangs
+	looks := w.metric("latticed_folder_looks_total")
+	eventually(t, "it looks, and hangs", func() bool { return w.metric("latticed_folder_looks_total") > looks })
 	lay(t, filepath.Join(local, "here"), "1")
 	eventually(t, "others go on", func() bool { return len(w.of("local")) == 1 })
 	// The kernel lets nobody go who waits for such a server, but all else is put down,
