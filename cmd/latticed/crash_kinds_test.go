@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +29,8 @@ type kindUnderCrash struct {
 
 // The daemon is killed two hundred times at random moments while files, trees, run
 // folders and sets of files arrive and clocks tick: each thing has one event, one
-// firing and one dispatch, which ran once. Pain points 13, 22, 23 and 37.
+// firing and one dispatch, which ran once. Meanwhile somebody edits, pauses, resumes,
+// retries and backfills, and is cut short by the kills. Pain points 13, 22, 23, 32, 37.
 func TestCrash_over_all_kinds(t *testing.T) {
 	v := newVictim(t)
 	d := diary{filepath.Join(v.dir, "diary")}
@@ -57,12 +60,16 @@ func TestCrash_over_all_kinds(t *testing.T) {
 		})
 	}
 	for range kindKills {
+		v.steerOne(kinds, &wg)
 		time.Sleep(rand.N(150 * time.Millisecond))
 		v.kill()
 		time.Sleep(rand.N(20 * time.Millisecond))
 		v.start()
 	}
 	wg.Wait()
+	for _, k := range kinds {
+		v.steer("POST", "/triggers/"+k.name+"/resume", `{"backlog":"fire"}`)
+	}
 	died := time.Since(began)
 	for _, k := range kinds {
 		if k.happen != nil {
@@ -97,6 +104,49 @@ func TestCrash_over_all_kinds(t *testing.T) {
 	v.checkNothingIsOrphaned(map[string]bool{})
 }
 
+// steerOne does something to one of the triggers on folders that makes nothing happen
+// that has not happened. The kill that comes may cut it short.
+func (v *victim) steerOne(kinds []kindUnderCrash, wg *sync.WaitGroup) {
+	k := kinds[rand.IntN(len(kinds))]
+	if k.happen == nil {
+		return // an edit of a clock begins anew, see the tests of the kind
+	}
+	path := "/triggers/" + k.name
+	wg.Go(func() {
+		switch rand.IntN(5) {
+		case 0:
+			v.steer("PATCH", path, fmt.Sprintf(`{"max_in_flight":%d}`, 2+rand.IntN(30)))
+		case 1:
+			v.steer("POST", path+"/pause", "")
+		case 2:
+			v.steer("POST", path+"/resume", `{"backlog":"fire"}`)
+		case 3:
+			v.steer("POST", path+"/retry", "{}")
+		case 4:
+			v.steer("POST", path+"/backfill", "{}")
+		}
+	})
+}
+
+// steer asks for something; whether the daemon lives long enough is open.
+func (v *victim) steer(method, path, body string) {
+	req, err := http.NewRequest(method, "http://latticed/v1"+path, strings.NewReader(body))
+	if err != nil {
+		v.t.Error(err)
+		return
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := v.client.Do(req)
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusConflict {
+		v.t.Errorf("%s %s: %s: %s", method, path, resp.Status, answer)
+	}
+}
+
 func kindsUnderCrash() []kindUnderCrash {
 	quiet := func(more map[string]any) map[string]any {
 		fields := map[string]any{"kind": "directory", "settle": "300ms"}
@@ -115,7 +165,8 @@ func kindsUnderCrash() []kindUnderCrash {
 	return []kindUnderCrash{
 		{"flat", quiet(nil), func(t *testing.T, dir string) []string { return drop(t, dir, 100)() }},
 		{"tree", quiet(map[string]any{"recursive": true, "include": []string{"**/*.tif"}}), dropTrees},
-		{"runs", quiet(map[string]any{"unit": "folder", "marker": map[string]any{"all": []string{"DONE"}}}), dropRuns},
+		{"runs", quiet(map[string]any{"unit": "folder", "marker": map[string]any{"all": []string{"DONE"}}}), dropRuns(400 * time.Millisecond)},
+		{"late", quiet(map[string]any{"unit": "folder", "marker": map[string]any{"all": []string{"DONE"}}, "deadline": "1s", "on_deadline": "hold"}), dropRuns(1300 * time.Millisecond)},
 		{"sets", quiet(map[string]any{"group": map[string]any{"by": `^(.+)\.(?:json|bin)$`, "need": []string{"*.json", "*.bin"}}}), dropSets},
 		{"rated", quiet(map[string]any{"rate": "40/1s", "overlap": "queue", "max_in_flight": 2}), func(t *testing.T, dir string) []string { return drop(t, dir, 60)() }},
 		{"every", ticks(map[string]any{"every": "1s"}), nil},
@@ -254,21 +305,23 @@ func dropTrees(t *testing.T, dir string) []string {
 }
 
 // dropRuns writes run folders whose marker comes before the last of their files, as
-// when somebody copies them.
-func dropRuns(t *testing.T, dir string) []string {
-	var made []string
-	for i := range 40 {
-		run := filepath.Join(dir, fmt.Sprintf("run-%03d", i))
-		lay(t, filepath.Join(run, "data", "lane1.bcl"), "1\n")
-		if i%2 == 0 {
-			time.Sleep(400 * time.Millisecond) // quiet, but without a marker
+// when somebody copies them; every other one is quiet for a while without a marker.
+func dropRuns(quiet time.Duration) func(t *testing.T, dir string) []string {
+	return func(t *testing.T, dir string) []string {
+		var made []string
+		for i := range 40 {
+			run := filepath.Join(dir, fmt.Sprintf("run-%03d", i))
+			lay(t, filepath.Join(run, "data", "lane1.bcl"), "1\n")
+			if i%2 == 0 {
+				time.Sleep(quiet)
+			}
+			lay(t, filepath.Join(run, "DONE"), "")
+			lay(t, filepath.Join(run, "data", "lane2.bcl"), "2\n")
+			made = append(made, run)
+			time.Sleep(300 * time.Millisecond)
 		}
-		lay(t, filepath.Join(run, "DONE"), "")
-		lay(t, filepath.Join(run, "data", "lane2.bcl"), "2\n")
-		made = append(made, run)
-		time.Sleep(300 * time.Millisecond)
+		return made
 	}
-	return made
 }
 
 // dropSets writes pairs, the second of which comes later.
