@@ -83,15 +83,15 @@ func (b *backfill) files(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := &census{walk: walk{config: &b.config, roots: b.hub.roots}, now: time.Now().UnixNano()}
-	pages, done := make(chan []found), make(chan error, 1)
+	pages, done := make(chan page), make(chan error, 1)
 	go func() { // ends with the walk, or soon after ctx does
 		_, err := answer(ctx, b.path, func() (struct{}, error) { return struct{}{}, b.walk(ctx, c, pages) })
 		done <- err
 	}()
 	for {
 		select {
-		case page := <-pages:
-			if err := b.page(c, page); err != nil {
+		case p := <-pages:
+			if err := b.page(ctx, p); err != nil {
 				return err
 			}
 		case err := <-done:
@@ -100,26 +100,33 @@ func (b *backfill) files(ctx context.Context) error {
 	}
 }
 
+// page is some files as the walk has found them.
+type page struct {
+	dir   string // to which names are relative
+	rules rules
+	list  []found
+}
+
 // walk sends the files that count, are quiet and in the range, some at a time.
-func (b *backfill) walk(ctx context.Context, c *census, to chan<- []found) error {
+func (b *backfill) walk(ctx context.Context, c *census, to chan<- page) error {
 	if err := c.start(); err != nil {
 		return &trouble{err}
 	}
-	var page []found
+	var list []found
 	send := func() error {
 		select {
-		case to <- page:
-			page = nil
+		case to <- page{c.dir(), rules{network: c.network != ""}, list}:
+			list = nil
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 	c.visit = func(f found) error {
-		if f.folder() || c.leftOut(&f) != "" || !b.inRange(f.rel, f.mtime) || c.now-age(f.stamp, c.now) < int64(c.quietTime()) {
+		if f.folder() || c.leftOut(&f) != "" || !b.inRange(f.rel, f.mtime) || c.now-c.age(f.stamp, c.now) < int64(c.quietTime()) {
 			return nil
 		}
-		if page = append(page, f); len(page) < backfillBatch {
+		if list = append(list, f); len(list) < backfillBatch {
 			return nil
 		}
 		return send()
@@ -131,12 +138,22 @@ func (b *backfill) walk(ctx context.Context, c *census, to chan<- []found) error
 }
 
 // page reports some files.
-func (b *backfill) page(c *census, page []found) error {
-	kind := b.kind()
-	for _, f := range page {
-		e, err := fileEvent(c.dir(), f.rel, kind, f.stamp, "")
+func (b *backfill) page(ctx context.Context, p page) error {
+	for _, f := range p.list {
+		n, known, err := b.noted(ctx, f.rel)
 		if err != nil {
 			return err
+		}
+		s := f.stamp
+		if known = known && !p.rules.news(n.stamp, s); known {
+			s = n.stamp // the same file after a chmod, or on a file system that was mounted again
+		}
+		e, err := fileEvent(p.dir, f.rel, b.config.complete(), s, "")
+		if err != nil {
+			return err
+		}
+		if known && n.key != "" {
+			e.Key = n.key
 		}
 		if err := b.add(e); err != nil {
 			return err
@@ -145,10 +162,24 @@ func (b *backfill) page(c *census, page []found) error {
 	return nil
 }
 
-// kind is ready, unless the trigger has only others that could be about what is there.
-func (b *backfill) kind() string {
+// noted reads what is stored of a file; false when nothing is.
+func (b *backfill) noted(ctx context.Context, rel string) (note, bool, error) {
+	if b.from.Entity == nil {
+		return note{}, false, nil
+	}
+	e, known, err := b.from.Entity(ctx, []byte(rel))
+	if err != nil || !known {
+		return note{}, false, err
+	}
+	n, err := parseNote(e)
+	return n, true, err
+}
+
+// complete is the kind that says best that a file is: ready, unless the trigger has
+// only others that could be about what is there.
+func (c *config) complete() string {
 	for _, k := range []kinds{ready, closed, created} {
-		if b.want.has(k) {
+		if c.want.has(k) {
 			return k.names()[0]
 		}
 	}
@@ -191,6 +222,8 @@ func (c *census) complete(u *unit) (key string, ok bool) {
 	switch {
 	case st.state != isReady:
 		return "", false
+	case was.state == unitExisting && !c.asm.again:
+		return c.asm.onceKey(u), true // the watch never has one for it
 	case was.state == unitHeld, !c.asm.again, !u.changed():
 		return was.key, true // empty if it had none
 	}

@@ -67,6 +67,73 @@ func TestBackfill(t *testing.T) {
 		w.reports("ready a 2, ready new 2, ready c 2, ready b 2")
 	})
 
+	// pain points 27 and 28: what was handled is not an event again
+	t.Run("files_that_were_handled_do_not_fire_again_after_a_chmod_or_a_rename", func(t *testing.T) {
+		w := newWorld(t)
+		w.lay("old.tif", "old2.tif")
+		w.add(`,"settle":"50ms"`)
+		w.lay("a.tif", "b.tif")
+		w.reports("ready a.tif 0 incomplete, ready b.tif 0 incomplete")
+		time.Sleep(100 * time.Millisecond) // all are quiet
+		if b := w.backfill(triggers.Range{}, false); b != (triggers.Backfilled{Found: 4, Known: 2, Emitted: 2}) {
+			t.Errorf("%+v", b)
+		}
+		w.must(os.Chmod(w.path("a.tif"), 0o600))
+		w.must(os.Link(w.path("old.tif"), w.dir+".backup"))
+		w.rename("b.tif", "c.tif")
+		w.rename("old2.tif", "old3.tif")
+		eventually(w, "the rename is known", func() bool {
+			tr, err := w.store.Trigger(t.Context(), "t")
+			w.must(err)
+			_, c, err := w.store.Entity(t.Context(), tr.ID, []byte("c.tif"))
+			w.must(err)
+			_, old, err := w.store.Entity(t.Context(), tr.ID, []byte("old3.tif"))
+			w.must(err)
+			return c && old
+		}, true)
+		time.Sleep(100 * time.Millisecond) // all are quiet
+		if b := w.backfill(triggers.Range{}, true); b != (triggers.Backfilled{Found: 4, Known: 4}) {
+			t.Errorf("%+v", b)
+		}
+		w.write("c.tif", "changed")
+		w.reports("ready a.tif 0 incomplete, ready b.tif 0 incomplete, ready old.tif 0 incomplete, ready old2.tif 0 incomplete, ready c.tif 0 incomplete")
+		if b := w.backfill(triggers.Range{}, true); b != (triggers.Backfilled{Found: 4, Known: 4}) {
+			t.Errorf("%+v", b)
+		}
+	})
+
+	t.Run("a_wrong_date_of_a_camera_does_not_keep_a_file_out", func(t *testing.T) {
+		w := newWorld(t)
+		w.lay("a.tif", "run/1.dat")
+		future := time.Now().Add(1000 * time.Hour)
+		w.must(os.Chtimes(w.path("a.tif"), future, future))
+		w.must(os.Chtimes(w.path("run/1.dat"), future, future))
+		time.Sleep(150 * time.Millisecond) // they are quiet
+		w.add(`,"settle":"100ms"`)
+		if b := w.backfill(triggers.Range{}, true); b.Found != 1 { // at once
+			t.Errorf("%+v", b)
+		}
+		w.revise(`{"unit":"folder"}`)
+		if b := w.backfill(triggers.Range{}, true); b.Found != 1 {
+			t.Errorf("%+v", b)
+		}
+	})
+
+	t.Run("a_folder_fires_once_though_files_of_it_are_deleted_between_two_backfills", func(t *testing.T) {
+		w := newWorld(t)
+		w.lay("a/1.dat", "a/2.dat")
+		time.Sleep(150 * time.Millisecond) // they are quiet
+		w.add(`,"unit":"folder","settle":"100ms"`)
+		if b := w.backfill(triggers.Range{}, false); b != (triggers.Backfilled{Found: 1, Emitted: 1}) {
+			t.Errorf("%+v", b)
+		}
+		w.must(os.Remove(w.path("a/1.dat")))
+		if b := w.backfill(triggers.Range{}, false); b != (triggers.Backfilled{Found: 1, Known: 1}) {
+			t.Errorf("%+v", b)
+		}
+		w.reports("ready a 2")
+	})
+
 	t.Run("what_is_still_written_is_left_to_the_watch", func(t *testing.T) {
 		w := newWorld(t)
 		w.lay("a.tif")

@@ -138,6 +138,9 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 func (w *watch) apply(ctx context.Context, f *file, v verdict) error {
 	changed := f.stamp != v.stamp || f.since != v.since
 	w.learn(f, v)
+	if w.rules.news(f.stamp, v.stamp) {
+		f.key = ""
+	}
 	w.restamp(f, v.entry)
 	f.seen = w.look
 	if v.owed != 0 {

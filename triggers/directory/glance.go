@@ -19,7 +19,7 @@ func (w *watch) glance(ctx context.Context) error {
 	began := time.Now()
 	defer func() {
 		w.opened.close()
-		w.nextGlance = spread(time.Now(), max(glanceEvery, lookShare*time.Since(began)))
+		w.nextGlance = spread(time.Now(), max(w.glances(), lookShare*time.Since(began)))
 	}()
 	var st unix.Stat_t
 	switch {
@@ -48,6 +48,15 @@ func (w *watch) glance(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// glances is how often to glance. That a file system is mounted where one is missing is
+// told by nobody, and people wait for it.
+func (w *watch) glances() time.Duration {
+	if w.away > 0 || w.root != nil && w.cursor.Dev != w.root.dev {
+		return pollEvery
+	}
+	return glanceEvery
 }
 
 // listTop lists the root alone, and folders that are new in it. Names may have come or

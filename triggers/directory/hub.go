@@ -80,6 +80,7 @@ type watched struct {
 type wanted struct {
 	raw, fs bool
 	folders bool // raw has to tell of new folders, too
+	unmount bool // raw has to tell only that the file system is unmounted, of which fsnotify says nothing
 }
 
 // watch makes hints arrive about the files of a folder: closings from the raw
@@ -94,7 +95,7 @@ func (p *pool) watch(dir string, to user, want wanted) (*watched, error) {
 		}
 	}
 	if want.raw {
-		if err := p.addRaw(w, want.folders); err != nil {
+		if err := p.addRaw(w, want.mask()); err != nil {
 			return nil, fmt.Errorf("watch %s: %w", dir, p.hub.limitError(err))
 		}
 	}
@@ -107,7 +108,7 @@ func (p *pool) watch(dir string, to user, want wanted) (*watched, error) {
 	return w, nil
 }
 
-func (p *pool) addRaw(w *watched, folders bool) error {
+func (p *pool) addRaw(w *watched, mask uint32) error {
 	if p.raw == nil {
 		raw, err := openRaw(&p.hub.overflows)
 		if err != nil {
@@ -119,7 +120,7 @@ func (p *pool) addRaw(w *watched, folders bool) error {
 	p.rawBy++
 	p.hub.watches.Add(1)
 	w.raw = true
-	wd, err := p.raw.add(w.path, w.to, folders)
+	wd, err := p.raw.add(w.path, w.to, mask)
 	if err != nil {
 		p.releaseRaw(w)
 		return err

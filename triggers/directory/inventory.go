@@ -31,6 +31,27 @@ type notes struct {
 	Since int64    `json:"since,omitempty"` // µs; unchanged since then, where it matters
 	Done  bool     `json:"done,omitempty"`  // it was reported as closed or ready
 	Old   bool     `json:"old,omitempty"`   // it was there before the trigger, and was not reported since
+	Key   string   `json:"key,omitempty"`   // of the event about what is in it, from before it was renamed
+}
+
+// note is an entity of a file, decoded.
+type note struct {
+	entry
+	first int64 // ns
+	old   bool
+	key   string
+}
+
+func parseNote(e triggers.Change) (note, error) {
+	var n notes
+	s, err := parseStamp(e.Version)
+	if err == nil && len(e.Data) > 0 {
+		err = json.Unmarshal(e.Data, &n)
+	}
+	if err != nil {
+		return note{}, fmt.Errorf("read what is known of %q: %w", e.Key, err)
+	}
+	return note{entry{stamp: s, owed: kindsOf(n.Owed), since: n.Since * 1000, done: n.Done}, n.First * 1000, n.Old, n.Key}, nil
 }
 
 // load reads the cursor and the inventory.
@@ -68,21 +89,14 @@ func (w *watch) restore(c triggers.Change) error {
 			return w.asm.restore(c)
 		}
 	}
-	s, err := parseStamp(c.Version)
+	n, err := parseNote(c)
 	if err != nil {
 		return err
 	}
-	var n notes
-	if len(c.Data) > 0 {
-		if err := json.Unmarshal(c.Data, &n); err != nil {
-			return fmt.Errorf("notes of %q: %w", c.Key, err)
-		}
-	}
-	f := &file{first: n.First * 1000, old: n.Old}
-	f.stamp, f.done = s, n.Done
-	f.owed, f.since = kindsOf(n.Owed)&w.rules.want, min(n.Since*1000, time.Now().UnixNano())
+	f := &file{entry: n.entry, first: n.first, old: n.old, key: n.key}
+	f.owed, f.since = n.owed&w.rules.want, min(n.since, time.Now().UnixNano())
 	if f.since == 0 {
-		f.since = s.ctime
+		f.since = f.ctime
 	}
 	dir, base := split(string(c.Key))
 	w.link(f, w.makeAt(dir), base)
@@ -113,7 +127,7 @@ func (w *watch) findPlace() error {
 
 // put adds an entity to the batch.
 func (w *watch) put(f *file) error {
-	n := notes{First: f.first / 1000, Done: f.done, Old: f.old}
+	n := notes{First: f.first / 1000, Done: f.done, Old: f.old, Key: f.key}
 	if f.owed != 0 {
 		n.Owed = f.owed.names()
 	}

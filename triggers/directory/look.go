@@ -32,7 +32,7 @@ func (w *watch) lookAtAll(ctx context.Context) error {
 	if w.rescan { // what was lost meanwhile may be about what was looked at before
 		w.nextLook = w.lastLook.Add(rescanAfter)
 	}
-	w.nextGlance = spread(w.lastLook, glanceEvery)
+	w.nextGlance = spread(w.lastLook, w.glances())
 	w.tell()
 	return nil
 }

@@ -52,6 +52,12 @@ func (w *watch) left(f *file, ino uint64) bool {
 // the new name: then that name has another content, which is news to its readers.
 func (w *watch) rename(ctx context.Context, f, over *file, b *branch, name string, s stamp, how sign, now int64) error {
 	src := f.rel()
+	switch {
+	case over != nil || w.rules.news(f.stamp, s):
+		f.key = ""
+	case f.key == "" && f.owed == 0:
+		f.key = eventKey(w.dir, src, w.complete(), f.stamp)
+	}
 	if f.ghost {
 		w.lay(f) // its name lives on
 		f.ghost = false

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -69,32 +68,14 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// note is an entity of a file, decoded.
-type note struct {
-	entry
-	first int64 // ns
-	old   bool
-}
-
 // noted reads what is stored of a file; false when nothing is.
 func (c *census) noted(rel string) (note, bool, error) {
 	e, known := c.stored[rel]
 	if !known {
 		return note{}, false, nil
 	}
-	return parseNote(e)
-}
-
-func parseNote(e triggers.Change) (note, bool, error) {
-	var n notes
-	s, err := parseStamp(e.Version)
-	if err == nil && len(e.Data) > 0 {
-		err = json.Unmarshal(e.Data, &n)
-	}
-	if err != nil {
-		return note{}, false, fmt.Errorf("read what is known of %q: %w", e.Key, err)
-	}
-	return note{entry{stamp: s, owed: kindsOf(n.Owed), since: n.Since * 1000, done: n.Done}, n.First * 1000, n.Old}, true, nil
+	n, err := parseNote(e)
+	return n, err == nil, err
 }
 
 // unchanged is since when a file has been as it is (ns).
@@ -102,7 +83,7 @@ func (c *census) unchanged(f *found, n note, known bool) int64 {
 	if known && !c.rules.news(n.stamp, f.stamp) && n.since != 0 {
 		return min(n.since, c.now)
 	}
-	return age(f.stamp, c.now)
+	return c.age(f.stamp, c.now)
 }
 
 // stands says which events a file would have now, and how it stands otherwise.

@@ -179,8 +179,13 @@ func (w *walk) look(dir, name, rel string) error {
 	return w.visit(found{rel, stampOf(&st), st.Mode})
 }
 
-// age is since when a file has been quiet, as far as its times tell (ns).
-func age(s stamp, now int64) int64 {
+// age is since when a file has been quiet, as far as its times tell (ns). A time of
+// modification may be any, as of cameras whose clocks are wrong; on a local file system
+// ctime is by our clock.
+func (w *walk) age(s stamp, now int64) int64 {
+	if w.network == "" {
+		return min(s.ctime, now)
+	}
 	return min(max(s.mtime, s.ctime), now)
 }
 

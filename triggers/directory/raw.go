@@ -55,12 +55,20 @@ func (r *rawWatcher) close() {
 	<-r.done
 }
 
-// add watches dir; folders: new folders in it are told as well.
-func (r *rawWatcher) add(dir string, to user, folders bool) (int, error) {
-	mask := uint32(rawMask)
-	if folders {
-		mask |= unix.IN_CREATE
+// mask is what the raw descriptor has to tell. That a folder is gone, and that its file
+// system was unmounted, is told in any case.
+func (w wanted) mask() uint32 {
+	switch {
+	case w.unmount:
+		return unix.IN_DELETE_SELF | unix.IN_ONLYDIR | unix.IN_MASK_ADD
+	case w.folders:
+		return rawMask | unix.IN_CREATE
 	}
+	return rawMask
+}
+
+// add watches dir for what mask says.
+func (r *rawWatcher) add(dir string, to user, mask uint32) (int, error) {
 	wd, err := unix.InotifyAddWatch(r.fd, dir, mask)
 	if err != nil {
 		return 0, fmt.Errorf("add an inotify watch: %w", err)

@@ -14,6 +14,7 @@ type file struct {
 	name    string  // in dir
 	seen    uint32  // the look that saw it last
 	old     bool    // it was there before the trigger, and was not reported since
+	key     string  // see notes
 	due     int64   // when it is among the waits for; 0: it is not
 	missing bool    // it is among the missing
 	ghost   bool    // its name is another file's now; it may turn up under another one
@@ -203,7 +204,11 @@ func (w *watch) listen(b *branch, d *folder, dir string) {
 	}
 	var err error
 	if w.refused != w.look || b.up == nil { // what was refused once in a look is not asked for again
-		b.watched, err = w.hub.pool(d).watch(dir, user{&w.hints, b.rel}, w.wants())
+		want := w.wants()
+		if !want.raw && d.network == "" && (b.up == nil || b.up.id.dev != d.dev) {
+			want.raw, want.unmount = true, true
+		}
+		b.watched, err = w.hub.pool(d).watch(dir, user{&w.hints, b.rel}, want)
 	} else {
 		err = w.blind
 	}

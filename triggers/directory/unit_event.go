@@ -44,12 +44,19 @@ func (a *units) eventKey(u *unit, kind string) string {
 	key := keyPath(path.Join(a.dir, a.path(u))) + "#" + kind + "@"
 	switch {
 	case kind != "ready":
-		return key + time.Unix(0, u.past.first).UTC().Format(timeLayout)
+		return key + a.sightOf(u)
 	case a.form == eachFile:
 		return key + u.stamp.String()
 	}
 	return key + u.content.String()
 }
+
+// onceKey names the one event that a unit may have, whatever becomes of its files.
+func (a *units) onceKey(u *unit) string {
+	return keyPath(path.Join(a.dir, a.path(u))) + "#ready@" + a.sightOf(u)
+}
+
+func (a *units) sightOf(u *unit) string { return time.Unix(0, u.past.first).UTC().Format(timeLayout) }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
