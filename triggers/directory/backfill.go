@@ -31,7 +31,7 @@ func (s *source) Backfill(ctx context.Context, from triggers.From, r triggers.Ra
 	err := b.run(ctx)
 	var t *trouble
 	if errors.As(err, &t) {
-		return refuseRange(troubleWith(s.path, t.err))
+		return errors.New(troubleWith(s.path, t.err)) // nobody has asked wrongly
 	}
 	return err
 }

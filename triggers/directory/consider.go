@@ -77,6 +77,10 @@ func (w *watch) counts(rel string) bool {
 	return w.only != "" || w.leaves(rel) == "" || w.units.counts != nil && w.units.counts(rel)
 }
 
+// lasting is the settle from which on a file is stored when it is seen first: a restart
+// is likely meanwhile. What is quiet sooner is stored with its events.
+const lasting = 30 * time.Second
+
 // judgeFile compares a regular file with what is known under its name; f is nil when
 // nothing is.
 func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, s stamp, h hint) error {
@@ -118,7 +122,9 @@ func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, 
 		}
 		f.entry = entry{stamp: stamp{ino: s.ino}}
 		w.link(f, b, name)
-		return w.apply(ctx, f, w.rules.judge(nil, s, h.sign.whole(), now))
+		v := w.rules.judge(nil, s, h.sign.whole(), now)
+		v.store = v.store || w.rules.settle >= lasting
+		return w.apply(ctx, f, v)
 	}
 	if w.baseline && !w.fire {
 		e := f.entry

@@ -101,7 +101,13 @@ func (x *explainer) around(ctx context.Context) (*census, error) {
 	case r.form == eachFile:
 		from, into = "", func(rel string) bool { return strings.HasPrefix(x.rel, rel+"/") }
 	}
-	c, err := x.census(ctx, x.from, from, into, maxProbed)
+	c, err := x.census(ctx, x.from, from, into, x.hub.probes())
+	if err == nil && c.full && c.at(x.rel) == nil { // it may be among the rest
+		limit := c.limit
+		c.limit = 0
+		err = c.one(ctx, x.rel)
+		c.limit = limit
+	}
 	if err != nil || x.from.Entity == nil || x.rel == "" || c.fresh {
 		return c, err
 	}
@@ -140,6 +146,9 @@ func (x *explainer) file(c *census, self *found) (triggers.Finding, error) {
 	n, known, err := c.noted(x.rel)
 	if err != nil {
 		return triggers.Finding{}, err
+	}
+	if !known {
+		n.first = x.sighted(x.rel)
 	}
 	f := triggers.Finding{FirstSeen: moment(n.first), LastChange: moment(c.unchanged(self, n, known))}
 	report, st := c.stands(self, n, known)
@@ -233,6 +242,6 @@ func (x *explainer) standing(c *census, u *unit, f *triggers.Finding) {
 		f.State, f.Detail = triggers.FindingUnseen, "complete and quiet; the next look will report it"
 	}
 	if c.full {
-		f.Detail += fmt.Sprintf(" (only the first %d names were looked at)", maxProbed)
+		f.Detail += fmt.Sprintf(" (only the first %d names were looked at)", c.limit)
 	}
 }

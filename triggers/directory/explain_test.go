@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latticed/latticed/triggers"
 )
 
 // explains asks how a path stands with the trigger: "state: detail [unit]".
@@ -94,8 +96,52 @@ func TestExplain(t *testing.T) {
 		}
 		es, err := w.manager.Explain(t.Context(), w.path("a.tif"), "t")
 		w.must(err)
-		if d := time.Until(es[0].Finding.Until); d < 55*time.Minute || d > time.Hour {
+		f := es[0].Finding
+		if d := time.Until(f.Until); d < 55*time.Minute || d > time.Hour {
 			t.Error(d)
+		}
+		first := func() time.Time {
+			es, err := w.manager.Explain(t.Context(), w.path("a.tif"), "t")
+			w.must(err)
+			return es[0].Finding.FirstSeen
+		}
+		eventually(w, "it was seen", func() bool { return !first().IsZero() }, true)
+		seen := first()
+		w.stop()
+		w.start()
+		if again := first(); !again.Equal(seen) || time.Since(seen) > time.Minute {
+			t.Error(seen, again)
+		}
+	})
+
+	t.Run("a_file_that_was_seen_and_is_not_stored_yet", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"settle":"29s"`)
+		w.lay("a.tif")
+		eventually(w, "it was seen", func() bool {
+			es, err := w.manager.Explain(t.Context(), w.path("a.tif"), "t")
+			w.must(err)
+			return time.Since(es[0].Finding.FirstSeen) < time.Minute && es[0].Finding.State == triggers.FindingSettling
+		}, true)
+	})
+
+	t.Run("a_file_that_was_too_small_when_it_was_looked_at", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"settle":"50ms","min_size":"2B"`)
+		w.lay("small.tif", "end.tif=xx")
+		w.reports("ready end.tif 0 incomplete")
+		eventually(w, "small.tif", func() string { return w.explains("small.tif") }, "ignored: smaller than min_size 2 bytes")
+		w.revise(`{"min_size":"0B"}`)
+		eventually(w, "small.tif", func() string { return w.explains("small.tif") }, "existing: existing: was known before the trigger asked for it, or was too small then; counts once it changes")
+	})
+
+	t.Run("a_file_among_more_than_are_looked_at", func(t *testing.T) {
+		w := newWorld(t)
+		w.add(`,"settle":"1h","group":{"by":"^(\\d+)\\.","need":["*.json","*.bin"]}`)
+		w.lay("1.json", "2.json", "3.json")
+		w.hub.probed = 2
+		if got := w.explains("3.json"); !strings.HasPrefix(got, "waiting: waits for *.bin of set 3 (only the first 2 names") {
+			t.Error(got)
 		}
 	})
 

@@ -13,7 +13,13 @@ import (
 // when they were listed. It finds cheaply what the kernel has no hint for, such as
 // another file system mounted over a folder.
 func (w *watch) glance(ctx context.Context) error {
-	if w.lost || w.root == nil || w.nextGlance.IsZero() || time.Now().Before(w.nextGlance) {
+	if w.lost || w.root == nil || w.nextGlance.IsZero() {
+		return nil
+	}
+	if every := w.glances(); every < glanceEvery {
+		w.nextGlance = earlier(w.nextGlance, time.Now().Add(every))
+	}
+	if time.Now().Before(w.nextGlance) {
 		return nil
 	}
 	began := time.Now()

@@ -26,6 +26,8 @@ type hub struct {
 	interval time.Duration
 	// linger is how long names may be missing; 0: the constant.
 	linger time.Duration
+	// probed is how many names a look beside Run goes through; 0: the constant.
+	probed int
 	// refuse is what the kernel answers instead of giving a watch, when set.
 	refuse func(dir string) error
 }

@@ -20,7 +20,7 @@ var _ triggers.Prober = (*source)(nil)
 // considered, as if everything came now.
 func (s *source) Probe(ctx context.Context, from triggers.From) (triggers.Probed, error) {
 	return answer(ctx, s.path, func() (triggers.Probed, error) {
-		c, err := s.census(ctx, from, "", nil, maxProbed)
+		c, err := s.census(ctx, from, "", nil, s.hub.probes())
 		var t *trouble
 		if errors.As(err, &t) {
 			return triggers.Probed{Warnings: []graph.Warning{{Code: "unreadable", Message: troubleWith(s.path, t.err)}}}, nil
@@ -188,7 +188,7 @@ func (p *probe) warn() {
 		warn("network", "%s is on %s, where other hosts write unseen: it is looked at every %s, and settle counts from there", p.path, p.network, pollEvery)
 	}
 	if p.full {
-		warn("too_many", "only the first %d names were looked at", maxProbed)
+		warn("too_many", "only the first %d names were looked at", p.limit)
 	}
 	if p.skipped > 0 {
 		warn("unreadable", "%d files or folders can't be looked at: give the user of the daemon the right to read them", p.skipped)

@@ -103,6 +103,8 @@ func (c *census) stands(f *found, n note, known bool) (kinds, standing) {
 		e.owed, e.done = n.owed&c.want, n.done
 	case n.old:
 		return 0, standing{state: triggers.FindingExisting, why: "existing: was there before the trigger"}
+	case !n.done && c.want.has(closed|ready):
+		return 0, standing{state: triggers.FindingExisting, why: "existing: was known before the trigger asked for it, or was too small then; counts once it changes"}
 	default:
 		return 0, standing{state: triggers.FindingReported, why: "reported already"}
 	}

@@ -17,6 +17,13 @@ import (
 // maxProbed bounds how many names one look beside Run goes through.
 const maxProbed = 200_000
 
+func (h *hub) probes() int {
+	if h.probed > 0 {
+		return h.probed
+	}
+	return maxProbed
+}
+
 // errProbed ends a walk that has seen enough.
 var errProbed = errors.New("that many names are not looked at")
 

@@ -68,7 +68,7 @@ func because(missing []string) string {
 // late is added to what a held unit still waits for.
 func (a *units) late(u *unit) string {
 	if u.past.state == unitHeld {
-		return "; its deadline has passed"
+		return "; its deadline has passed: its event is held until then (once that is fired by hand, nothing is told when it is complete)"
 	}
 	return ""
 }
