@@ -26,6 +26,7 @@ func TestProblem_of_every_error(t *testing.T) {
 		{graph.ErrStale, 409, "state_changed", graph.ErrStale.Error()},
 		{triggers.ErrRevised, 409, "revised", triggers.ErrRevised.Error()},
 		{&triggers.ConflictError{Code: "trigger_failing", Message: "it can't"}, 409, "trigger_failing", "it can't"},
+		{&triggers.ConflictError{Code: "no_answer", Message: "a file server is gone"}, 503, "no_answer", "a file server is gone"},
 		{&graph.Invalid{Problems: []graph.Problem{{Path: "a", Message: "no"}, {Message: "never"}}}, 422, "invalid", "a: no (and 1 more)"},
 		{&store.MissingAssetError{Path: "x.py", SHA256: "abc"}, 422, "invalid", "include.x.py: there is no asset abc; POST its bytes to /v1/assets first"},
 		{store.ErrKeyReused, 422, "idempotency_key_reused", store.ErrKeyReused.Error()},

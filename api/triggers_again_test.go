@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,17 @@ func TestBackfill_of_a_kind_that_has_nothing_is_refused(t *testing.T) {
 	h.do("POST /v1/lattices", workLattice).want(201)
 	h.do("POST /v1/triggers", `{"name": "t", "kind": "still", "lattice": "work"}`).want(201)
 	if a := h.do("POST /v1/triggers/t/backfill").want(409); a.text("code") != "no_backfill" {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestBackfill_of_a_folder_that_is_gone_says_so(t *testing.T) {
+	h := newHouse(t)
+	dir := h.watching("in", "")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if a := h.do("POST /v1/triggers/in/backfill").want(409); a.text("code") != "unreadable" || !strings.Contains(a.text("detail"), dir) {
 		t.Errorf("%s", a.body)
 	}
 }
