@@ -77,6 +77,29 @@ func TestMount(t *testing.T) {
 		}
 	})
 
+	t.Run("a_folder_of_the_same_file_system_that_is_mounted_there_and_goes_away_is_not_empty", func(t *testing.T) {
+		w := newWorld(t)
+		m := mount{w, w.path("nas"), w.dir + ".aside"}
+		w.mkdir(m.at)
+		w.mkdir(m.aside + "/a")
+		if err := exec.Command("mount", "--bind", m.aside, m.at).Run(); err != nil {
+			noMount(t, err)
+		}
+		t.Cleanup(func() { _ = exec.Command("umount", "-l", m.at).Run() })
+		w.hub.interval = 100 * time.Millisecond
+		w.put("nas/a/1.dat", "1")
+		w.put("nas/2.dat", "1")
+		w.add(`,"recursive":true,"event_names":["deleted","created"]`)
+		m.off()
+		w.trigger(triggers.Degraded, "2 files known from a file system that is not there")
+		w.put("nas/3.dat", "1")
+		w.tells("created nas/3.dat")
+		m.on()
+		w.trigger(triggers.Degraded, "1 file known") // what it hides now
+		w.must(os.Remove(w.path("nas/a/1.dat")))
+		w.tells("created nas/3.dat, deleted nas/a/1.dat")
+	})
+
 	t.Run("also_over_a_restart", func(t *testing.T) {
 		w := newWorld(t)
 		m := w.mount("nas")
