@@ -114,6 +114,20 @@ func TestRecord(t *testing.T) {
 			t.Errorf("cursor %s", c)
 		}
 	})
+	t.Run("an amended event is a sign of life", func(t *testing.T) {
+		s := openNew(t)
+		tr, _ := withTrigger(t, s, "a")
+		e := event(t, "1")
+		record(t, s, tr, batch(e))
+		before := must(s.Trigger(t.Context(), tr.ID))(t).LastEventAt
+		time.Sleep(2 * time.Millisecond) // the store counts microseconds
+		e.Amends = true
+		record(t, s, tr, batch(e))
+		if at := must(s.Trigger(t.Context(), tr.ID))(t).LastEventAt; !at.After(before) {
+			t.Errorf("the last event was at %s, as before", at)
+		}
+	})
+
 	t.Run("many events keep their order", func(t *testing.T) {
 		s := openNew(t)
 		tr, _ := withTrigger(t, s, "a")
