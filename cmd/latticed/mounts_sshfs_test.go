@@ -132,26 +132,40 @@ func (s *fileServer) start() {
 	})
 }
 
-// mount mounts the server's folder as people do, so that it reconnects by itself.
+// mount mounts the server's folder as people do, so that it reconnects by itself. On
+// busy machines sshfs sometimes logs in and then doesn't go on: it gets more than one try.
 func (s *fileServer) mount() {
 	s.t.Helper()
-	cmd := exec.Command("sshfs", "-f", "root@127.0.0.1:"+s.dir, s.watcher.dir, "-p", strconv.Itoa(s.port), "-o", strings.Join([]string{
-		"IdentityFile=" + filepath.Join(s.home, "id"), "UserKnownHostsFile=" + filepath.Join(s.home, "known"), "StrictHostKeyChecking=accept-new",
-		"BatchMode=yes", "reconnect", "ServerAliveInterval=15", "dir_cache=no",
-	}, ","))
-	cmd.Stderr = s.log
-	s.must(cmd.Start())
-	go func() { _ = cmd.Wait() }()
-	s.t.Cleanup(func() {
-		_ = exec.Command("umount", "-l", s.watcher.dir).Run()
-		_ = cmd.Process.Kill()
-	})
 	before, err := os.Stat(s.watcher.dir)
 	s.must(err)
-	eventually(s.t, "it is mounted", func() bool {
-		now, err := os.Stat(s.watcher.dir)
-		return err == nil && !os.SameFile(before, now)
-	})
+	for range 5 {
+		cmd := exec.Command("sshfs", "-f", "root@127.0.0.1:"+s.dir, s.watcher.dir, "-p", strconv.Itoa(s.port), "-o", strings.Join([]string{
+			"IdentityFile=" + filepath.Join(s.home, "id"), "UserKnownHostsFile=" + filepath.Join(s.home, "known"), "StrictHostKeyChecking=accept-new",
+			"BatchMode=yes", "reconnect", "ServerAliveInterval=15", "dir_cache=no",
+		}, ","))
+		cmd.Stderr = s.log
+		s.must(cmd.Start())
+		gone := make(chan struct{})
+		go func() {
+			_ = cmd.Wait()
+			close(gone)
+		}()
+		for begun := time.Now(); time.Since(begun) < 10*time.Second; time.Sleep(50 * time.Millisecond) {
+			var now os.FileInfo
+			if now, err = os.Stat(s.watcher.dir); err == nil && !os.SameFile(before, now) {
+				s.t.Cleanup(func() {
+					_ = exec.Command("umount", "-l", s.watcher.dir).Run()
+					_ = cmd.Process.Kill()
+				})
+				return
+			}
+		}
+		_ = cmd.Process.Kill()
+		<-gone
+		_ = exec.Command("umount", "-l", s.watcher.dir).Run()
+		s.t.Logf("sshfs doesn't mount (%v)", err)
+	}
+	s.t.Fatal("sshfs doesn't mount")
 }
 
 // processes are those of the server: the one that listens and those of its sessions,
