@@ -85,6 +85,9 @@ const lasting = 30 * time.Second
 // nothing is.
 func (w *watch) judgeFile(ctx context.Context, b *branch, name string, f *file, s stamp, h hint) error {
 	now := time.Now().UnixNano()
+	if f != nil {
+		f.guest = b.hides
+	}
 	if f != nil && f.dev != s.dev && !w.rules.news(f.stamp, s) {
 		w.renumbered(f.dev, s.dev)
 	}

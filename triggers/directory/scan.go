@@ -68,6 +68,7 @@ func (w *watch) listFolder(ctx context.Context, s *scan, b *branch) error {
 		w.folders[b.id.ino] = b
 		w.listen(b, d, dir)
 	}
+	b.settle(d.identity)
 	if d.network != "" {
 		w.remote(d.network)
 	}
@@ -125,7 +126,7 @@ func (w *watch) sweep(ctx context.Context, s *scan, fresh bool) error {
 			case f.seen >= s.n || f.missing && !fresh:
 			case fresh:
 				w.drop(f)
-			case w.sameDevice(f, b.id.dev):
+			case f.guest == b.hides && w.sameDevice(f, b.id.dev):
 				w.misses(f, nil)
 			default:
 				w.away++
@@ -141,7 +142,7 @@ func (w *watch) sweep(ctx context.Context, s *scan, fresh bool) error {
 				if err := w.dropAll(ctx, sub); err != nil {
 					return err
 				}
-			case w.awayBelow(sub, b.id.dev):
+			case w.awayBelow(sub, b):
 			default:
 				w.misses(nil, sub)
 			}
@@ -150,14 +151,14 @@ func (w *watch) sweep(ctx context.Context, s *scan, fresh bool) error {
 	return nil
 }
 
-// awayBelow tells whether all that is known below a folder that is not there is on
-// another file system, and counts it.
-func (w *watch) awayBelow(b *branch, dev uint64) bool {
+// awayBelow tells whether all that is known below a folder that is not there in up is on
+// another file system, or hidden, and counts it.
+func (w *watch) awayBelow(b, up *branch) bool {
 	count, away := 0, 0
 	b.each(func(b *branch) {
 		for _, f := range b.files {
 			count++
-			if !w.sameDevice(f, dev) {
+			if f.guest != up.hides || !w.sameDevice(f, up.id.dev) {
 				away++
 			}
 		}

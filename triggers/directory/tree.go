@@ -17,6 +17,7 @@ type file struct {
 	key     string  // see notes
 	due     int64   // when it is among the waits for; 0: it is not
 	missing bool    // it is among the missing
+	guest   bool    // it was seen last in a folder that hides others
 	ghost   bool    // its name is another file's now; it may turn up under another one
 	twin    *file   // another one that is known by the same inode: a hard link, or one that is gone
 }
@@ -30,11 +31,13 @@ type branch struct {
 	subs    map[string]*branch // by base name
 	files   map[string]*file   // by base name
 	id      identity           // zero: it was not opened, or is not there
+	home    identity           // the folder that what is known was found in
 	mtime   int64              // of the folder when it was listed last (ns)
 	watched *watched
 	deaf    bool   // the kernel gives no watch for it
 	seen    uint32 // the look that saw it last
 	missing bool   // it is among the missing
+	hides   bool   // another mount of the same file system is in its place
 }
 
 func newBranch() *branch { return &branch{files: map[string]*file{}} }
@@ -58,6 +61,16 @@ func (b *branch) sub(name string) *branch {
 		b.subs[name] = s
 	}
 	return s
+}
+
+// settle takes over which folder stands there now. Another one, reached through another
+// mount, may only hide what is known, or have hidden it: what is not in it is not gone.
+// Other file systems are told by their numbers.
+func (b *branch) settle(d identity) {
+	b.hides = b.up.hides || b.home.dev == d.dev && b.home.ino != d.ino && b.home.mount != 0 && d.mount != 0 && b.home.mount != d.mount
+	if !b.hides {
+		b.home = d
+	}
 }
 
 // each calls f for the folder and all below it. f may cut off what it is given.
@@ -110,7 +123,7 @@ func (w *watch) find(rel string) *file {
 
 // link puts a file into a folder and the index.
 func (w *watch) link(f *file, b *branch, name string) {
-	f.dir, f.name = b, name
+	f.dir, f.name, f.guest = b, name, b.hides
 	b.files[name] = f
 	w.index(f)
 	w.count++
