@@ -95,6 +95,20 @@ func TestIncomplete(t *testing.T) {
 		})
 	})
 
+	t.Run("is_a_sign_of_life_when_it_is_amended", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			judged(w)
+			w.add(`"expect_every": "1h"`)
+			emit(w, part(1, false))
+			wait(50 * time.Minute)
+			emit(w, part(1, true))
+			wait(50 * time.Minute)
+			if got, _ := w.ledger.Trigger(t.Context(), "t"); got.State != triggers.Active {
+				t.Errorf("%s %s", got.State, got.Reason)
+			}
+		})
+	})
+
 	t.Run("is_counted_once_whatever_is_read_again", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			judged(w)

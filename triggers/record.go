@@ -77,10 +77,11 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 			return err
 		}
 	}
-	if len(fresh) > 0 {
+	amended := amended(b.Events, fresh)
+	if len(fresh) > 0 || amended {
 		k.hear()
 	}
-	if amended(b.Events, fresh) {
+	if amended {
 		k.forget()
 	}
 	if more || stored < len(own) || k.behind && k.refillable() { // fewer: an event was known already
