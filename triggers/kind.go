@@ -35,6 +35,8 @@ type Made struct {
 	// Fill is what was taken from this machine for fields that were not given. It is
 	// stored with the spec, so that it stays when the machine changes.
 	Fill map[string]any
+	// Warnings are what people should know who register or edit such a trigger.
+	Warnings []graph.Warning
 	// AfterRuns asks for the source to be woken when a dispatch of the trigger ends.
 	AfterRuns bool
 }

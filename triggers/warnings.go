@@ -26,7 +26,7 @@ var wholePath = regexp.MustCompile(`^\s*\$\{\{\s*event\.(path|src_path|dir)\s*\}
 
 // warnings are said beside a registration that works: what is likely to bite later.
 func (p *plan) warnings() []graph.Warning {
-	ws := p.mappingWarnings()
+	ws := append(p.mappingWarnings(), p.made.Warnings...)
 	if w := p.dropWarning(); w.Code != "" {
 		ws = append(ws, w)
 	}

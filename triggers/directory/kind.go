@@ -84,6 +84,9 @@ func (h *hub) make(f *triggers.Fields) triggers.Made {
 	if c.units.late {
 		made.Judge = judgeUnit
 	}
+	if r := c.units.rules; r != nil && r.fire && c.once {
+		made.Warnings = append(made.Warnings, graph.Warning{Code: "fires_incomplete", Message: "on_deadline is fire and refire is never: what is not complete at its deadline fires as it is, and does not fire again when it is complete; choose on_deadline: hold, or refire: version"})
+	}
 	if f.Has("batch_size") {
 		made.BatchSize = f.Int("batch_size", 1, 1, maxBatchSize)
 	} else {

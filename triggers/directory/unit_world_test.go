@@ -246,6 +246,24 @@ func TestUnits(t *testing.T) {
 }
 
 func TestUnits_deadline(t *testing.T) {
+	t.Run("people_are_warned_that_what_fired_incomplete_does_not_fire_again", func(t *testing.T) {
+		for fields, want := range map[string]bool{
+			`,"unit":"folder","deadline":"1h","on_deadline":"fire"`:                    true,
+			`,"unit":"folder","deadline":"1h","on_deadline":"fire","refire":"version"`: false,
+			`,"unit":"folder","deadline":"1h"`:                                         false,
+			`,"group":{"by":"(.)"},"deadline":"1h","on_deadline":"fire"`:               false,
+		} {
+			w := newWorld(t)
+			warned := false
+			for _, warning := range w.considered(fields).Warnings {
+				warned = warned || warning.Code == "fires_incomplete"
+			}
+			if warned != want {
+				t.Errorf("%s: %v", fields, warned)
+			}
+		}
+	})
+
 	// pain point 12: a set that stays incomplete is told, not forgotten
 	t.Run("an_incomplete_set_fires_when_asked", func(t *testing.T) {
 		w := newWorld(t)
