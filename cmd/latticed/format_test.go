@@ -82,11 +82,9 @@ func TestFormat_of_states(t *testing.T) {
 }
 
 func TestFormat_of_instants_in_reasons_is_the_readers(t *testing.T) {
-	was := time.Local
-	t.Cleanup(func() { time.Local = was })
-	time.Local = time.FixedZone("CET", 3600)
+	since := time.Date(2026, 11, 20, 23, 30, 0, 0, time.UTC)
 	reason := "silent: no event since 2026-11-20T23:30:00Z (expect_every 26h)"
-	if got, want := state("failing", &reason, nil), "failing (silent: no event since 2026-11-21 00:30:00 (expect_every 26h))"; got != want {
+	if got, want := state("failing", &reason, nil), "failing (silent: no event since "+at(since)+" (expect_every 26h))"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	for _, same := range []string{"", "/in/2026-13-20T23:30:00Z", "/in/x2026-11-20T23:30:00Z"} {

@@ -55,7 +55,7 @@ func (c *cli) showPreview(p client.Preview) error {
 		{fires, wouldFire(p.WouldFire), p.Counts.WouldFire},
 		{settles, settling(p.Settling), p.Counts.Settling},
 		{"ignored", ignored(p.Ignored), p.Counts.Ignored},
-		{strings.TrimSpace("next " + zone), upcoming(p.Next, zone), 0},
+		{strings.TrimSpace("next " + zone), upcoming(p.Next, zone, time.Local), 0},
 		{"would be caught up", catchUp(p.CatchUp), 0},
 	}
 	shown := 0
@@ -156,16 +156,16 @@ func about(key, reason string) (string, string) {
 
 // upcoming are the next ones by the clock of the trigger's zone, and by the reader's
 // where that shows something else. Many schedules go by the day of the week.
-func upcoming(all []time.Time, zone string) [][]string {
+func upcoming(all []time.Time, zone string, readers *time.Location) [][]string {
 	const layout = "Mon 2006-01-02 15:04:05"
 	there, err := time.LoadLocation(zone)
 	if err != nil || zone == "" {
-		there = time.Local
+		there = readers
 	}
 	rows := make([][]string, len(all))
 	for i, t := range all {
 		rows[i] = []string{t.In(there).Format(layout + " MST")}
-		if here := t.Local(); here.Format(layout) != t.In(there).Format(layout) {
+		if here := t.In(readers); here.Format(layout) != t.In(there).Format(layout) {
 			rows[i] = append(rows[i], "here "+here.Format(layout+" MST"))
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -66,21 +67,24 @@ would be caught up
 }
 
 func TestPreview_shows_the_clock_of_the_trigger_and_that_of_the_reader(t *testing.T) {
-	was := time.Local
-	t.Cleanup(func() { time.Local = was })
-	zone := "Asia/Tokyo"
-	p := client.Preview{Next: []time.Time{time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)}, Timezone: &zone}
-	for _, c := range []struct{ here, want string }{
-		{"Europe/Berlin", "next Asia/Tokyo\n  Sat 2026-11-21 07:00:00 JST  here Fri 2026-11-20 23:00:00 CET\n"},
-		{"Asia/Seoul", "next Asia/Tokyo\n  Sat 2026-11-21 07:00:00 JST\n"}, // its clock shows the same
+	next := []time.Time{time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)}
+	for _, c := range []struct{ zone, here, want string }{
+		{"Asia/Tokyo", "Europe/Berlin", "[[Sat 2026-11-21 07:00:00 JST here Fri 2026-11-20 23:00:00 CET]]"},
+		{"Asia/Tokyo", "Asia/Seoul", "[[Sat 2026-11-21 07:00:00 JST]]"}, // its clock shows the same
+		{"", "Europe/Berlin", "[[Fri 2026-11-20 23:00:00 CET]]"},
+		{"Mars/Olympus", "Europe/Berlin", "[[Fri 2026-11-20 23:00:00 CET]]"},
 	} {
-		var err error
-		if time.Local, err = time.LoadLocation(c.here); err != nil {
+		readers, err := time.LoadLocation(c.here)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if out, _ := previewed(t, p); out != c.want {
-			t.Errorf("%s: %s", c.here, out)
+		if got := fmt.Sprint(upcoming(next, c.zone, readers)); got != c.want {
+			t.Errorf("%s in %s: %s", c.zone, c.here, got)
 		}
+	}
+	zone := "Asia/Tokyo"
+	if out, _ := previewed(t, client.Preview{Next: next, Timezone: &zone}); !strings.HasPrefix(out, "next Asia/Tokyo\n  Sat 2026-11-21 07:00:00 JST") {
+		t.Error(out)
 	}
 }
 
