@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
@@ -15,10 +18,14 @@ import (
 // backfillBatch is how many events a backfill hands over at a time.
 const backfillBatch = 256
 
+// maxYoung bounds the files that a backfill waits for.
+const maxYoung = 100_000
+
 var _ triggers.Backfiller = (*source)(nil)
 
 // Backfill reports what is there and complete, as ready events with the keys that they
-// would have had. What is still being written is left to the watch.
+// would have had. What is still being written is left to the watch; for what was written
+// just before the trigger came, and is not again, it waits until that is quiet.
 func (s *source) Backfill(ctx context.Context, from triggers.From, r triggers.Range, f func([]triggers.Event) error) error {
 	rel := ""
 	if r.Path != "" {
@@ -48,6 +55,9 @@ type backfill struct {
 	rel  string
 	f    func([]triggers.Event) error
 	list []triggers.Event
+
+	young page      // files that the watch owes nothing for, and that may not be complete
+	quiet time.Time // when they all are
 }
 
 func (b *backfill) run(ctx context.Context) error {
@@ -95,9 +105,52 @@ func (b *backfill) files(ctx context.Context) error {
 				return err
 			}
 		case err := <-done:
-			return err
+			if err != nil || len(b.young.list) == 0 {
+				return err
+			}
+			return b.grown(ctx)
 		}
 	}
+}
+
+// spare keeps those of some files that are not quiet for later that were there before
+// the trigger: of the others the watch tells.
+func (b *backfill) spare(ctx context.Context, p page) error {
+	for _, f := range p.list {
+		n, known, err := b.noted(ctx, f.rel)
+		if err != nil {
+			return err
+		}
+		if known && n.old && !p.rules.news(n.stamp, f.stamp) && len(b.young.list) < maxYoung {
+			b.young.dir, b.young.rules, b.quiet = p.dir, p.rules, p.quiet
+			b.young.list = append(b.young.list, f)
+		}
+	}
+	return nil
+}
+
+// grown reports the files that were not quiet and have not changed until they were.
+func (b *backfill) grown(ctx context.Context) error {
+	select {
+	case <-time.After(time.Until(b.quiet)):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	p := b.young
+	list, err := answer(ctx, b.path, func() (same []found, err error) {
+		for _, f := range p.list {
+			var st unix.Stat_t
+			if unix.Lstat(path.Join(p.dir, f.rel), &st) == nil && stampOf(&st) == f.stamp {
+				same = append(same, f)
+			}
+		}
+		return same, nil
+	})
+	if err != nil {
+		return err
+	}
+	p.list = list
+	return b.page(ctx, p)
 }
 
 // page is some files as the walk has found them.
@@ -105,6 +158,7 @@ type page struct {
 	dir   string // to which names are relative
 	rules rules
 	list  []found
+	quiet time.Time // when the files are that are not yet; zero: all are
 }
 
 // walk sends the files that count, are quiet and in the range, some at a time.
@@ -112,33 +166,46 @@ func (b *backfill) walk(ctx context.Context, c *census, to chan<- page) error {
 	if err := c.start(); err != nil {
 		return &trouble{err}
 	}
-	var list []found
-	send := func() error {
+	var list, young []found
+	send := func(list *[]found, quiet time.Time) error {
 		select {
-		case to <- page{c.dir(), rules{network: c.network != ""}, list}:
-			list = nil
+		case to <- page{c.dir(), rules{network: c.network != ""}, *list, quiet}:
+			*list = nil
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	quiet := time.Unix(0, c.now).Add(c.quietTime())
 	c.visit = func(f found) error {
-		if f.folder() || c.leftOut(&f) != "" || !b.inRange(f.rel, f.mtime) || c.now-c.age(f.stamp, c.now) < int64(c.quietTime()) {
+		if f.folder() || c.leftOut(&f) != "" || !b.inRange(f.rel, f.mtime) {
 			return nil
+		}
+		if c.now-c.age(f.stamp, c.now) < int64(c.quietTime()) {
+			if young = append(young, f); len(young) < backfillBatch {
+				return nil
+			}
+			return send(&young, quiet)
 		}
 		if list = append(list, f); len(list) < backfillBatch {
 			return nil
 		}
-		return send()
+		return send(&list, time.Time{})
 	}
 	if err := c.from(ctx, b.rel); err != nil {
 		return err
 	}
-	return send()
+	if err := send(&young, quiet); err != nil {
+		return err
+	}
+	return send(&list, time.Time{})
 }
 
 // page reports some files.
 func (b *backfill) page(ctx context.Context, p page) error {
+	if !p.quiet.IsZero() {
+		return b.spare(ctx, p)
+	}
 	for _, f := range p.list {
 		n, known, err := b.noted(ctx, f.rel)
 		if err != nil {

@@ -46,6 +46,20 @@ func TestBackfill(t *testing.T) {
 		eventually(w, "dispatches", w.dispatches, 5)
 	})
 
+	t.Run("files_written_just_before_the_trigger_came_are_waited_for", func(t *testing.T) {
+		w := newWorld(t)
+		w.lay("a.tif", "b.tif", "c.tif")
+		w.add(`,"settle":"500ms"`)
+		w.write("b.tif", "more") // this one the watch tells of
+		if b := w.backfill(triggers.Range{}, false); b.Emitted < 2 {
+			t.Errorf("%+v", b)
+		}
+		eventually(w, "dispatches", w.dispatches, 3)
+		if b := w.backfill(triggers.Range{}, true); b != (triggers.Backfilled{Found: 3, Known: 3}) {
+			t.Errorf("%+v", b)
+		}
+	})
+
 	t.Run("existing_folders_fire_when_they_are_complete", func(t *testing.T) {
 		w := newWorld(t)
 		w.lay("a/1.dat", "a/done", "b/1.dat", "c/1.dat", "c/done")
