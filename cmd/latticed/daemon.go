@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,9 @@ const (
 	keyDur       = "dur" // milliseconds
 )
 
+// settleIn is when what only the start needed is given back to the system.
+const settleIn = 10 * time.Second
+
 // stopLimit is how long one room may take to stop before it is left behind.
 const stopLimit = 15 * time.Second
 
@@ -89,9 +93,17 @@ func serve(ctx context.Context, cfg Config, log zerolog.Logger) (err error) {
 func (d *daemon) live(ctx context.Context) (err error) {
 	feed, stop := context.WithCancel(ctx)
 	feeding := d.feedWatchdog(feed)
-	select {
-	case <-ctx.Done():
-	case err = <-d.failed:
+	settled := time.NewTimer(settleIn)
+	defer settled.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-settled.C:
+			debug.FreeOSMemory() // with ten thousand triggers a start needs twice what stays
+		case <-ctx.Done():
+			ended = true
+		case err = <-d.failed:
+			ended = true
+		}
 	}
 	notify(d.log, stopping)
 	stop()

@@ -50,7 +50,7 @@ func TestMany_10000_mixed_triggers_idle_for_nothing_and_each_gets_its_own_once(t
 	if idle > 0.05 {
 		t.Errorf("idle they use %.1f %% of a core", 100*idle)
 	}
-	if each > 40<<10 {
+	if each > 25<<10 {
 		t.Errorf("each needs %d bytes", each)
 	}
 	if restart > 30*time.Second {
