@@ -46,7 +46,7 @@ const backfillCount = 5 * time.Minute
 // confirm to be their number, which the *ConflictError names otherwise, and a dry run
 // ends here. Then they are emitted bit by bit, never far ahead of the gate.
 //
-// A request waits for that for 20 seconds and answers with what was emitted so far; it
+// A request waits for that for 20 seconds, or until a pause stands in the way, and answers with what was emitted so far; it
 // goes on in the background until Emitted would be Found less Known, and asking for the
 // same again tells how far it is. An edit of the trigger, or the end of the daemon,
 // ends it: what was emitted is stored, and another request does the rest.
@@ -81,7 +81,7 @@ func (m *Manager) Backfill(ctx context.Context, idOrName string, r Range, confir
 		return Backfilled{}, &ConflictError{Code: "backfill_running", Message: fmt.Sprintf("another backfill of trigger %s is under way, %d of its %d events are made; ask again when it has ended, or edit the trigger to end it",
 			k.name, f.emitted.Load(), f.found.Found-f.found.Known)}
 	}
-	return f.answer(ctx)
+	return k.answer(ctx, f)
 }
 
 // backfiller is the source of a trigger, if it can do it.

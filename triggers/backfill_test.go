@@ -42,6 +42,29 @@ func TestBackfill(t *testing.T) {
 		})
 	})
 
+	t.Run("of_a_paused_trigger_does_not_wait_for_the_end_of_the_pause", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.add(``)
+			if _, err := w.manager.Pause(w.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			w.feed.holds(900, 256)
+			began := time.Now()
+			b, err := w.backfill(triggers.Range{}, 0, false)
+			if took := time.Since(began); err != nil || b.Found != 900 || b.Emitted < 500 || b.Emitted == 900 || took > 2*time.Second {
+				t.Error(b, err, "after", took)
+			}
+			if _, err := w.manager.Resume(w.Context(), "t", triggers.BacklogSkip); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if after, err := w.backfill(triggers.Range{}, 0, false); err != nil || after.Known != 900 {
+				t.Error("after the pause", after, err)
+			}
+		})
+	})
+
 	t.Run("hands_the_range_to_the_source", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			w.add(``)

@@ -35,18 +35,26 @@ func (f *filling) sofar() Backfilled {
 	return n
 }
 
-// answer waits for the end, for a while.
-func (f *filling) answer(ctx context.Context) (Backfilled, error) {
+// answer waits for the end, for a while; not once it can go on only after the pause of
+// the trigger has ended.
+func (k *keeper) answer(ctx context.Context, f *filling) (Backfilled, error) {
 	limit := time.NewTimer(backfillAnswer)
 	defer limit.Stop()
-	var err error
-	select {
-	case <-f.done:
-		err = f.err
-	case <-limit.C:
-	case <-ctx.Done(): // it goes on
+	look := time.NewTicker(backfillLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-f.done:
+			return f.sofar(), f.err
+		case <-look.C:
+			if k.shown.Load().state != Paused || f.emitted.Load() < backfillAhead {
+				continue
+			}
+		case <-limit.C:
+		case <-ctx.Done(): // it goes on
+		}
+		return f.sofar(), nil
 	}
-	return f.sofar(), err
 }
 
 // fill emits in a goroutine of the trigger's. It returns what is under way: f, or what
