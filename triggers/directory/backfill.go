@@ -116,6 +116,9 @@ func (b *backfill) files(ctx context.Context) error {
 // spare keeps those of some files that are not quiet for later that were there before
 // the trigger: of the others the watch tells.
 func (b *backfill) spare(ctx context.Context, p page) error {
+	if time.Until(p.quiet) > patience {
+		return nil // who asks for it does not wait for so long; a later one finds them
+	}
 	for _, f := range p.list {
 		n, known, err := b.noted(ctx, f.rel)
 		if err != nil {
