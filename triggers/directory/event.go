@@ -51,6 +51,19 @@ func fileEvent(dir, name, kind string, s stamp, src string) (triggers.Event, err
 }
 
 func encodePayload(dir, rel, kind string, s stamp, src string) (json.RawMessage, error) {
+	p := payloadOf(dir, rel, kind, s.size, s.mtime)
+	if src != "" && kind == kindMoved {
+		p.SrcPath = valid(path.Join(dir, src))
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("write the event of %q: %w", path.Join(dir, rel), err)
+	}
+	return b, nil
+}
+
+// payloadOf is what events say of a path relative to a folder; mtime is in ns.
+func payloadOf(dir, rel, kind string, size, mtime int64) payload {
 	full := path.Join(dir, rel)
 	name := path.Base(rel)
 	ext := path.Ext(name)
@@ -60,20 +73,15 @@ func encodePayload(dir, rel, kind string, s stamp, src string) (json.RawMessage,
 	}
 	p := payload{
 		Path: valid(full), Name: valid(name), Stem: valid(stem), Ext: valid(ext), Dir: valid(path.Dir(full)), Rel: valid(rel),
-		Size: s.size, Mtime: time.Unix(0, s.mtime).UTC().Format("2006-01-02T15:04:05.000000Z"), Kind: kind,
+		Size: size, Mtime: time.Unix(0, mtime).UTC().Format(timeLayout), Kind: kind,
 	}
 	if p.Path == nil {
 		p.PathB64 = base64.StdEncoding.EncodeToString([]byte(full))
 	}
-	if src != "" && kind == kindMoved {
-		p.SrcPath = valid(path.Join(dir, src))
-	}
-	b, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("write the event of %q: %w", full, err)
-	}
-	return b, nil
+	return p
 }
+
+const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 func valid(s string) *string {
 	if !utf8.ValidString(s) {

@@ -92,24 +92,25 @@ func (c *filter) prunes(dir string) string {
 // any returns the first glob that a name matches. Without a slash, globs are about the
 // base name; with one, about the whole.
 func (c *filter) any(list []string, name string) string {
-	if c.ignoreCase {
-		name = strings.ToLower(name)
-	}
 	base := path.Base(name)
 	for _, glob := range list {
 		of := base
 		if strings.Contains(glob, "/") {
 			of = name
 		}
-		pattern := glob
-		if c.ignoreCase {
-			pattern = strings.ToLower(glob)
-		}
-		if doublestar.MatchUnvalidated(pattern, of) {
+		if globMatches(glob, of, c.ignoreCase) {
 			return glob
 		}
 	}
 	return ""
+}
+
+// globMatches compares a name with a glob.
+func globMatches(glob, name string, fold bool) bool {
+	if fold {
+		glob, name = strings.ToLower(glob), strings.ToLower(name)
+	}
+	return doublestar.MatchUnvalidated(glob, name)
 }
 
 // Names that programs give to files while they write them, or for themselves.

@@ -3,8 +3,6 @@ package directory
 import (
 	"path"
 	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
 // marks are the globs of a unit as bits: those of all, of any, of need, and the
@@ -53,14 +51,6 @@ func (m *marks) needed() uint64 { return 1<<m.manifest - 1<<m.need }
 // lists tells whether the bits are of a manifest.
 func (m *marks) lists(bits uint64) bool {
 	return m.manifest < len(m.globs) && bits&(1<<m.manifest) != 0
-}
-
-// globMatches compares a name with a glob.
-func globMatches(glob, name string, fold bool) bool {
-	if fold {
-		glob, name = strings.ToLower(glob), strings.ToLower(name)
-	}
-	return doublestar.MatchUnvalidated(glob, name)
 }
 
 // missing says which rules of markers and members are not met, given how many files

@@ -162,3 +162,24 @@ func TestProbe_is_bounded(t *testing.T) {
 		t.Error(c.full, len(c.there))
 	}
 }
+
+// A folder that becomes a link while it is looked at must not lead out.
+func TestWalk_does_not_follow_a_folder_that_becomes_a_link(t *testing.T) {
+	w := newWorld(t)
+	outside := t.TempDir()
+	w.must(os.WriteFile(outside+"/b", []byte("secret"), 0o600))
+	w.lay("sub/a", "sub/b")
+	walk := walk{config: &config{path: w.dir, recursive: true}}
+	w.must(walk.start())
+	walk.visit = func(f found) error {
+		if f.rel == "sub/a" {
+			w.rename("sub", "elsewhere")
+			w.must(os.Symlink(outside, w.path("sub")))
+		}
+		if f.rel == "sub/b" && f.size != 1 {
+			t.Errorf("it looked at the file of %d bytes outside", f.size)
+		}
+		return nil
+	}
+	w.must(walk.from(t.Context(), ""))
+}

@@ -83,10 +83,19 @@ func (w *walk) start() error {
 
 // from visits everything at and below a path relative to the root, in order of names.
 func (w *walk) from(ctx context.Context, rel string) error {
-	if w.file {
-		return w.look(path.Dir(w.real), path.Base(w.real), path.Base(w.path))
-	}
-	if rel != "" {
+	switch {
+	case w.file:
+		d, err := openBelow(path.Dir(w.real))
+		if err != nil {
+			return err
+		}
+		some := w.stat(d, "", []string{path.Base(w.real)})
+		d.close()
+		for i := range some {
+			some[i].rel = path.Base(w.path)
+		}
+		return w.visitAll(ctx, some)
+	case rel != "":
 		return w.one(ctx, rel)
 	}
 	return w.list(ctx, "")
@@ -102,8 +111,9 @@ func (w *walk) one(ctx context.Context, rel string) error {
 			unix.Lstat(w.real+"/"+dir, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 		return gone(err)
 	}
+	some := w.stat(d, dir, []string{base})
 	d.close()
-	return w.step(ctx, dir, base)
+	return w.visitAll(ctx, some)
 }
 
 // gone makes nothing of what is not there any more.
@@ -114,9 +124,9 @@ func gone(err error) error {
 	return err
 }
 
-// list visits what is in a folder.
+// list visits what is in a folder. That is looked at before the folder is closed: its
+// name may lead elsewhere later.
 func (w *walk) list(ctx context.Context, rel string) error {
-	var names []string
 	d, err := openBelow(strings.TrimSuffix(w.real+"/"+rel, "/"))
 	if err != nil {
 		w.skipped++
@@ -125,65 +135,71 @@ func (w *walk) list(ctx context.Context, rel string) error {
 	if w.network == "" {
 		w.network = d.network
 	}
-	for {
+	some := w.stat(d, rel, w.namesIn(ctx, d))
+	d.close()
+	return w.visitAll(ctx, some)
+}
+
+// namesIn lists an open folder, sorted, as far as the limit goes and one more.
+func (w *walk) namesIn(ctx context.Context, d *folder) []string {
+	var names []string
+	for ctx.Err() == nil {
 		some, err := d.file.Readdirnames(maxChanges)
 		names = append(names, some...)
-		if err != nil || w.limit > 0 && w.names+len(names) > w.limit {
-			if err != nil && !errors.Is(err, io.EOF) {
-				w.skipped++
-			}
-			break
+		if err != nil && !errors.Is(err, io.EOF) {
+			w.skipped++
 		}
-		if ctx.Err() != nil {
+		if err != nil || w.limit > 0 && w.names+len(names) > w.limit {
 			break
 		}
 	}
-	d.close()
 	slices.Sort(names)
+	if w.limit > 0 {
+		names = names[:min(len(names), w.limit-w.names+1)]
+	}
+	return names
+}
+
+// stat looks at names in an open folder. Those that are gone meanwhile are left out.
+func (w *walk) stat(d *folder, dir string, names []string) []found {
+	list := make([]found, 0, len(names))
 	for _, name := range names {
+		var st unix.Stat_t
+		if err := unix.Fstatat(int(d.file.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			if !errors.Is(err, unix.ENOENT) {
+				w.skipped++
+			}
+			continue
+		}
+		rel := name
+		if dir != "" {
+			rel = dir + "/" + name
+		}
+		list = append(list, found{rel, stampOf(&st), st.Mode})
+	}
+	return list
+}
+
+// visitAll visits names, and what is below them.
+func (w *walk) visitAll(ctx context.Context, list []found) error {
+	for _, f := range list {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if w.names++; w.limit > 0 && w.names > w.limit {
 			return errProbed
 		}
-		if err := w.step(ctx, rel, name); err != nil {
+		if err := w.visit(f); err != nil {
+			return err
+		}
+		if !f.folder() || !w.recursive || w.prunes(f.rel) != "" || w.into != nil && !w.into(f.rel) {
+			continue
+		}
+		if err := w.list(ctx, f.rel); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// step visits one name, and what is below it.
-func (w *walk) step(ctx context.Context, dir, name string) error {
-	rel := name
-	if dir != "" {
-		rel = dir + "/" + name
-	}
-	var folder bool
-	visit := w.visit
-	w.visit = func(f found) error {
-		folder = f.folder()
-		return visit(f)
-	}
-	err := w.look(strings.TrimSuffix(w.real+"/"+dir, "/"), name, rel)
-	w.visit = visit
-	if err != nil || !folder || !w.recursive || w.prunes(rel) != "" || w.into != nil && !w.into(rel) {
-		return err
-	}
-	return w.list(ctx, rel)
-}
-
-// look visits one name.
-func (w *walk) look(dir, name, rel string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(dir+"/"+name, &st); err != nil {
-		if !errors.Is(err, unix.ENOENT) {
-			w.skipped++
-		}
-		return nil
-	}
-	return w.visit(found{rel, stampOf(&st), st.Mode})
 }
 
 // age is since when a file has been quiet, as far as its times tell (ns). A time of

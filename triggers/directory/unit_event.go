@@ -1,10 +1,8 @@
 package directory
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"path"
-	"strings"
 	"time"
 
 	"github.com/latticed/latticed/triggers"
@@ -58,27 +56,8 @@ func (a *units) onceKey(u *unit) string {
 
 func (a *units) sightOf(u *unit) string { return time.Unix(0, u.past.first).UTC().Format(timeLayout) }
 
-const timeLayout = "2006-01-02T15:04:05.000000Z"
-
 func (a *units) payload(u *unit, kind string, complete bool) unitPayload {
-	rel := a.path(u)
-	full := path.Join(a.dir, rel)
-	name := path.Base(rel)
-	ext := path.Ext(name)
-	stem := strings.TrimSuffix(name, ext)
-	if stem == "" {
-		stem, ext = name, ""
-	}
-	p := unitPayload{
-		payload: payload{
-			Path: valid(full), Name: valid(name), Stem: valid(stem), Ext: valid(ext), Dir: valid(path.Dir(full)), Rel: valid(rel),
-			Size: u.bytes, Mtime: time.Unix(0, u.latest).UTC().Format(timeLayout), Kind: kind,
-		},
-		Files: u.count, Complete: complete,
-	}
-	if p.Path == nil {
-		p.PathB64 = base64.StdEncoding.EncodeToString([]byte(full))
-	}
+	p := unitPayload{payload: payloadOf(a.dir, a.path(u), kind, u.bytes, u.latest), Files: u.count, Complete: complete}
 	if a.form == aSet {
 		p.Group = valid(u.id)
 		p.Members = a.memberPaths(u)
