@@ -218,7 +218,7 @@ func (b *backfill) page(ctx context.Context, p page) error {
 		if known = known && !p.rules.news(n.stamp, s); known {
 			s = n.stamp // the same file after a chmod, or on a file system that was mounted again
 		}
-		e, err := fileEvent(p.dir, f.rel, b.config.complete(), s, "")
+		e, err := fileEvent(p.dir, f.rel, b.complete(), s, "")
 		if err != nil {
 			return err
 		}
