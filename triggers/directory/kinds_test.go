@@ -165,6 +165,9 @@ func TestMoved(t *testing.T) {
 		if got := l.told(); got != "closed "+w.path("a")+", moved "+w.path("b") {
 			t.Error(got)
 		}
+		if data := string(l.entities["b"].Data); strings.Contains(data, `"key"`) {
+			t.Errorf("the old event stands for the new content: %s", data)
+		}
 		w.until(20 * time.Millisecond) // the clock of files ticks
 		w.must(os.Remove(w.path("b")))
 		w.write("c", "123") // may get the inode
