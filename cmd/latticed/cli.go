@@ -117,7 +117,7 @@ func (c *cli) indented(v any) error {
 
 // table prints aligned columns.
 func (c *cli) table(header []string, rows [][]string) error {
-	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	w := tabwriter.NewWriter(c.stdout, 0, 8, columnGap, ' ', 0)
 	if len(header) > 0 {
 		fmt.Fprintln(w, strings.Join(header, "\t"))
 	}

@@ -101,7 +101,8 @@ func (c *cli) tellOne(path string, e client.Explanation) error {
 		}
 	}
 	if t := e.Trigger; t != nil {
-		add("trigger", t.Name+"  "+t.Kind+"  "+state(t.State, t.Reason, nil))
+		add("trigger", t.Name+"  "+t.Kind+"  "+t.State)
+		add(keyReason, here(text(t.Reason)))
 	}
 	if f := e.Finding; f != nil {
 		add("now", because(f.State, f.Detail))
@@ -121,7 +122,7 @@ func (c *cli) tellOne(path string, e client.Explanation) error {
 	if e.Finding != nil && e.Finding.State == "reported" && len(e.Events) == 0 {
 		add("event", "none under this name: the file was renamed after it, and is not reported twice")
 	}
-	if err := c.table(nil, rows); err != nil {
+	if err := c.table(nil, c.wrapped(rows)); err != nil {
 		return err
 	}
 	if next := nextCommand(path, e); next != "" {

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
 
 	"github.com/latticed/latticed/api/client"
 )
@@ -179,4 +183,55 @@ func bytesOf(n int64) string {
 		i++
 	}
 	return fmt.Sprintf("%.1f %ciB", v, "KMGTP"[i])
+}
+
+const (
+	terminalWidth = 80 // where the reason of a trigger is broken into lines
+	columnGap     = 2  // of every table
+)
+
+// wrapped breaks the reasons among rows of two cells into lines, where a person reads.
+func (c *cli) wrapped(rows [][]string) [][]string {
+	if f, ok := c.stdout.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return rows
+	}
+	return wrap(rows, terminalWidth)
+}
+
+// wrap breaks reasons between words, so that a table of two columns has some width.
+func wrap(rows [][]string, width int) [][]string {
+	room := width
+	for _, row := range rows {
+		room = min(room, width-utf8.RuneCountInString(row[0])-columnGap)
+	}
+	all := make([][]string, 0, len(rows))
+	for _, row := range rows {
+		if strings.TrimSpace(row[0]) != keyReason {
+			all = append(all, row)
+			continue
+		}
+		name := row[0]
+		for _, line := range lines(oneLine(row[1]), room) {
+			all = append(all, []string{name, line})
+			name = ""
+		}
+	}
+	return all
+}
+
+// lines breaks a sentence between words; a longer word has a line of its own.
+func lines(s string, width int) (all []string) {
+	line := ""
+	for _, word := range strings.Fields(s) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= width:
+			line += " " + word
+		default:
+			all = append(all, line)
+			line = word
+		}
+	}
+	return append(all, line)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -141,5 +142,50 @@ func TestFormat_of_sentences_keeps_their_beginning(t *testing.T) {
 	}
 	if begin(long, len(long)) != long {
 		t.Error("what fits is cut")
+	}
+}
+
+func TestFormat_of_reasons_is_lines_of_a_terminals_width(t *testing.T) {
+	path := "/" + strings.Repeat("x", 90)
+	rows := [][]string{{"trigger", strings.Repeat("t", 90)}, {"  reason", strings.Repeat("ab\n ", 20) + path + " end"}, {"last change", "now"}}
+	got := wrap(rows, 40)
+	want := [][]string{rows[0]}
+	for i, line := range slices.Concat(slices.Repeat([]string{`ab\n ab\n ab\n ab\n ab\n`}, 4), []string{path, "end"}) {
+		want = append(want, []string{[]string{"  reason", ""}[min(i, 1)], line})
+	}
+	want = append(want, rows[2])
+	if !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	c := &cli{stdout: &bytes.Buffer{}}
+	if got := c.wrapped(rows); !slices.EqualFunc(got, rows, slices.Equal) {
+		t.Errorf("%q where no terminal is", got)
+	}
+}
+
+func TestFormat_of_a_trigger_has_its_reason_apart(t *testing.T) {
+	reason := "waits for the folder"
+	var out bytes.Buffer
+	c := &cli{stdout: &out}
+	if err := c.tell("/in/a", []client.Explanation{{Trigger: &client.TriggerRef{Name: "scans", Kind: "directory", State: "failing", Reason: &reason}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.changed(client.Answer[client.Trigger]{Value: client.Trigger{Name: "scans", Kind: "directory", State: "failing", Reason: &reason}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	a := apply{cli: c, done: []applied{{Name: "a", Result: "unchanged", state: "failing", reason: reason}, {Name: "other", Result: "created", state: "active"}}}
+	if err := a.show(); err != nil {
+		t.Fatal(err)
+	}
+	want := `trigger  scans  directory  failing
+reason   waits for the folder
+trigger  scans  directory  failing
+reason   waits for the folder
+trigger a      unchanged  failing
+  reason  waits for the folder
+trigger other  created    active
+`
+	if out.String() != want {
+		t.Errorf("%s", out.String())
 	}
 }

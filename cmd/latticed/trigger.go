@@ -49,8 +49,11 @@ func (c *cli) changed(a client.Answer[client.Trigger], err error) error {
 	}
 	t := a.Value
 	c.warn(t.Warnings)
-	_, err = fmt.Fprintf(c.stdout, "trigger %s  %s  %s\n", t.Name, t.Kind, state(t.State, t.Reason, nil))
-	return err
+	if text(t.Reason) == "" {
+		_, err = fmt.Fprintf(c.stdout, "trigger %s  %s  %s\n", t.Name, t.Kind, t.State)
+		return err
+	}
+	return c.table(nil, c.wrapped([][]string{{"trigger", t.Name + "  " + t.Kind + "  " + t.State}, {keyReason, here(*t.Reason)}}))
 }
 
 func newTriggerPause(c *cli) *cobra.Command {

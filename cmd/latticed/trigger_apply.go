@@ -37,6 +37,7 @@ type applied struct {
 	Preview json.RawMessage `json:"preview,omitempty"` // of a dry run
 
 	state   string
+	reason  string
 	preview client.Preview
 }
 
@@ -201,7 +202,7 @@ func (a *apply) put(ctx context.Context, w written, result string) error {
 	if err != nil {
 		return err
 	}
-	a.done = append(a.done, applied{Name: w.name, Result: result, Trigger: t.Raw, state: state(t.Value.State, t.Value.Reason, nil)})
+	a.done = append(a.done, applied{Name: w.name, Result: result, Trigger: t.Raw, state: t.Value.State, reason: here(text(t.Value.Reason))})
 	a.warnAbout(w.name, t.Value.Warnings)
 	return nil
 }

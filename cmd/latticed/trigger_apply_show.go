@@ -21,7 +21,21 @@ func (a *apply) show() error {
 	for i, d := range a.done {
 		rows[i] = []string{"trigger " + d.Name, d.Result, d.state}
 	}
-	return a.table(nil, rows)
+	var b bytes.Buffer
+	if err := (&cli{stdout: &b}).table(nil, rows); err != nil {
+		return err
+	}
+	i := 0
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprint(a.stdout, line)
+		if reason := a.done[i].reason; reason != "" {
+			if err := a.table(nil, a.wrapped([][]string{{"  " + keyReason, reason}})); err != nil {
+				return err
+			}
+		}
+		i++
+	}
+	return nil
 }
 
 func (a *apply) showDry() error {

@@ -39,7 +39,7 @@ func (c *cli) showTrigger(t client.Trigger, raw json.RawMessage) error {
 		{"kind", t.Kind},
 		{"revision", strconv.Itoa(t.Revision)},
 		{"state", t.State},
-		{"reason", here(text(t.Reason))},
+		{keyReason, here(text(t.Reason))},
 		{"pending", pending(t)},
 		{"last event", at(t.LastEventAt)},
 		{"last firing", at(t.LastFiringAt)},
@@ -63,9 +63,9 @@ func (c *cli) showTrigger(t client.Trigger, raw json.RawMessage) error {
 		for _, name := range sortedKeys(t.AdditionalProperties) {
 			rows = append(rows, []string{name, plain(fields[name])})
 		}
-		return c.table(nil, rows)
+		return c.table(nil, c.wrapped(rows))
 	}
-	if err := c.table(nil, rows); err != nil {
+	if err := c.table(nil, c.wrapped(rows)); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.stdout)
