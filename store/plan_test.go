@@ -93,6 +93,7 @@ func TestListsWalkAnIndex(t *testing.T) {
 		"undecided":        {countUndecided, "INDEX events_undecided"},
 		"known keys":       {knownKeys(512), "(trigger=? AND key=?)"},
 		"about":            {selectEvents + eventsAbout, "INDEX events_path (path=?)"},
+		"end chains":       {endChains, "INDEX events_undecided (trigger=?)"},
 		"amend":            {amendEvent, "(trigger=? AND key=?)"},
 		"firings since":    {"SELECT n FROM firings WHERE n > ? ORDER BY n LIMIT ?", "(rowid>?)"},
 	} {

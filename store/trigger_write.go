@@ -13,6 +13,9 @@ import (
 // reasonRemoved is what becomes of the events of a removed trigger.
 const reasonRemoved = "trigger_removed"
 
+// endChains makes what is held for a loop look as if no dispatch had led to it.
+const endChains = "UPDATE events SET generation = 0 WHERE trigger = ? AND firing IS NULL AND reason = ?"
+
 // CreateTrigger stores revision 1 with state preparing. A taken name is a
 // *ConflictError; a target that does not exist is ErrNotFound.
 func (s *Store) CreateTrigger(ctx context.Context, tr triggers.Trigger) (triggers.Trigger, error) {
@@ -116,6 +119,9 @@ func (s *Store) ReviseTrigger(ctx context.Context, tr triggers.Trigger) (trigger
 			return err
 		}
 		if err := t.insertRevision(n, tr.Revision+1, &tr); err != nil {
+			return err
+		}
+		if _, err := t.exec(endChains, n, triggers.ReasonLoop); err != nil {
 			return err
 		}
 		return t.triggerEffect(tr.ID, &out)

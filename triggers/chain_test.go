@@ -40,11 +40,11 @@ func (w *world) runs(t triggers.Trigger, writes string) {
 }
 
 func TestLoop(t *testing.T) {
-	// feeds runs a trigger whose dispatches write next(file), five times.
+	// feeds runs a trigger whose dispatches write next(file), three times.
 	feeds := func(w *world, tr triggers.Trigger, next func(string) string) {
 		name := "/in/scan.tif"
 		w.file(name)
-		for range 5 {
+		for range 3 {
 			name = next(name)
 			w.runs(tr, name)
 		}
@@ -144,6 +144,72 @@ func TestLoop(t *testing.T) {
 			if got, _ := w.ledger.Trigger(t.Context(), "t"); got.State != triggers.Active {
 				t.Errorf("%s %s", got.State, got.Reason)
 			}
+		})
+	})
+
+	t.Run("an_edit_begins_a_chain_anew", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.made = func(m *triggers.Made) { m.Source = &ignorer{feed: w.feed, ignores: "other"} }
+			tr := w.add(`"overlap": "queue", "max_in_flight": 1`)
+			w.file("/in/run")
+			for range 3 {
+				w.runs(tr, "/in/run")
+			}
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:held:loop")
+			if _, err := w.manager.Pause(t.Context(), "t"); err != nil {
+				t.Fatal(err)
+			}
+			w.restart()
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:held:loop")
+			w.patch(`{"topic": "results are elsewhere"}`)
+			if _, err := w.manager.Resume(t.Context(), "t", triggers.BacklogFire); err != nil {
+				t.Fatal(err)
+			}
+			w.restart()
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:fired:event")
+			if got, _ := w.ledger.Trigger(t.Context(), "t"); got.State != triggers.Active {
+				t.Errorf("%s %s", got.State, got.Reason)
+			}
+			for range 3 {
+				w.runs(tr, "/in/run")
+			}
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:fired:event 5:fired:event 6:fired:event 7:held:loop")
+		})
+	})
+
+	t.Run("a_later_event_of_the_path_takes_its_place", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(``)
+			loop := func() {
+				w.file("/in/run")
+				for range 3 {
+					w.runs(tr, "/in/run")
+				}
+			}
+			active := func() {
+				t.Helper()
+				if got, _ := w.ledger.Trigger(t.Context(), "t"); got.State != triggers.Active || w.manager.Stats().Loops != 0 {
+					t.Errorf("%s %s", got.State, got.Reason)
+				}
+			}
+			loop()
+			w.file("/in/another")
+			w.end(tr, 1)
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:held:loop 5:fired:event")
+			w.file("/in/run")
+			w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:skipped:superseded 5:fired:event 6:fired:event")
+			active()
+			w.end(tr, 1)
+			loop()
+			w.restart()
+			if _, err := w.manager.Fire(t.Context(), "t", json.RawMessage(`{"path": "/in/run"}`), triggers.Principal{}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := w.states(tr); strings.Count(got, "superseded") != 2 || strings.Contains(got, "held") {
+				t.Error(got)
+			}
+			active()
 		})
 	})
 

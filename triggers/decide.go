@@ -61,6 +61,9 @@ func (k *keeper) decideAll(ctx context.Context) error {
 			}
 		}
 		k.window = k.undecided(k.window)
+		if err := k.overtake(ctx); err != nil {
+			return err
+		}
 		if !k.refillable() && cancelled == 0 { // what had not begun has ended at once
 			k.appoint(rest) // a second look would find the same
 			k.tellLoops()

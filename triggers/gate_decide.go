@@ -76,6 +76,9 @@ type decider struct {
 func (d *decider) pause() {
 	for i := range d.pending {
 		p := &d.pending[i]
+		if p.State == EventHeld && p.Reason == ReasonLoop {
+			continue // an edit has to find it so
+		}
 		if d.gate.SkipNew && p.State == EventPending && !p.Check.Backfill {
 			d.skip(i, ReasonPaused)
 		} else {

@@ -40,6 +40,9 @@ func decideNaively(g triggers.Gate, pending []triggers.Pending, now triggers.Now
 	if g.Paused {
 		for i, p := range pending {
 			n.out[i] = outcome{triggers.EventHeld, "paused"}
+			if p.State == triggers.EventHeld && p.Reason == "loop" {
+				n.out[i] = outcome{triggers.EventHeld, "loop"}
+			}
 			if g.SkipNew && p.State == triggers.EventPending && !p.Check.Backfill {
 				n.out[i] = outcome{triggers.EventSkipped, "paused"}
 			}

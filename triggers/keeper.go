@@ -60,7 +60,8 @@ type keeper struct {
 	plainly   bool      // the ledger refused a batch with what was decided about it
 	unsure    bool      // the ledger refused what was decided last
 
-	traced bool // the files of the latest firings are remembered
+	traced     bool        // the files of the latest firings are remembered
+	overtakers []overtaker // what has fired since the gate has looked
 
 	fired      []time.Time // the latest firings, as many as the rate has to know
 	firedKnown bool

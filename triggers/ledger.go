@@ -63,8 +63,8 @@ type Ledger interface {
 	CreateTrigger(ctx context.Context, t Trigger) (Trigger, error)
 	// ReviseTrigger stores t as revision t.Revision+1, provided that t.Revision is
 	// still the stored one (else ErrRevised). How the trigger is doing is left as it is
-	// stored: State, Reason, NextAt and when the last event and firing were. It returns
-	// the trigger as stored.
+	// stored: State, Reason, NextAt and when the last event and firing were. Events that
+	// are held for a loop are of generation 0 then. It returns the trigger as stored.
 	ReviseTrigger(ctx context.Context, t Trigger) (Trigger, error)
 	// RemoveTrigger ends the pending events as skipped (reason trigger_removed) and
 	// removes the trigger from lists; its history stays.

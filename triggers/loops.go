@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,8 @@ const (
 	// maxRetraced bounds what is read of the firings before a restart: what was under
 	// way then, and a little more.
 	maxRetraced = 64
+	// maxOvertaken bounds what is read of the events about one path.
+	maxOvertaken = 100
 )
 
 // Ignorer is implemented by sources that leave files out by rules.
@@ -90,16 +93,63 @@ func changedAt(fields map[string]any) time.Time {
 
 // looped says what becomes of an event that the trigger itself seems to have led to.
 func (p *plan) looped(e *Event, fields map[string]any) (skip, hold string) {
-	if e.Generation < loopAt || p.loops {
+	again := e.State == EventHeld // else the source has just reported it
+	deep := e.Generation >= loopAt
+	ended := again && e.Reason == ReasonLoop && !deep // an edit has ended its chain
+	if p.loops || !deep && !ended {
 		return "", ""
 	}
-	if e.State != EventHeld {
-		return "", ReasonLoop // the source has just reported it
-	}
-	if s, ok := p.made.Source.(Ignorer); ok && s.Ignores(fields) {
+	if s, ok := p.made.Source.(Ignorer); again && ok && s.Ignores(fields) {
 		return ReasonIgnored, ""
 	}
+	if ended {
+		return "", ""
+	}
 	return "", ReasonLoop
+}
+
+// overtaker is an event that has fired, by hand or not.
+type overtaker struct{ id, path string }
+
+// overtake skips what is held for a loop when a later event about the same path has
+// fired. k.mu is held.
+func (k *keeper) overtake(ctx context.Context) error {
+	fired := k.overtakers
+	k.overtakers = nil
+	if k.aside.loops == 0 {
+		return nil
+	}
+	for _, f := range fired {
+		es, err := k.m.ledger.About(ctx, k.id, f.path, maxOvertaken)
+		if err != nil {
+			return fmt.Errorf("read the events about %s: %w", show(f.path), err)
+		}
+		at := slices.IndexFunc(es, func(e Event) bool { return e.ID == f.id })
+		if at < 0 {
+			continue
+		}
+		var old []Pending
+		v := Verdict{State: EventSkipped, Reason: ReasonSuperseded}
+		for _, e := range es[at:] { // the newest come first
+			if e.State == EventHeld && e.Reason == ReasonLoop {
+				v.Events = append(v.Events, len(old))
+				old = append(old, Pending{Event: e})
+			}
+		}
+		if len(old) == 0 {
+			continue
+		}
+		ds, err := decisions([]Verdict{v}, old)
+		if err != nil {
+			return err
+		}
+		if _, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, ds); err != nil {
+			return fmt.Errorf("store decisions: %w", err)
+		}
+		k.apply([]Verdict{v}, ds, old)
+		k.forget() // they were counted
+	}
+	return nil
 }
 
 // tellLoops shows that events are held because the trigger seems to feed itself. k.mu
@@ -109,7 +159,7 @@ func (k *keeper) tellLoops() {
 	switch n := k.aside.loops; {
 	case n > 0:
 		text = fmt.Sprintf("it seems to feed itself, so %s, such as %s: dispatches of this trigger have changed what it watches, three times one after the other. "+
-			"Leave the results out with exclude, or write them elsewhere, then edit the trigger, which looks at them again; or fire them by hand. If something else writes these files, set loop to allow", held(int64(n)), k.aside.loop)
+			"Leave the results out with exclude, or write them elsewhere. Any edit of the trigger lets what is held run, but for files that it leaves out by then, which are skipped; so does firing it by hand, and a later event of the same path that fires takes its place. If something else writes these files, set loop to allow", held(int64(n)), k.aside.loop)
 	case k.behind:
 		return // not all are known
 	}

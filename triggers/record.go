@@ -92,6 +92,11 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 		return nil
 	}
 	k.appoint(rest)
+	if k.aside.loops > 0 && len(k.overtakers) > 0 {
+		k.decideSoon()
+	} else {
+		k.overtakers = nil
+	}
 	k.tellLoops()
 	return nil
 }

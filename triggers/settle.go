@@ -115,6 +115,9 @@ func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
 			k.strikes.decided(p)
 			if len(v.Dispatches) > 0 {
 				k.m.traces.fired(k.id, p, v.Dispatches[0].ID)
+				if path, _ := p.fields["path"].(string); path != "" {
+					k.overtakers = append(k.overtakers, overtaker{p.ID, path})
+				}
 			}
 		}
 		k.m.tally.verdict(v)

@@ -116,7 +116,12 @@ func testRevised(x *ledgerTest) {
 	if err := x.l.SetTriggerState(x.Context(), x.a.ID, triggers.Paused, "failing before", next); err != nil {
 		x.Fatal(err)
 	}
-	x.stored(x.a, "1")
+	chained := []triggers.Event{x.event("1"), x.event("2"), x.event("3")}
+	for i := range chained {
+		chained[i].Generation = 3
+	}
+	chained = x.record(x.a, chained)
+	x.fire(x.a, decided(triggers.EventHeld, triggers.ReasonLoop, chained[0]), decided(triggers.EventHeld, triggers.ReasonOverlap, chained[1]))
 	before, err := x.l.Trigger(x.Context(), x.a.ID)
 	if err != nil {
 		x.Fatal(err)
@@ -133,6 +138,11 @@ func testRevised(x *ledgerTest) {
 	for _, got := range []triggers.Trigger{revised, after} {
 		if got.State != triggers.Paused || got.Reason != "failing before" || !got.NextAt.Equal(next) || !got.LastEventAt.Equal(before.LastEventAt) || got.Revision != before.Revision+1 {
 			x.Errorf("%+v, before the edit %+v", got, before)
+		}
+	}
+	for i, want := range []int{0, 3, 3} {
+		if got := x.event1(x.a, chained[i].ID); got.Generation != want {
+			x.Errorf("%s (%s) is of generation %d", got.State, got.Reason, got.Generation)
 		}
 	}
 }

@@ -80,6 +80,11 @@ func (l *Ledger) ReviseTrigger(_ context.Context, t triggers.Trigger) (_ trigger
 	t.Revision, t.Seq, t.State, t.Reason = t.Revision+1, l.next(), r.State, r.Reason
 	t.NextAt, t.LastEventAt, t.LastFiringAt, t.UpdatedAt = r.NextAt, r.LastEventAt, r.LastFiringAt, time.Now()
 	r.Trigger = t
+	for _, e := range r.events {
+		if e.State == triggers.EventHeld && e.Reason == triggers.ReasonLoop {
+			e.Generation = 0
+		}
+	}
 	return t, nil
 }
 
