@@ -189,3 +189,18 @@ trigger other  created    active
 		t.Errorf("%s", out.String())
 	}
 }
+
+func TestFormat_of_the_state_of_an_event_is_short(t *testing.T) {
+	for _, c := range [][3]string{
+		{"pending", "", "pending"},
+		{"fired", "event", "fired (event)"},
+		{"skipped", "backlog_skipped", "skipped (backlog_skipped)"},
+		{"rejected", `inputs: plate: ${{ int(event.stem) }}: "test" is not a whole number`, "rejected (inputs)"},
+		{"rejected", "dedupe_key: no such field", "rejected (dedupe_key)"},
+		{"dead", "the disk is full: " + strings.Repeat("x", 100), "dead (the disk is full: xxxxxxxxxxxxxxxxxxxxx…)"},
+	} {
+		if got := coded(c[0], c[1]); got != c[2] {
+			t.Errorf("%s, want %s", got, c[2])
+		}
+	}
+}

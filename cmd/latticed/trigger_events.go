@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -37,7 +38,7 @@ func newTriggerEvents(c *cli) *cobra.Command {
 			header := []string{"AT", "KIND", "STATE", "EVENT"}
 			rows := [][]string{}
 			for _, e := range a.Value.Items {
-				row := []string{at(e.At), e.Kind, state(e.State, e.Reason, nil), what(e)}
+				row := []string{at(e.At), e.Kind, coded(e.State, text(e.Reason)), what(e)}
 				if ids {
 					row = append([]string{e.ID}, row...)
 				}
@@ -51,11 +52,30 @@ func newTriggerEvents(c *cli) *cobra.Command {
 			}
 			return c.more(a.Value.Next)
 		})
+	cmd.Long = `List what a trigger saw, newest first. STATE ends with why, in a word; latticed explain and
+latticed trigger firings tell all of it, and so does --json.
+`
 	cmd.Flags().StringSliceVar(&states, "state", nil, "pending, held, fired, skipped, rejected, dead (repeatable, or with commas)")
 	cmd.Flags().BoolVar(&ids, "ids", false, "also the ids, for trigger fire --event and trigger retry --event")
 	cmd.Flags().StringVar(&path, "path", "", "only what is about this file or folder")
 	addPage(cmd, &limit, &after)
 	return cmd
+}
+
+const codeWidth = 40 // of a reason that begins with no code
+
+var codeFirst = regexp.MustCompile(`^([a-z][a-z_.]*): `)
+
+// coded shows a state with the code of its reason only, so that what it is about stays
+// in sight.
+func coded(status, reason string) string {
+	if m := codeFirst.FindStringSubmatch(reason); m != nil {
+		reason = m[1]
+	}
+	if reason == "" {
+		return status
+	}
+	return status + " (" + begin(here(reason), codeWidth) + ")"
 }
 
 // what names an event for people: the path of a file, also of one that no text can name; the instant of a tick as the
