@@ -17,6 +17,9 @@ const (
 	maxNamed = 10_000
 	// emitBatch is how many events go into one transaction.
 	emitBatch = 500
+	// eventMissed is the kind of the events of a clock that stand for instants which are
+	// not run. They never fire.
+	eventMissed = "missed"
 )
 
 // confirmed refuses to make more than a thousand events unless n is what was said.
@@ -31,9 +34,9 @@ func confirmed(n, confirm int, what string) error {
 // the trigger is now: those with the given ids, or all in the given states (default
 // rejected and dead; skipped is possible). Each is recorded anew, with the same
 // payload and the key KEY~1, then KEY~2 and so on; one that was retried before is left
-// out, so that a request which was cut off can be made again. More than 1,000 want
-// confirm to be their number, which the *ConflictError names otherwise. It returns how
-// many were recorded.
+// out, so that a request which was cut off can be made again. So are those that only count
+// what a clock has missed. More than 1,000 want confirm to be their number, which the
+// *ConflictError names otherwise. It returns how many were recorded.
 func (m *Manager) Retry(ctx context.Context, idOrName string, events []string, states []EventState, confirm int, by Principal) (int, error) {
 	states, err := retryStates(events, states)
 	if err != nil {
@@ -138,6 +141,8 @@ func (r *retry) named(ctx context.Context, ids []string) ([]Event, error) {
 		switch {
 		case !final(e.State):
 			return nil, &ConflictError{Code: "event_undecided", Message: fmt.Sprintf("event %s is %s: there is nothing to retry yet", id, e.State)}
+		case e.Kind == eventMissed:
+			return nil, &ConflictError{Code: "event_missed", Message: fmt.Sprintf("event %s only says what was missed; to run that: latticed trigger backfill %s --since … --until …", id, r.k.name)}
 		case e.State == EventFired:
 			return nil, &ConflictError{Code: "event_fired", Message: fmt.Sprintf("event %s has fired; to fire it once more: latticed trigger fire %s --event %s", id, r.k.name, id)}
 		}
@@ -148,11 +153,14 @@ func (r *retry) named(ctx context.Context, ids []string) ([]Event, error) {
 
 // anew gives f the events with the keys of their next try, without those that have one.
 func (r *retry) anew(ctx context.Context, es []Event, f func([]Event) error) error {
-	next := make([]Event, len(es))
-	keys := make([]string, len(es))
-	for i, e := range es {
-		next[i] = Event{Key: nextTry(e.Key), Kind: e.Kind, Payload: e.Payload, Generation: e.Generation}
-		keys[i] = next[i].Key
+	next := make([]Event, 0, len(es))
+	keys := make([]string, 0, len(es))
+	for _, e := range es {
+		if e.Kind == eventMissed {
+			continue
+		}
+		next = append(next, Event{Key: nextTry(e.Key), Kind: e.Kind, Payload: e.Payload, Generation: e.Generation})
+		keys = append(keys, nextTry(e.Key))
 	}
 	next, err := r.k.unknown(ctx, next, keys)
 	if err != nil || len(next) == 0 {
