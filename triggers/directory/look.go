@@ -27,7 +27,8 @@ func (w *watch) lookAtAll(ctx context.Context) error {
 		return err
 	}
 	w.lost, w.retry = false, 0
-	w.every = w.pause(w.lastLook.Sub(began) - w.saving)
+	w.took = w.lastLook.Sub(began) - w.saving
+	w.every = w.pause(w.took)
 	w.nextLook = spread(w.lastLook, w.every)
 	if w.rescan { // what was lost meanwhile may be about what was looked at before
 		w.nextLook = w.lastLook.Add(rescanAfter)
@@ -48,6 +49,15 @@ func (w *watch) pause(took time.Duration) time.Duration {
 		return max(unreadEvery, lookShare*took)
 	}
 	return max(lookEvery, lookShare*took)
+}
+
+// hasten brings the next look forward when what was found since the last one, such as a
+// network file system, wants looks more often.
+func (w *watch) hasten() {
+	if every := w.pause(w.took); every < w.every {
+		w.every = every
+		w.nextLook = earlier(w.nextLook, spread(w.lastLook, every))
+	}
 }
 
 // spread is about so long after an instant: many triggers must not look all at once,

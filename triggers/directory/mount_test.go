@@ -77,6 +77,36 @@ func TestMount(t *testing.T) {
 		}
 	})
 
+	t.Run("what_was_missed_before_it_was_unmounted_is_away_like_the_rest", func(t *testing.T) {
+		w := newWorld(t)
+		m := w.mount("nas")
+		w.put("nas/a/1.dat", "1")
+		w.put("nas/a/2.dat", "1")
+		l := w.lone(`"recursive":true,"event_names":["created","deleted"]`)
+		defer l.close()
+		l.run()
+		m.off()
+		x := l.watch()
+		x.hints.add(hint{name: "nas/a/1.dat"})
+		for range 4 { // it is looked for, then the folder it was in
+			x.hints.lose(true)
+			l.run()
+			if l.state != triggers.Degraded || x.away != 2 {
+				t.Errorf("%s: %s", l.state, l.reason)
+			}
+			for i := range x.missing {
+				x.missing[i].due = time.Now()
+			}
+			l.run()
+			if l.state != triggers.Degraded || x.away != 2 {
+				t.Errorf("once it was waited for long enough: %s, %d away", l.state, x.away)
+			}
+		}
+		if got := l.told(); got != "" {
+			t.Errorf("told %q", got)
+		}
+	})
+
 	t.Run("a_folder_of_the_same_file_system_that_is_mounted_there_and_goes_away_is_not_empty", func(t *testing.T) {
 		w := newWorld(t)
 		m := mount{w, w.path("nas"), w.dir + ".aside"}

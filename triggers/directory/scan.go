@@ -123,12 +123,13 @@ func (w *watch) sweep(ctx context.Context, s *scan, fresh bool) error {
 	for _, b := range s.listed {
 		for _, f := range b.files {
 			switch {
-			case f.seen >= s.n || f.missing && !fresh:
+			case f.seen >= s.n:
 			case fresh:
 				w.drop(f)
 			case f.guest == b.hides && w.sameDevice(f, b.id.dev):
 				w.misses(f, nil)
 			default:
+				f.missing = false
 				w.away++
 			}
 			if err := w.flushFull(ctx); err != nil {
@@ -137,7 +138,7 @@ func (w *watch) sweep(ctx context.Context, s *scan, fresh bool) error {
 		}
 		for _, sub := range b.subs {
 			switch {
-			case sub.seen >= s.n || sub.missing && !fresh:
+			case sub.seen >= s.n:
 			case fresh:
 				if err := w.dropAll(ctx, sub); err != nil {
 					return err
@@ -168,6 +169,12 @@ func (w *watch) awayBelow(b, up *branch) bool {
 	}
 	w.away += away
 	w.leaveAll(b)
+	b.each(func(b *branch) { // none of it is waited for
+		b.missing = false
+		for _, f := range b.files {
+			f.missing = false
+		}
+	})
 	return true
 }
 

@@ -125,8 +125,11 @@ func TestNetwork_file_systems_are_polled(t *testing.T) {
 	if x.polls() || x.rules.settle != settleLocal || l.state != triggers.Active || l.reason != "" {
 		t.Errorf("local: %v %s %s %q", x.polls(), x.rules.settle, l.state, l.reason)
 	}
-	x.remote("nfs")
-	x.tell()
+	x.remote("nfs") // as when a hint leads to a folder that is mounted
+	x.tellTurn()
+	if wait := x.nextLook.Sub(x.lastLook); wait > pollEvery {
+		t.Errorf("it looks again %s after the last time", wait)
+	}
 	if !x.polls() || x.rules.settle != settleNetwork || !x.rules.network || !strings.Contains(l.reason, "looks every 5s: nfs") {
 		t.Errorf("network: %v %s %q", x.polls(), x.rules.settle, l.reason)
 	}

@@ -34,15 +34,25 @@ func (w *watch) hangs() {
 // tellTurn tells after a turn what is different from what people were told last. How
 // much it is the next look at everything says.
 func (w *watch) tellTurn() {
-	if hung := w.hung.Swap(false); !w.lost && w.root != nil && (hung || w.troubles() != w.told) {
+	hung := w.hung.Swap(false)
+	if w.lost || w.root == nil {
+		return
+	}
+	w.hasten()
+	if hung || w.troubles() != w.told {
 		w.tell()
 	}
 }
 
 // troubles are the kinds of trouble there are while the folder can be read.
-type troubles struct{ deaf, skipped, away bool }
+type troubles struct {
+	deaf, skipped, away bool
+	distant             string
+}
 
-func (w *watch) troubles() troubles { return troubles{w.deaf > 0, w.skipped > 0, w.away > 0} }
+func (w *watch) troubles() troubles {
+	return troubles{w.deaf > 0, w.skipped > 0, w.away > 0, w.distant}
+}
 
 // tell reports how well the folder can be watched.
 func (w *watch) tell() {

@@ -83,6 +83,7 @@ type watch struct {
 	nextLook   time.Time   // everything
 	nextGlance time.Time
 	lastLook   time.Time     // when the last look at everything ended
+	took       time.Duration // by it
 	every      time.Duration // from there to the next one
 	saving     time.Duration // of the time of this look, waiting for the ledger
 	rescan     bool          // hints were lost during this look
