@@ -32,7 +32,7 @@ const (
 	ReasonLoop       = "loop"            // held: the trigger seems to feed itself
 	ReasonIncomplete = "incomplete"      // held: the deadline came before all the files
 	ReasonTrouble    = "trouble"         // held: it could not be decided, and is tried again
-	ReasonSuperseded = "superseded"      // skipped: a later event came while it waited
+	ReasonSuperseded = "superseded"      // skipped: a later event came while it waited, or was held for a loop
 	ReasonCap        = "cap"             // skipped: more were missed than are caught up with
 	ReasonCatchUp    = "catch_up"        // skipped: it was missed, and nothing is caught up with
 	ReasonIgnored    = "ignored"         // skipped: the trigger leaves its file out by now

@@ -55,6 +55,35 @@ func TestIncomplete(t *testing.T) {
 		})
 	})
 
+	t.Run("is_no_lag", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			judged(w)
+			tr := w.add(`"overlap": "queue", "max_in_flight": 1`)
+			emit(w, part(1, false))
+			wait(time.Hour)
+			lags := func(want time.Duration) {
+				t.Helper()
+				stored, err := w.ledger.Trigger(t.Context(), "t")
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := w.manager.Live(stored).OldestAt
+				if got := w.manager.Stats().Lag; got != want || at.IsZero() != (want == 0) || want > 0 && time.Since(at) != want {
+					t.Errorf("lag %s, the oldest is of %s; want %s", got, at, want)
+				}
+			}
+			lags(0)
+			emit(w, part(2, true), part(3, true))
+			w.expect(tr, "1:held:incomplete 2:fired:event 3:held:overlap")
+			wait(time.Minute)
+			lags(time.Minute)
+			w.restart()
+			lags(time.Minute)
+			w.end(tr, 1)
+			lags(0)
+		})
+	})
+
 	t.Run("more_than_memory_holds_starve_nobody", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			judged(w)

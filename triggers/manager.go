@@ -211,7 +211,7 @@ func (m *Manager) DispatchEnded(triggerID string) {
 }
 
 // Live fills in what only this process knows: the state, when the ledger can't be
-// written, and how far a backfill is.
+// written, how far a backfill is, and what the oldest event is that the gate can move.
 func (m *Manager) Live(t Trigger) Trigger {
 	m.mu.RLock()
 	k := m.keepers[t.ID]
@@ -221,6 +221,9 @@ func (m *Manager) Live(t Trigger) Trigger {
 	}
 	s := k.shown.Load()
 	t.State, t.Reason = s.state, s.reason
+	if s.waiting.stuck() > 0 {
+		t.OldestAt = s.waiting.oldest
+	}
 	if f := k.filling.Load(); f != nil {
 		n := f.sofar()
 		t.Backfill = &n

@@ -11,15 +11,15 @@ var waitReasons = [...]string{
 // waiting counts undecided events, by why they are.
 type waiting struct {
 	by     [len(waitReasons)]int
-	oldest time.Time // zero: there are none
+	oldest time.Time // of those that are not stuck; zero: there are none
 }
 
 // waiting counts what is known of the trigger. k.mu is held.
 func (k *keeper) waiting() waiting {
-	w := waiting{oldest: k.aside.oldest}
+	var w waiting
 	for i := range k.window {
 		p := &k.window[i]
-		if w.oldest.IsZero() || p.At.Before(w.oldest) {
+		if stuck := p.State == EventHeld && sticks(p.Reason); !stuck && (w.oldest.IsZero() || p.At.Before(w.oldest)) {
 			w.oldest = p.At
 		}
 		if p.State == EventHeld {
@@ -36,12 +36,14 @@ func (k *keeper) waiting() waiting {
 func (w *waiting) stuck() int {
 	n := 0
 	for i, r := range waitReasons {
-		if r == ReasonLoop || r == ReasonIncomplete {
+		if sticks(r) {
 			n += w.by[i]
 		}
 	}
 	return n
 }
+
+func sticks(reason string) bool { return reason == ReasonLoop || reason == ReasonIncomplete }
 
 func (w *waiting) add(reason string, n int) {
 	for i, r := range waitReasons {

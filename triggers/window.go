@@ -15,7 +15,6 @@ var windowSize = 1024
 // not come by itself, and they hold up nobody.
 type aside struct {
 	incomplete, loops int
-	oldest            time.Time
 	loop              string // a file of those held for a loop
 }
 
@@ -69,9 +68,6 @@ func (k *keeper) putAside(p *Pending) bool {
 		k.aside.loop, _ = p.fields["path"].(string)
 	} else {
 		k.aside.incomplete++
-	}
-	if k.aside.oldest.IsZero() || p.At.Before(k.aside.oldest) {
-		k.aside.oldest = p.At
 	}
 	return true
 }
