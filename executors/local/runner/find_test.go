@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -269,6 +271,46 @@ func TestFold_takes_records_in_any_order(t *testing.T) {
 	for i := range want {
 		if want[i].attempt != got[i].attempt || (want[i].end == nil) != (got[i].end == nil) || got[i].pid == nil || got[i].intent == nil {
 			t.Errorf("attempt %d: %+v, want %+v", i, got[i], want[i])
+		}
+	}
+}
+
+// Who is ended in the order of members can't act on the end of a child: a shell that
+// stops at the first failure would end by itself.
+func TestTree_members_begin_with_parents(t *testing.T) {
+	for range 20 {
+		cmd := exec.Command("bash", "-c", "sleep 60 & sleep 60 & (sleep 60; true) & echo up; wait")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := ticks()
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(out, make([]byte, 3)); err != nil {
+			t.Fatal(err)
+		}
+		tr := &tree{attempt: "none", main: cmd.Process.Pid, from: from, to: ticks(), self: os.Getpid(), child: true}
+		found := tr.members()
+		for i, p := range found {
+			if i == 0 && p.pid != tr.main {
+				t.Errorf("the first is %d, the main process %d", p.pid, tr.main)
+			}
+			for _, q := range found[i:] {
+				if p.ppid == q.pid {
+					t.Errorf("%d comes before its parent %d", p.pid, q.pid)
+				}
+			}
+			_ = signalProcess(p, unix.SIGKILL)
+		}
+		if len(found) < 4 {
+			t.Errorf("members %v", found)
+		}
+		_ = cmd.Wait()
+		for _, p := range tr.members() { // forked meanwhile
+			_ = signalProcess(p, unix.SIGKILL)
 		}
 	}
 }

@@ -98,11 +98,11 @@ func (r *runner) killHard(a *attempt, t *tree) {
 	began := time.Now()
 	reported := false
 	for limit := 5 * time.Millisecond; ; limit = min(2*limit, time.Second) {
-		if t.slot != nil {
-			_ = t.slot.kill() // what it can't do is seen below
-		}
 		for _, p := range t.members() {
-			_ = r.signal(p, unix.SIGKILL)
+			_ = r.signal(p, unix.SIGKILL) // what it can't do is seen below
+		}
+		if t.slot != nil {
+			_ = t.slot.kill() // whatever has come about meanwhile
 		}
 		if r.awaitEmpty(a, t, limit) {
 			break

@@ -2,7 +2,9 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"os"
+	"slices"
 	"strconv"
 )
 
@@ -27,8 +29,23 @@ func (t *tree) isMain(p process) bool {
 	return p.pid == t.main && t.main != 0 && p.start >= t.from-1 && p.start <= t.to+1
 }
 
-// members lists the living processes of the attempt.
+// members lists the living processes of the attempt, parents before their children:
+// whoever ends them in this order leaves no parent the time to act on a child's end.
 func (t *tree) members() []process {
+	out := t.find()
+	slices.SortFunc(out, func(a, b process) int {
+		if m, n := t.isMain(a), t.isMain(b); m != n {
+			if m {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.pid, b.pid))
+	})
+	return out
+}
+
+func (t *tree) find() []process {
 	if t.slot != nil {
 		var out []process
 		for _, pid := range t.slot.pids() {
