@@ -35,18 +35,36 @@ func (e *Executor) Info(ctx context.Context) (Info, error) {
 
 // Check implements executors.Checker: a runner answers and could start something.
 func (e *Executor) Check(ctx context.Context) error {
-	l, err := e.link(ctx)
+	rep, err := e.check(ctx)
+	if err == nil && rep.Problem == runner.CodeMoved {
+		rep, err = e.check(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	a, err := l.ask(ctx, func(n int64) runner.Message { return &runner.Check{Request: n} })
-	if err != nil {
-		return err
-	}
-	if rep, ok := a.m.(*runner.Reply); ok && rep.Problem != "" {
+	if rep.Problem != "" {
 		return errors.New("the runner can't start attempts: " + rep.Problem)
 	}
 	return nil
+}
+
+func (e *Executor) check(ctx context.Context) (*runner.Reply, error) {
+	l, err := e.link(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := l.ask(ctx, func(n int64) runner.Message { return &runner.Check{Request: n} })
+	if err != nil {
+		return nil, err
+	}
+	rep, ok := a.m.(*runner.Reply)
+	if !ok {
+		return &runner.Reply{}, nil
+	}
+	if rep.Problem == runner.CodeMoved {
+		e.retire(l)
+	}
+	return rep, nil
 }
 
 // Log implements executors.Logger. What was cut out of the middle of a long log reads

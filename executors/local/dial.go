@@ -175,7 +175,12 @@ func (e *Executor) adopt(l *link, protocol int) (*link, error) {
 		return nil, errClosed
 	}
 	e.links[protocol] = l
-	e.wg.Go(l.read)
+	e.wg.Go(func() {
+		l.read()
+		e.mu.Lock()
+		delete(e.retired, l)
+		e.mu.Unlock()
+	})
 	sent := slices.Clone(e.sent)
 	e.mu.Unlock()
 	l.releaseAgain(sent)
@@ -190,6 +195,22 @@ func (e *Executor) leaveOld(l *link) {
 	if len(l.calls) == 0 {
 		l.conn.Close()
 	}
+}
+
+// retire asks nothing more of a runner whose state directory was taken from below it,
+// and hangs up when the attempts that it has have ended. The next one to be asked is
+// another.
+func (e *Executor) retire(l *link) {
+	e.mu.Lock()
+	for protocol, o := range e.links {
+		if o == l {
+			delete(e.links, protocol)
+			e.retired[l] = struct{}{}
+		}
+	}
+	e.mu.Unlock()
+	l.left.Store(true)
+	e.leaveOld(l)
 }
 
 // trust makes sure that nobody else has put a socket there.

@@ -21,7 +21,8 @@ type Executor struct {
 
 	dialing sync.Mutex // one goroutine connects at a time
 	mu      sync.Mutex
-	links   map[int]*link    // by protocol
+	links   map[int]*link // by protocol
+	retired map[*link]struct{}
 	sent    []runner.Release // the last ones that may not have arrived
 	closed  bool
 	wg      sync.WaitGroup // readers of links
@@ -53,7 +54,7 @@ func New(o Options) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Executor{o: o, boot: boot, env: extraEnv(o.Env, o.PassEnv), links: map[int]*link{}}, nil
+	return &Executor{o: o, boot: boot, env: extraEnv(o.Env, o.PassEnv), links: map[int]*link{}, retired: map[*link]struct{}{}}, nil
 }
 
 // Kind is what lists of executors show.
@@ -64,6 +65,9 @@ func (e *Executor) Close() error {
 	e.mu.Lock()
 	e.closed = true
 	for _, l := range e.links {
+		l.conn.Close()
+	}
+	for l := range e.retired {
 		l.conn.Close()
 	}
 	e.mu.Unlock()
@@ -118,10 +122,16 @@ func (e *Executor) Run(ctx context.Context, t executors.Task) (executors.Result,
 			return executors.Result{}, unreachable(ctx, err, known)
 		}
 		res, err := l.run(ctx, j, known, true)
-		if !errors.Is(err, errDropped) {
+		moved := errors.Is(err, errMoved)
+		if moved {
+			e.retire(l)
+		} else if l.left.Load() {
+			e.leaveOld(l) // it may have been the last
+		}
+		if !moved && !errors.Is(err, errDropped) {
 			return res, err
 		}
-		known = true
+		known = known || !moved
 		afterDrop(ctx, drops)
 	}
 }
@@ -147,6 +157,9 @@ func (e *Executor) runOld(ctx context.Context, j *job, protocol int) (executors.
 		case err == nil:
 			res, err := l.run(ctx, j, true, false)
 			e.leaveOld(l)
+			if errors.Is(err, errMoved) {
+				return executors.Result{}, errElsewhere
+			}
 			if !errors.Is(err, errDropped) {
 				return res, err
 			}

@@ -13,6 +13,7 @@ import (
 
 var (
 	errDropped   = errors.New("the connection to the runner dropped")
+	errMoved     = errors.New("the runner has lost its state directory")
 	errElsewhere = errors.New("this runner does not know the attempt")
 )
 
@@ -23,6 +24,7 @@ type link struct {
 	conn  *runner.Conn
 	hello *runner.Hello
 	done  chan struct{} // closed when the connection is over
+	left  atomic.Bool   // nothing more is asked of it: see retire
 
 	next    atomic.Int64
 	mu      sync.Mutex
@@ -151,6 +153,9 @@ func (l *link) run(ctx context.Context, j *job, known, start bool) (executors.Re
 					return executors.Result{}, err
 				}
 			case *runner.Refused:
+				if m.Code == runner.CodeMoved {
+					return executors.Result{}, errMoved
+				}
 				if cancelled && m.Code != runner.CodeElsewhere {
 					return executors.Result{Cancelled: true}, nil // nothing of it was ever there
 				}

@@ -48,7 +48,7 @@ func newCgroups(name string) (*cgroups, error) {
 		return nil, fmt.Errorf("%s/cgroup.procs: %w", g.dir, err)
 	}
 	if err := g.try(); err != nil {
-		g.close()
+		g.close(true)
 		return nil, err
 	}
 	return g, nil
@@ -151,8 +151,8 @@ func (g *cgroups) give(s *slot) {
 	g.mu.Unlock()
 }
 
-// close removes what is empty.
-func (g *cgroups) close() {
+// close removes what is empty, of earlier runners too if the folder is this runner's alone.
+func (g *cgroups) close(alone bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.free {
@@ -164,9 +164,11 @@ func (g *cgroups) close() {
 		return // gone already
 	}
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && (alone || strings.HasPrefix(e.Name(), g.run+"-")) {
 			_ = os.Remove(filepath.Join(g.dir, e.Name())) // fails while something lives in it
 		}
 	}
-	_ = os.Remove(g.dir)
+	if alone {
+		_ = os.Remove(g.dir)
+	}
 }

@@ -93,6 +93,9 @@ func (j *journal) forget(attempt string) {
 // there is no space for it the old one goes on being used.
 func (j *journal) rewrite() (err error) {
 	head := appendFrame(nil, &record{Kind: recHeader, Boot: j.boot, Version: journalVersion})
+	if j.f != nil && j.isGone() { // what lies there is another runner's
+		return fmt.Errorf("make a journal: %s was moved or removed", j.path)
+	}
 	size := max(journalSize, 2*(int64(len(head))+j.bytes+int64(len(j.live)+1)*tailRoom))
 	f, err := os.OpenFile(j.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -122,6 +125,25 @@ func (j *journal) rewrite() (err error) {
 	}
 	j.f, j.size, j.end = f, size, int64(len(buf))
 	return nil
+}
+
+// gone tells whether the journal is no longer what lies at its path: somebody has moved
+// or wiped the state directory, and what is there now, if anything, is not ours.
+func (j *journal) gone() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.isGone()
+}
+
+func (j *journal) isGone() bool {
+	var ours, there unix.Stat_t
+	if unix.Fstat(int(j.f.Fd()), &ours) != nil {
+		return false
+	}
+	if err := unix.Stat(j.path, &there); err != nil {
+		return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+	}
+	return ours.Dev != there.Dev || ours.Ino != there.Ino
 }
 
 func (j *journal) close() error { return j.f.Close() }

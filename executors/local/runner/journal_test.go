@@ -55,6 +55,40 @@ func TestJournal_comes_back(t *testing.T) {
 	}
 }
 
+// Another runner's journal at the same path is left alone.
+func TestJournal_of_another_at_its_path(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "own")
+	path := filepath.Join(dir, "journal")
+	begin := func() *journal {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		j, err := newJournal(path, "boot", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = j.close() })
+		return j
+	}
+	old := begin()
+	if err := old.rewrite(); err != nil || old.gone() {
+		t.Errorf("its own is gone: %v, %v", old.gone(), err)
+	}
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if !old.gone() {
+		t.Error("it is not gone although its folder was moved")
+	}
+	other := begin()
+	if err := old.rewrite(); err == nil || !old.gone() || other.gone() {
+		t.Errorf("rewritten: %v; gone %v, the other one %v", err, old.gone(), other.gone())
+	}
+	if err := old.append(&record{Kind: recEnd, Attempt: "a"}); err != nil {
+		t.Errorf("an end can't be written any more: %v", err)
+	}
+}
+
 // A journal torn at any byte tells the beginning of what was written, and nothing else.
 func TestJournal_torn_at_every_byte(t *testing.T) {
 	want := someRecords(4)

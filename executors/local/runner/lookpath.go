@@ -18,6 +18,7 @@ const (
 	CodeInvalid         = "value_invalid"
 	CodeStart           = "start"     // anything else that may go better next time
 	CodeElsewhere       = "elsewhere" // a runner of another protocol has it, or may have it
+	CodeMoved           = "moved"     // the state directory was taken from below this runner: another has to be started
 )
 
 // refusal is why an attempt was not started.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -83,15 +82,18 @@ func (r *runner) run(ctx context.Context) error {
 		if r.groups, err = newCgroups(fmt.Sprintf("latticed-%s.%d", stateHash(r.o.StateDir), r.o.Protocol)); err != nil {
 			r.log.Info().Err(err).Msg("no control groups: processes are found by session, parents and a tag")
 		} else {
-			defer r.groups.close()
+			defer func() { r.groups.close(!r.journal.gone()) }()
 		}
 	}
-	l, err := r.o.listen()
-	if err != nil {
+	if r.door, err = r.o.listen(); err != nil {
 		return fmt.Errorf("socket of the runner: %w", err)
 	}
 	r.rooms.clean()
-	defer r.rooms.clean()
+	defer func() {
+		if !r.journal.gone() {
+			r.rooms.clean()
+		}
+	}()
 	r.resume(fold(recs))
 	r.adopt()
 	for range workers { // they end with the process: one may wait for children that live on
@@ -99,9 +101,9 @@ func (r *runner) run(ctx context.Context) error {
 		go r.follower(ctx)
 	}
 	served := make(chan struct{})
-	go func() { defer close(served); r.acceptAll(l) }()
+	go func() { defer close(served); r.acceptAll(r.door) }()
 	r.housekeep(ctx)
-	r.hangUp(l)
+	r.hangUp()
 	<-served
 	// Whoever takes the lock next reads the journal and takes what isn't in it for not
 	// started. So nothing may be: this is never unlocked.
@@ -110,8 +112,8 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 // hangUp ends every session. New ones see a closed socket and start another runner.
-func (r *runner) hangUp(l *net.UnixListener) {
-	_ = l.Close()
+func (r *runner) hangUp() {
+	r.shut()
 	r.mu.Lock()
 	r.closing = true
 	for s := range r.sessions {
@@ -140,6 +142,9 @@ func (r *runner) housekeep(ctx context.Context) {
 		wait, idle := sweepEvery, r.o.Idle
 		if !r.asked {
 			idle = max(idle, firstPatience)
+		}
+		if r.stray {
+			idle = 0
 		}
 		switch {
 		case busy:

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ type runner struct {
 	self    int
 	groups  *cgroups // nil: none
 	journal *journal
+	door    *net.UnixListener
 	rooms   *rooms
 
 	forking  sync.Mutex    // held from fork until the child is in mains
@@ -43,6 +45,7 @@ type runner struct {
 	live     int  // attempts that are not ended
 	asked    bool // there has been a session
 	closing  bool // no more sessions
+	stray    bool // see astray
 	asleep   bool // the housekeeper wants to know of the next start
 }
 
@@ -65,6 +68,33 @@ func (r *runner) hello() *Hello {
 		h.Cgroup = r.groups.dir
 	}
 	return h
+}
+
+// astray tells whether the state directory was moved away or wiped below this runner.
+// What lies at its path is then for another runner to serve: this one keeps the socket
+// no longer, starts nothing, and leaves when its own attempts have ended and whoever
+// wanted to know of them has hung up.
+func (r *runner) astray() bool {
+	gone := r.journal.gone()
+	r.mu.Lock()
+	first := gone && !r.stray
+	r.stray = r.stray || gone
+	stray, live := r.stray, r.live
+	r.mu.Unlock()
+	if first {
+		r.log.Warn().Str("work", r.work).Int("attempts", live).Msg("the state directory was moved or removed: nothing is started here any more")
+		r.shut()
+		poke(r.changed)
+	}
+	return stray
+}
+
+// shut closes the socket. Its path may be that of another runner already.
+func (r *runner) shut() {
+	if r.journal.gone() {
+		r.door.SetUnlinkOnClose(false)
+	}
+	_ = r.door.Close()
 }
 
 func poke(c chan struct{}) {

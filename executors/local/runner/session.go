@@ -20,6 +20,9 @@ func (r *runner) serve(c *net.UnixConn) {
 	s := &session{r: r, c: NewConn(c)}
 	defer s.c.Drop()
 	defer s.c.Close()
+	if r.astray() {
+		return // to a daemon this is a runner that is leaving: it starts another
+	}
 	r.mu.Lock()
 	if r.closing {
 		r.mu.Unlock()
@@ -84,7 +87,11 @@ func (s *session) handle(m Message, fds []int) {
 	case *List:
 		s.send(s.r.list(m.Request))
 	case *Check:
-		s.send(&Reply{Request: m.Request, Problem: s.r.check()})
+		problem := CodeMoved
+		if !s.r.astray() {
+			problem = s.r.check()
+		}
+		s.send(&Reply{Request: m.Request, Problem: problem})
 	default: // a Hello; or something of a later protocol that we needn't understand
 	}
 }

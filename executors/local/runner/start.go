@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -17,7 +18,15 @@ func (r *runner) accept(s *session, m *Start, fds []int) {
 		return
 	}
 	r.mu.Lock()
-	a, known := r.attempts[m.Attempt]
+	_, here := r.attempts[m.Attempt]
+	r.mu.Unlock()
+	if !here && r.astray() {
+		CloseAll(fds)
+		s.send(r.moved(m.Attempt))
+		return
+	}
+	r.mu.Lock()
+	a, known := r.attempts[m.Attempt] // one may have been taken over meanwhile
 	if !known && (m.Attach || m.Cancel) {
 		r.mu.Unlock()
 		CloseAll(fds)
@@ -52,6 +61,11 @@ func (r *runner) accept(s *session, m *Start, fds []int) {
 	if m.Cancel {
 		go r.stop(a, CauseCancel)
 	}
+}
+
+// moved refuses an attempt that another runner may start.
+func (r *runner) moved(attempt string) *Refused {
+	return &Refused{Attempt: attempt, Code: CodeMoved, Text: fmt.Sprintf("not started: %s was moved or removed while its runner lived; another runner starts it", r.work)}
 }
 
 // absent answers for an attempt that isn't here.
@@ -112,9 +126,13 @@ func (r *runner) begin(a *attempt, m *Start, fds []int) {
 		return
 	}
 	ref := startRefusal(err, r.work)
+	answer := &Refused{Attempt: a.id, Code: ref.code, Text: ref.Error(), Permanent: ref.permanent}
+	if r.astray() { // most likely the reason
+		answer = r.moved(a.id)
+	}
 	r.unprepare(a)
 	for _, s := range r.drop(a) {
-		s.send(&Refused{Attempt: a.id, Code: ref.code, Text: ref.Error(), Permanent: ref.permanent})
+		s.send(answer)
 	}
 }
 

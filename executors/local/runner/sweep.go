@@ -9,6 +9,9 @@ import (
 // sweep removes the directories of attempts that nobody has asked for in a long time:
 // those kept after a failure, and those left by a machine that went down.
 func (r *runner) sweep(now time.Time) {
+	if r.astray() {
+		return // they are another runner's
+	}
 	entries, err := os.ReadDir(r.work)
 	if err != nil {
 		r.log.Error().Err(err).Msg("look for old working directories")
