@@ -43,9 +43,15 @@ func (a *units) rest(unit string, sure bool, until int64) {
 // take says what is new about units. It is asked once everything that is there was
 // seen; now is ns since the epoch.
 func (a *units) take(now int64) []report {
+	list := a.dueNow(now)
+	begun := make([]report, len(list))
+	for i, u := range list { // before what they come from is forgotten
+		a.inherit(u, &begun[i])
+	}
 	var reports []report
-	for _, u := range a.dueNow(now) {
-		r := a.settleUnit(u, now)
+	for i, u := range list {
+		r := begun[i]
+		a.settleUnit(u, now, &r)
 		u.sure = false
 		if len(r.events)+len(r.entities) > 0 {
 			reports = append(reports, r)
@@ -55,11 +61,13 @@ func (a *units) take(now int64) []report {
 }
 
 // settleUnit takes a unit to the state that it should have, and says what that means.
-func (a *units) settleUnit(u *unit, now int64) report {
-	var r report
+func (a *units) settleUnit(u *unit, now int64, r *report) {
 	if u.empty() {
-		a.end(u, &r)
-		return r
+		a.end(u, r)
+		return
+	}
+	if u.vacant() {
+		return // until the last of its files counts as gone
 	}
 	if u.old {
 		a.existed(u, now)
@@ -80,15 +88,14 @@ func (a *units) settleUnit(u *unit, now int64) report {
 	case s.state == isReady && a.careful && !u.sure:
 		due = max(soon, u.again) // it became ready after it was looked at
 	case s.state == isReady:
-		a.report(u, &r)
+		a.report(u, r)
 	case deadline != 0 && deadline <= now:
-		a.expire(u, &r)
+		a.expire(u, r)
 	case deadline != 0 && (due == 0 || deadline < due):
 		due = deadline
 	}
 	a.appoint(u, due)
-	a.store(u, &r)
-	return r
+	a.store(u, r)
 }
 
 // enter takes the state of a unit, as of what is there now.

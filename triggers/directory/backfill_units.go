@@ -52,7 +52,7 @@ func (c *census) complete(u *unit) (key string, ok bool) {
 	switch {
 	case st.state != isReady:
 		return "", false
-	case was.state == unitExisting && !c.asm.again:
+	case was.state == unitExisting && !c.asm.again && was.key == "":
 		return c.asm.onceKey(u), true // the watch never has one for it
 	case was.state == unitHeld, !c.asm.again, !u.changed():
 		return was.key, true // empty if it had none

@@ -18,7 +18,8 @@
 // dev alone (a remount) is not news; on network file systems neither is the inode,
 // which they may invent anew at each mount. What is known under one name and found
 // under another (by the kernel's cookie, or the same inode, size and mtime) was moved:
-// it goes on as what it was, and is not reported again.
+// it goes on as what it was, and is not reported again. So does a unit whose folder is
+// not there any more while most of its files are in another one.
 //
 // In a tree, each folder is watched and then listed, so that nothing happens unseen
 // between the two; what is found twice is told once. A scan lists all folders it is

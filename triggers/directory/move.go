@@ -62,6 +62,7 @@ func (w *watch) rename(ctx context.Context, f, over *file, b *branch, name strin
 		w.lay(f) // its name lives on
 		f.ghost = false
 	} else {
+		w.tellMoved(src, b.join(name))
 		w.tellGone(src)
 		w.drop(f)
 	}
@@ -117,6 +118,7 @@ func (w *watch) meets(s *scan, b *branch, name string, st *unix.Stat_t, how sign
 		// It was moved here. Its watches are given back before they are asked for
 		// under the new name: one inode has one watch.
 		w.leaveAll(other)
+		other.each(func(b *branch) { w.tellFolder(b.rel, false) })
 		w.misses(nil, other)
 	}
 	if how&signLost != 0 {

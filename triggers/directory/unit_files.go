@@ -40,6 +40,9 @@ type unit struct {
 	due     int64 // when it is judged again; 0: never
 	at      int   // in the queue, where due is set
 
+	legacy *legacy // of the unit that its files were moved from, until it is judged
+	left   bool    // its past went on under another name
+
 	beside *unit            // of a single file: the markers in its folder
 	around map[string]*unit // of those markers: the files
 	stamp  stamp            // of a single file

@@ -30,6 +30,13 @@ func (w *watch) tellGone(rel string) {
 	}
 }
 
+// tellMoved tells an assembler that wants to know that a file has another name.
+func (w *watch) tellMoved(from, to string) {
+	if a, ok := w.asm.(interface{ moved(from, to string) }); ok {
+		a.moved(from, to)
+	}
+}
+
 // tellFolder tells an assembler that wants to know of a folder.
 func (w *watch) tellFolder(rel string, there bool) {
 	if a, ok := w.asm.(interface{ folder(rel string, there bool) }); ok {
