@@ -145,11 +145,13 @@ func TestUnits_that_are_renamed(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.add(`,"unit":"folder","settle":"100ms","event_names":["created","ready","deleted"]`)
+		w.mkdir(w.path("a"))
+		w.reports("created a 0")
 		w.lay("a/1.dat")
-		w.reports("created a 1, ready a 1")
+		w.reports("created a 0, ready a 1")
 		w.mv("a", "b")
-		w.reports("created a 1, ready a 1, deleted a 0, created b 1")
-		w.stays("created a 1, ready a 1, deleted a 0, created b 1", more)
+		w.reports("created a 0, ready a 1, deleted a 0, created b 1")
+		w.stays("created a 0, ready a 1, deleted a 0, created b 1", more)
 	})
 
 	t.Run("before_the_trigger_stay_what_they_were", func(t *testing.T) {
