@@ -48,6 +48,26 @@ func TestDead_events_are_shown_explained_and_come_again(t *testing.T) {
 	}
 }
 
+func TestMissed_ticks_that_are_named_are_not_retried(t *testing.T) {
+	h := newHouse(t)
+	h.watching("in", "")
+	id := uuid.NewString()
+	tr, err := h.store.Trigger(t.Context(), "in")
+	if err == nil {
+		// As a clock leaves the count of what it does not catch up with.
+		_, err = h.store.Record(t.Context(), tr.ID, 1, triggers.Batch{
+			Events: []triggers.Event{{ID: id, Key: "missed", Kind: "missed", Payload: json.RawMessage(`{"missed": 4}`)}},
+		}, []triggers.Decision{{FiringID: uuid.NewString(), EventIDs: []string{id}, State: triggers.EventSkipped, Reason: triggers.ReasonCatchUp}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := h.do("POST /v1/triggers/in/retry", `{"events": ["`+id+`"]}`).want(409)
+	if a.text("code") != "event_missed" || !strings.Contains(a.text("detail"), "latticed trigger backfill in --since") {
+		t.Errorf("%s", a.body)
+	}
+}
+
 func TestAdvice_is_given_from_what_was_seen(t *testing.T) {
 	h := newHouse(t)
 	dir := h.watching("in", `, "settle": "50ms", "mode": "poll"`) // each look is stored
