@@ -3,6 +3,7 @@ package triggers
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,37 @@ func (ks Kinds) names() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// ofOthers refuses the fields that nobody asked for but another kind would.
+func (ks Kinds) ofOthers(f *Fields, kind string) {
+	of := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(f.raw)) {
+		if !slices.Contains(f.asked, name) {
+			of[name] = nil
+		}
+	}
+	if len(of) == 0 {
+		return
+	}
+	for _, other := range ks.names() {
+		if other == kind {
+			continue
+		}
+		its := newFields(map[string]any{})
+		ks[other](its)
+		for name := range of {
+			if slices.Contains(its.asked, name) {
+				of[name] = append(of[name], other)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		if len(of[name]) > 0 {
+			f.Refuse(name, graph.CodeUnknownKey, "is a field of kind %s, not of %s", strings.Join(of[name], " and "), kind)
+			f.asked = append(f.asked, name)
+		}
+	}
 }
 
 func (ks Kinds) list() string { return strings.Join(ks.names(), ", ") }

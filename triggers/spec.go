@@ -101,6 +101,7 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 	s.rules(f)
 	s.compile(f)
 	f.asked = append(f.asked, common...)
+	kinds.ofOthers(f, s.kind)
 	f.rest()
 	s.settings = f.out.settings
 	return s, f.err()

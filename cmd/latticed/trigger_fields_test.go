@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -13,6 +16,10 @@ import (
 	"github.com/latticed/latticed/api/client"
 	"github.com/latticed/latticed/executors/local/runner"
 	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/directory"
+	"github.com/latticed/latticed/triggers/timer"
+	"github.com/latticed/latticed/triggers/triggertest"
 )
 
 // specOf is what the flags of trigger add make.
@@ -180,5 +187,34 @@ func TestTriggerFields_refusals_name_the_flag_that_was_given(t *testing.T) {
 		if got := asFlag(cmd, path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
+	}
+}
+
+func TestTriggerFields_of_another_kind_are_told_apart_from_unknown_ones(t *testing.T) {
+	m := triggers.NewManager(triggertest.NewLedger(), triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind}, triggers.Options{Log: zerolog.Nop()})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	others := map[string]string{"directory": "time", "time": "directory"}
+	seen := map[string]int{}
+	for _, fd := range triggerFields() {
+		kind, _, of := strings.Cut(fd.help, ": ")
+		other := others[kind]
+		if !of || other == "" {
+			continue // of every kind
+		}
+		seen[kind]++
+		_, _, err := m.Add(t.Context(), fmt.Appendf(nil, `{"name": "t", "kind": %q, %q: "x", "evryy": 1}`, other, fd.name), triggers.Principal{})
+		var wrong *graph.Invalid
+		if want := fmt.Sprintf("%s: is a field of kind %s, not of %s", fd.name, kind, other); !errors.As(err, &wrong) || strings.Count(err.Error(), want) != 1 || strings.Contains(err.Error(), fmt.Sprintf("unknown field %q", fd.name)) {
+			t.Errorf("%s: %v\nwant %s", fd.name, err, want)
+		} else if !strings.Contains(err.Error(), `unknown field "evryy"`) {
+			t.Error(err)
+		}
+	}
+	if seen["time"] < 10 || seen["directory"] < 15 {
+		t.Error(seen)
 	}
 }
