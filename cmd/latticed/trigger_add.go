@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ func newTriggerAdd(c *cli) *cobra.Command {
 				return err
 			}
 			if dry {
-				return c.dryRun(api.PreviewTrigger(cmd.Context(), body))
+				return inFlags(c.dryRun(api.PreviewTrigger(cmd.Context(), body)), args[1])
 			}
 			return c.changed(api.CreateTrigger(cmd.Context(), body))
 		},
@@ -42,6 +43,16 @@ func newTriggerAdd(c *cli) *cobra.Command {
 	s.add(cmd)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what it would do")
 	return cmd
+}
+
+// inFlags says in the words of the command line how to try an edit of a trigger that is
+// there already.
+func inFlags(err error, name string) error {
+	var no *client.Refused
+	if errors.As(err, &no) && no.Code == "name_taken" {
+		no.Detail = "there is a trigger named " + name + " already; to see what an edit of it would do: latticed trigger set " + name + " … --dry-run"
+	}
+	return err
 }
 
 func newTriggerSet(c *cli) *cobra.Command {
