@@ -175,7 +175,7 @@ func (p *probe) warn() {
 	c := p.out.Counts
 	if there := c.WouldFire + c.Settling; p.fresh && !p.config.fire && there > 0 {
 		p.out.AsIfNew = true
-		warn("existing_ignored", "%d there already will not fire: existing is ignore; choose existing: fire, or use backfill once the trigger is there", there)
+		warn("existing_ignored", "%d there already will not fire: existing is ignore; choose existing: fire, or make events of them with a backfill of the trigger", there)
 	}
 	if p.counted == 0 && len(p.out.Ignored) > 0 {
 		warn("nothing_matches", "nothing of the %d names in %s counts; the first: %s (%s)", len(p.there), p.path, p.out.Ignored[0].Key, p.out.Ignored[0].Reason)
