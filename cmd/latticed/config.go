@@ -103,12 +103,40 @@ func located(name string, err error) error {
 	var syntax *toml.DecodeError
 	if errors.As(err, &syntax) {
 		line, column := syntax.Position()
-		return fmt.Errorf("%s:%d:%d: %s", name, line, column, strings.TrimPrefix(syntax.Error(), "toml: "))
+		return fmt.Errorf("%s:%d:%d: %s", name, line, column, inTOML(syntax))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+var wrongType = regexp.MustCompile(`^cannot decode TOML \S+ into (?:struct field \S+ of type )?(\S+)$`)
+
+// inTOML says what is wrong with a value in the words of the file, not in ours.
+func inTOML(err *toml.DecodeError) string {
+	said := strings.TrimPrefix(err.Error(), "toml: ")
+	m := wrongType.FindStringSubmatch(said)
+	if m == nil {
+		return said
+	}
+	must := map[string]string{"string": "text", "int": "a whole number", "map[string]string": `a table of texts, such as {LANG = "C"}`}[m[1]]
+	key := strings.Join(err.Key(), ".")
+	switch {
+	case m[1] == "[]string" && key == "alarm.command":
+		must = `a list, such as ["/usr/local/bin/tell-me"]`
+	case m[1] == "[]string" && key == "executors.local.pass_env":
+		must = `a list, such as ["HOME"]`
+	case m[1] == "[]string":
+		must = `a list, such as ["/data"]`
+	case m[1] == "string" && key == "executors.local.env":
+		return key + ": each value must be text"
+	case strings.HasPrefix(m[1], "main."):
+		must = "a table, such as [" + key + "]"
+	case must == "":
+		return said
+	}
+	return strings.TrimSpace(key + " must be " + must)
 }
 
 func configHint(key string) string {

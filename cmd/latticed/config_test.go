@@ -116,17 +116,21 @@ alarm.command names no program: write for example ["/usr/local/bin/tell-me"]`
 func TestConfig_is_read_strictly(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.toml")
 	for content, want := range map[string]string{
-		"[pahts]\n":                          "c.toml:1:2: unknown key pahts; did you mean paths?",
-		"[paths]\nwatsh = ['/a']\n":          "c.toml:2:1: unknown key paths.watsh; did you mean paths.watch?",
-		"[paths]\nwatch = '/a'\n":            "c.toml:2:9: ",
-		"[alarm]\ncomand = ['a']\n":          "c.toml:2:1: unknown key alarm.comand; did you mean alarm.command?",
-		"[alarm]\ncommand = 'mail root'\n":   "c.toml:2:11: ",
-		"[alarms]\nurl = 'http://x'\n":       "unknown key alarms; did you mean alarm?",
-		"[executors.slurm]\nx = 1\n":         "unknown key executors.slurm",
-		"[paths]\nsocket = \n":               "c.toml:2:10: ",
-		"[paths]\nsocket = 1\n":              "c.toml:2:10: ",
-		"[paths]\nsocket='a'\nsocket='b'\n":  "c.toml:",
-		"[executors.local]\nenv = {A = 1}\n": "c.toml:2:12: ",
+		"[pahts]\n":                              "c.toml:1:2: unknown key pahts; did you mean paths?",
+		"[paths]\nwatsh = ['/a']\n":              "c.toml:2:1: unknown key paths.watsh; did you mean paths.watch?",
+		"[paths]\nwatch = '/a'\n":                "c.toml:2:9: paths.watch must be a list, such as [\"/data\"]",
+		"[alarm]\ncomand = ['a']\n":              "c.toml:2:1: unknown key alarm.comand; did you mean alarm.command?",
+		"[alarm]\ncommand = 'mail root'\n":       "c.toml:2:11: alarm.command must be a list, such as [\"/usr/local/bin/tell-me\"]",
+		"[alarms]\nurl = 'http://x'\n":           "unknown key alarms; did you mean alarm?",
+		"[executors.slurm]\nx = 1\n":             "unknown key executors.slurm",
+		"[paths]\nsocket = \n":                   "c.toml:2:10: ",
+		"[paths]\nsocket = 1\n":                  "c.toml:2:10: paths.socket must be text",
+		"[paths]\nsocket='a'\nsocket='b'\n":      "c.toml:",
+		"[executors.local]\nenv = {A = 1}\n":     "c.toml:2:12: executors.local.env: each value must be text",
+		"[executors.local]\nenv = 1\n":           "c.toml:2:7: executors.local.env must be a table of texts",
+		"[executors.local]\nparallel = 'x'\n":    "c.toml:2:12: executors.local.parallel must be a whole number",
+		"[executors.local]\npass_env = 'HOME'\n": "c.toml:2:12: executors.local.pass_env must be a list, such as [\"HOME\"]",
+		"paths = 1\n":                            "c.toml:1:9: paths must be a table",
 	} {
 		write(t, file, content)
 		if _, err := readConfig(file); err == nil || !strings.Contains(err.Error(), want) {
