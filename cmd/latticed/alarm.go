@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/latticed/latticed/api"
 	"github.com/latticed/latticed/triggers"
 )
 
@@ -175,6 +176,9 @@ func letterOf(a triggers.Alarm, dropped int64) (letter, []byte, error) {
 		said += " (" + oneLine(a.Reason) + ")"
 	}
 	l := letter{Alarm: a, Host: host, Text: said, Dropped: dropped}
-	raw, err := json.Marshal(l)
+	raw, err := json.Marshal(struct {
+		letter
+		At api.Micros `json:"at"` // as everywhere, instead of the alarm's own
+	}{l, api.Micros(a.At)})
 	return l, append(raw, '\n'), err
 }

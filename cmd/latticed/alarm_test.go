@@ -326,3 +326,11 @@ func TestAlarm_is_counted_in_the_metrics(t *testing.T) {
 type onlyAlarms struct{ *daemon }
 
 func (o onlyAlarms) Collect(to chan<- prometheus.Metric) { o.collectAlarms(meter{to}) }
+
+func TestAlarm_says_when_in_UTC_and_microseconds(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_789, time.FixedZone("", 3600))
+	_, body, err := letterOf(triggers.Alarm{Trigger: "a", State: triggers.Failing, At: at}, 0)
+	if err != nil || strings.Count(string(body), `"at":`) != 1 || !strings.Contains(string(body), `"at":"2026-01-02T02:04:05.600000Z"`) {
+		t.Errorf("%s %v", body, err)
+	}
+}
