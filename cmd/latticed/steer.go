@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,14 +58,15 @@ func newRm(c *cli) *cobra.Command {
 		func(ctx context.Context, api *client.Client, id string) error { return api.DeleteDispatch(ctx, id) })
 }
 
-// each makes a command that does something with one dispatch after the other.
+// each makes a command that does something with one dispatch, or trigger, after the other.
 func (c *cli) each(use, short string, do func(context.Context, *client.Client, string) error) *cobra.Command {
+	_, what, _ := strings.Cut(strings.TrimSuffix(use, "…"), " ")
 	return &cobra.Command{
 		Use:   use,
 		Short: short,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("ID is missing; usage: %s", cmd.UseLine())
+				return usagef("%s is missing; usage: %s", what, cmd.UseLine())
 			}
 			return nil
 		},

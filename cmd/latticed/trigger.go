@@ -74,6 +74,8 @@ func newTriggerResume(c *cli) *cobra.Command {
 }
 
 func newTriggerRm(c *cli) *cobra.Command {
-	return c.onTrigger("rm NAME", "Remove a trigger; its history stays",
+	cmd := c.each("rm NAME…", "Remove triggers; their history stays",
 		func(ctx context.Context, api *client.Client, name string) error { return api.DeleteTrigger(ctx, name) })
+	cmd.ValidArgsFunction = c.triggerNames(0)
+	return cmd
 }

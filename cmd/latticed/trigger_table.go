@@ -57,7 +57,7 @@ func triggerFields() []field {
 		{"at", fieldList, "time: instants, such as 2026-03-01T12:00:00Z"},
 		{"timezone", fieldText, "time: the zone of cron and at, such as Europe/Berlin"},
 		{"dst", fieldJSON, "time: when the clocks change: {gap: shift|skip, fold: first|last|both}"},
-		{"jitter", fieldTime, "time: up to how much later, at random"},
+		{"jitter", fieldTime, "time: up to how much later, which depends on the trigger's name and on the instant"},
 		{"catch_up", fieldText, "time: of what was missed: none, last or all"},
 		{"window", fieldTime, "time: how long ago a tick may be that is caught up with"},
 		{"cap", fieldInt, "time: how many are caught up with at most"},
