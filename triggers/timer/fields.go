@@ -184,6 +184,36 @@ func readPolicy(f *triggers.Fields, completion bool) policy {
 	return p
 }
 
+// narrow warns of a window in which not two instants fit although all are to be caught
+// up with.
+func narrow(s *source) []graph.Warning {
+	if s.catchUp != catchUpAll {
+		return nil
+	}
+	gap := s.every
+	if s.fixed != nil {
+		gap = closest(s.fixed, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	}
+	if gap == 0 || s.window >= 2*gap {
+		return nil
+	}
+	return []graph.Warning{{Code: "window_short", Message: fmt.Sprintf(
+		"catch_up is all, but of what is missed one tick at most is made up for: window is %s, and from one tick to the next it is %s; choose a longer window, such as %s",
+		hours(s.window), hours(gap), hours(7*gap))}}
+}
+
+// hours writes a duration without the zeros at its end.
+func hours(d time.Duration) string {
+	text := d.Truncate(time.Second).String()
+	if s, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = s + "m"
+	}
+	if s, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = s + "h"
+	}
+	return text
+}
+
 func readJitter(f *triggers.Fields, s *source) jitter {
 	most := f.Duration("jitter", 0, 0).Truncate(time.Microsecond)
 	if most == 0 {

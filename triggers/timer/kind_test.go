@@ -84,3 +84,28 @@ func TestKind_says_one_thing_once(t *testing.T) {
 		}
 	}
 }
+
+func TestKind_warns_of_a_window_in_which_not_two_instants_fit(t *testing.T) {
+	for _, c := range []struct {
+		fields map[string]any
+		want   string
+	}{
+		{map[string]any{"cron": "30 2 * * *", "timezone": "UTC", "catch_up": "all"}, "window is 24h, and from one tick to the next it is 24h; choose a longer window, such as 168h"},
+		{map[string]any{"every": "90m", "catch_up": "all", "window": "2h"}, "window is 2h, and from one tick to the next it is 1h30m; choose a longer window, such as 10h30m"},
+		{map[string]any{"at": []any{"2030-01-01T00:00:00Z", "2030-02-01T00:00:00Z"}, "catch_up": "all", "jitter": "1h"}, "window is 24h, and from one tick to the next it is 744h"},
+		{map[string]any{"every": "12h", "catch_up": "all"}, ""},
+		{map[string]any{"cron": "0 2,14 * * *", "timezone": "UTC", "catch_up": "all"}, ""},
+		{map[string]any{"cron": "0 2 * * *", "timezone": "UTC", "catch_up": "all", "window": "2d"}, ""},
+		{map[string]any{"cron": "0 2 * * *", "timezone": "UTC"}, ""},
+		{map[string]any{"at": "2030-01-01T00:00:00Z", "catch_up": "all"}, ""},
+	} {
+		m, err := triggers.Make(Kind, c.fields)
+		got := ""
+		for _, w := range m.Warnings {
+			got += w.Message
+		}
+		if err != nil || c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%v: %q %v", c.fields, got, err)
+		}
+	}
+}

@@ -34,6 +34,7 @@ func Kind(f *triggers.Fields) triggers.Made {
 	s, fill := readSchedule(f)
 	s.policy = readPolicy(f, s.completion)
 	s.jitter = readJitter(f, s)
+	warnings := narrow(s)
 	s.window, s.grace = s.window+s.jitter.most, s.grace+s.jitter.most // who waits on purpose is not late
 	m := triggers.Made{
 		Source: s, Overlap: triggers.Skip, MaxInFlight: 1,
@@ -41,7 +42,7 @@ func Kind(f *triggers.Fields) triggers.Made {
 			"time": graph.String, "local": graph.String, "date": graph.String,
 			"missed": graph.Integer, "kind": graph.String, "backfill": graph.Boolean,
 		},
-		Judge: s.judge, Fill: fill, AfterRuns: s.completion,
+		Judge: s.judge, Fill: fill, AfterRuns: s.completion, Warnings: warnings,
 	}
 	switch s.catchUp {
 	case catchUpLast:
