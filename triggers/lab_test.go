@@ -249,7 +249,7 @@ func TestLab(t *testing.T) {
 func inotify(t *testing.T) (n int) {
 	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		t.Skip("no /proc here: ", err)
+		t.Fatal(err)
 	}
 	for _, fd := range fds {
 		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.Contains(to, "inotify") {
