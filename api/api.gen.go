@@ -44,6 +44,34 @@ type Attempt struct {
 // AttemptStatus defines model for AttemptStatus.
 type AttemptStatus = string
 
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// At RFC 3339, UTC, microseconds
+	At        Instant `json:"at"`
+	Principal string  `json:"principal"`
+
+	// Via unix, or token: and its name
+	Via string `json:"via"`
+
+	// Remote address of the other end; empty on the socket
+	Remote string `json:"remote"`
+
+	// Action the operation, such as DeleteTrigger
+	Action string `json:"action"`
+
+	// Object id or name of what was changed
+	Object string `json:"object"`
+
+	// Status how the request was answered
+	Status int `json:"status"`
+}
+
+// AuditPage defines model for AuditPage.
+type AuditPage struct {
+	Items []AuditEntry `json:"items"`
+	Next  *string      `json:"next"`
+}
+
 // Backfill defines model for Backfill.
 type Backfill struct {
 	// Path a file or folder in what is watched
@@ -73,11 +101,77 @@ type Backfilled struct {
 	Emitted int `json:"emitted"`
 }
 
+// BulkCancel defines model for BulkCancel.
+type BulkCancel struct {
+	// Where The filters of GET /v1/dispatches; all hold.
+	Where  Where `json:"where"`
+	DryRun bool  `json:"dry_run,omitempty"`
+
+	// Max refused when more are found; default 100, at most 10,000
+	Max int `json:"max,omitempty"`
+}
+
+// BulkDone defines model for BulkDone.
+type BulkDone struct {
+	Found   int `json:"found"`
+	Done    int `json:"done"`
+	Refused int `json:"refused"`
+
+	// Items the first 1,000, those that were refused first
+	Items []BulkItem `json:"items"`
+}
+
+// BulkItem defines model for BulkItem.
+type BulkItem struct {
+	// ID of the dispatch that was found
+	ID     string `json:"id"`
+	Number int64  `json:"number"`
+	Status string `json:"status"`
+
+	// Made number of the new dispatch, if any
+	Made  int64  `json:"made,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// BulkRedispatch defines model for BulkRedispatch.
+type BulkRedispatch struct {
+	// Where The filters of GET /v1/dispatches; all hold.
+	Where  Where `json:"where"`
+	DryRun bool  `json:"dry_run,omitempty"`
+
+	// Max refused when more are found; default 100, at most 10,000
+	Max int `json:"max,omitempty"`
+
+	// MaxInFlight how many of them run at a time; default 16
+	MaxInFlight          int      `json:"max_in_flight,omitempty"`
+	Inputs               Values   `json:"inputs,omitempty"`
+	Unset                []string `json:"unset,omitempty"`
+	Labels               Labels   `json:"labels,omitempty"`
+	Note                 string   `json:"note,omitempty"`
+	ReusePreviousResults bool     `json:"reuse_previous_results,omitempty"`
+}
+
+// Cancel defines model for Cancel.
+type Cancel struct {
+	Electrons []string `json:"electrons,omitempty"`
+}
+
 // CatchUp defines model for CatchUp.
 type CatchUp struct {
 	Missed   int64       `json:"missed"`
 	WouldRun int64       `json:"would_run"`
 	Since    NullInstant `json:"since"`
+}
+
+// Check defines model for Check.
+type Check struct {
+	// Name doors, clock, disk, inotify, mounts, permissions, database, runner …
+	Name    string `json:"name"`
+	Verdict string `json:"verdict"`
+	Detail  string `json:"detail"`
+
+	// Remedy what to do; empty when it is ok
+	Remedy string `json:"remedy"`
 }
 
 // Counts defines model for Counts.
@@ -88,6 +182,29 @@ type Counts struct {
 	Failed    int `json:"failed"`
 	Cancelled int `json:"cancelled"`
 	Skipped   int `json:"skipped"`
+}
+
+// CreatedToken defines model for CreatedToken.
+type CreatedToken struct {
+	ID string `json:"id"`
+
+	// Token the secret, this once
+	Token     string      `json:"token"`
+	Name      string      `json:"name"`
+	Role      Role        `json:"role"`
+	Trigger   *string     `json:"trigger"`
+	ExpiresAt NullInstant `json:"expires_at"`
+}
+
+// Delivered defines model for Delivered.
+type Delivered struct {
+	Trigger string `json:"trigger"`
+
+	// Key the key of the event
+	Key string `json:"key"`
+
+	// Duplicate it was delivered before
+	Duplicate bool `json:"duplicate"`
 }
 
 // Dispatch defines model for Dispatch.
@@ -145,6 +262,13 @@ type DispatchPatch struct {
 // DispatchStatus defines model for DispatchStatus.
 type DispatchStatus = string
 
+// Doctor defines model for Doctor.
+type Doctor struct {
+	// Ok nothing is wrong
+	Ok     bool    `json:"ok"`
+	Checks []Check `json:"checks"`
+}
+
 // Electron defines model for Electron.
 type Electron struct {
 	Name     string         `json:"name"`
@@ -164,12 +288,24 @@ type Electron struct {
 	StartedAt   NullInstant      `json:"started_at"`
 	EndedAt     NullInstant      `json:"ended_at"`
 	Attempts    []Attempt        `json:"attempts"`
+
+	// Reuse with reuse_previous_results: why it was reused or run
+	Reuse *string `json:"reuse,omitempty"`
 }
 
 // ElectronPage defines model for ElectronPage.
 type ElectronPage struct {
 	Items []Electron `json:"items"`
 	Next  *string    `json:"next"`
+}
+
+// ElectronPlan defines model for ElectronPlan.
+type ElectronPlan struct {
+	Name string `json:"name"`
+
+	// Action depends: on the result of what runs before it
+	Action string `json:"action"`
+	Reason string `json:"reason"`
 }
 
 // ElectronStatus defines model for ElectronStatus.
@@ -343,6 +479,41 @@ type Health struct {
 	Status string `json:"status"`
 }
 
+// HeldTrigger defines model for HeldTrigger.
+type HeldTrigger struct {
+	Name string `json:"name"`
+
+	// Pending events that wait
+	Pending int64 `json:"pending"`
+
+	// WouldFire dispatches that it would make now, as far as can be told
+	WouldFire int64 `json:"would_fire"`
+
+	// Note why that can't be told
+	Note string `json:"note,omitempty"`
+}
+
+// Hold defines model for Hold.
+type Hold struct {
+	Held   bool        `json:"held"`
+	Since  NullInstant `json:"since"`
+	Reason *string     `json:"reason"`
+
+	// Dispatches that would go on
+	Dispatches int64         `json:"dispatches"`
+	Triggers   []HeldTrigger `json:"triggers"`
+	Next       *string       `json:"next"`
+}
+
+// Hook defines model for Hook.
+type Hook struct {
+	// Path such as /v1/hooks/SECRET
+	Path string `json:"path"`
+
+	// Auth what a delivery needs: path, signature, token
+	Auth []string `json:"auth"`
+}
+
 // Ignored defines model for Ignored.
 type Ignored struct {
 	Key    string `json:"key"`
@@ -414,6 +585,51 @@ type NewRedispatch struct {
 	DisableRun bool     `json:"disable_run,omitempty"`
 	Labels     Labels   `json:"labels,omitempty"`
 	Note       string   `json:"note,omitempty"`
+
+	// Lattice run this instead: a document, or the name or id of a stored lattice
+	Lattice json.RawMessage `json:"lattice,omitempty"`
+
+	// ReplaceElectrons by name, the document that takes the place of an electron
+	ReplaceElectrons map[string]json.RawMessage `json:"replace_electrons,omitempty"`
+
+	// ReusePreviousResults take over the results of electrons of which nothing has changed
+	ReusePreviousResults bool `json:"reuse_previous_results,omitempty"`
+}
+
+// NewSweep One of dispatch_id and lattice; grid or list or both (each of the list with each of the grid).
+type NewSweep struct {
+	// DispatchID redispatch this one
+	DispatchID string `json:"dispatch_id,omitempty"`
+
+	// Lattice a document, or the name or id of a stored lattice
+	Lattice json.RawMessage `json:"lattice,omitempty"`
+	Inputs  Values          `json:"inputs,omitempty"`
+
+	// Grid by input, the list of its values
+	Grid json.RawMessage `json:"grid,omitempty"`
+
+	// List of objects of inputs
+	List json.RawMessage `json:"list,omitempty"`
+
+	// Name the value of the label sweep; default made of lattice and time
+	Name   string `json:"name,omitempty"`
+	Labels Labels `json:"labels,omitempty"`
+	Note   string `json:"note,omitempty"`
+
+	// MaxInFlight how many of them run at a time; default 16
+	MaxInFlight int `json:"max_in_flight,omitempty"`
+}
+
+// NewToken defines model for NewToken.
+type NewToken struct {
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+
+	// Trigger with role source: the webhook trigger it may deliver to, id or name
+	Trigger string `json:"trigger,omitempty"`
+
+	// Expires an instant, or how long it lives, such as 90d; default never
+	Expires string `json:"expires,omitempty"`
 }
 
 // NullInstant defines model for NullInstant.
@@ -462,6 +678,42 @@ type Problem struct {
 	Found int `json:"found,omitempty"`
 }
 
+// Prune Those left out are taken from the configuration.
+type Prune struct {
+	DryRun bool `json:"dry_run,omitempty"`
+
+	// Age older than this goes, such as 90d
+	Age string `json:"age,omitempty"`
+
+	// Count no more dispatches than this stay
+	Count int64 `json:"count,omitempty"`
+
+	// Bytes no more than this stays of assets, such as 50GiB
+	Bytes string `json:"bytes,omitempty"`
+}
+
+// Pruned defines model for Pruned.
+type Pruned struct {
+	Dispatches int64 `json:"dispatches"`
+	Events     int64 `json:"events"`
+	Firings    int64 `json:"firings"`
+	Audit      int64 `json:"audit"`
+
+	// Bytes of assets
+	Bytes int64 `json:"bytes"`
+
+	// Kept dispatches that are old enough and stay: marked keep, needed by a trigger, or not ended
+	Kept int64 `json:"kept"`
+}
+
+// RedispatchPlan defines model for RedispatchPlan.
+type RedispatchPlan struct {
+	Lattice   LatticeRef     `json:"lattice"`
+	Inputs    Values         `json:"inputs"`
+	Electrons []ElectronPlan `json:"electrons"`
+	Warnings  Warnings       `json:"warnings,omitempty"`
+}
+
 // Resume defines model for Resume.
 type Resume struct {
 	// Backlog fire or skip; required when events are held
@@ -485,6 +737,9 @@ type Retry struct {
 	Confirm int `json:"confirm,omitempty"`
 }
 
+// Role defines model for Role.
+type Role = string
+
 // RunError defines model for RunError.
 type RunError struct {
 	Code     string `json:"code"`
@@ -498,6 +753,49 @@ type Settling struct {
 	Key   string      `json:"key"`
 	Until NullInstant `json:"until"`
 	Why   string      `json:"why"`
+}
+
+// Sweep defines model for Sweep.
+type Sweep struct {
+	// Label sweep=NAME, as a filter takes it
+	Label       string `json:"label"`
+	Count       int    `json:"count"`
+	MaxInFlight int    `json:"max_in_flight"`
+
+	// Items the first 100
+	Items    []SweepItem `json:"items"`
+	Warnings Warnings    `json:"warnings,omitempty"`
+}
+
+// SweepItem defines model for SweepItem.
+type SweepItem struct {
+	ID     string `json:"id,omitempty"`
+	Number int64  `json:"number,omitempty"`
+	Inputs Values `json:"inputs"`
+}
+
+// Token defines model for Token.
+type Token struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+
+	// Trigger its name
+	Trigger   *string `json:"trigger"`
+	Owner     string  `json:"owner"`
+	CreatedBy string  `json:"created_by"`
+
+	// CreatedAt RFC 3339, UTC, microseconds
+	CreatedAt  Instant     `json:"created_at"`
+	ExpiresAt  NullInstant `json:"expires_at"`
+	LastUsedAt NullInstant `json:"last_used_at"`
+	RevokedAt  NullInstant `json:"revoked_at"`
+}
+
+// TokenPage defines model for TokenPage.
+type TokenPage struct {
+	Items []Token `json:"items"`
+	Next  *string `json:"next"`
 }
 
 // Trigger The fields below and those it was registered with.
@@ -552,6 +850,18 @@ type TriggerRef struct {
 // fields of the kind.
 type TriggerSpec = json.RawMessage
 
+// Upload defines model for Upload.
+type Upload struct {
+	Sha256 string `json:"sha256"`
+
+	// Size of the whole, bytes
+	Size int64 `json:"size"`
+
+	// Received so many bytes from the beginning are there
+	Received int64 `json:"received"`
+	Complete bool  `json:"complete"`
+}
+
 // Usage defines model for Usage.
 type Usage struct {
 	CPUS        float64 `json:"cpu_s"`
@@ -583,6 +893,20 @@ type Warning struct {
 
 // Warnings defines model for Warnings.
 type Warnings = []Warning
+
+// Where The filters of GET /v1/dispatches; all hold.
+type Where struct {
+	Status  []string `json:"status,omitempty"`
+	Lattice string   `json:"lattice,omitempty"`
+	Trigger string   `json:"trigger,omitempty"`
+	Label   Labels   `json:"label,omitempty"`
+	Owner   string   `json:"owner,omitempty"`
+	Q       string   `json:"q,omitempty"`
+	Parent  string   `json:"parent,omitempty"`
+	Since   string   `json:"since,omitempty"`
+	Until   string   `json:"until,omitempty"`
+	Input   Values   `json:"input,omitempty"`
+}
 
 // Whoami defines model for Whoami.
 type Whoami struct {
@@ -638,6 +962,46 @@ type Tail = int
 
 // TriggerID defines model for TriggerID.
 type TriggerID = string
+
+// PutAssetParams defines parameters for PutAsset.
+type PutAssetParams struct {
+	// Sha256 of the whole, 64 hex digits
+	Sha256 string `form:"sha256,omitempty" json:"sha256,omitempty"`
+
+	// Size of the whole, bytes
+	Size int64 `form:"size,omitempty" json:"size,omitempty"`
+
+	// Offset where the body begins in the whole, bytes
+	Offset int64 `form:"offset,omitempty" json:"offset,omitempty"`
+}
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	Principal string `form:"principal,omitempty" json:"principal,omitempty"`
+
+	// Object id or name of what was changed
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+	Since  string `form:"since,omitempty" json:"since,omitempty"`
+	Until  string `form:"until,omitempty" json:"until,omitempty"`
+
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// BulkCancelParams defines parameters for BulkCancel.
+type BulkCancelParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// BulkRedispatchParams defines parameters for BulkRedispatch.
+type BulkRedispatchParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListDispatchesParams defines parameters for ListDispatches.
 type ListDispatchesParams struct {
@@ -735,6 +1099,9 @@ type GetStdoutParams struct {
 
 // RedispatchParams defines parameters for Redispatch.
 type RedispatchParams struct {
+	// DryRun only say what would be reused and what would run, and why
+	DryRun bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -763,6 +1130,15 @@ type ExplainParams struct {
 	After After `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// GetHoldParams defines parameters for GetHold.
+type GetHoldParams struct {
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // ListLatticesParams defines parameters for ListLattices.
 type ListLatticesParams struct {
 	// Limit how many
@@ -782,6 +1158,27 @@ type StoreLatticeParams struct {
 type GetIncludeParams struct {
 	// Path as in the document's include
 	Path string `form:"path" json:"path"`
+}
+
+// CreateSweepParams defines parameters for CreateSweep.
+type CreateSweepParams struct {
+	// DryRun only say which inputs there would be
+	DryRun bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListTokensParams defines parameters for ListTokens.
+type ListTokensParams struct {
+	// All also those that expired or were revoked
+	All bool `form:"all,omitempty" json:"all,omitempty"`
+
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // ListTriggersParams defines parameters for ListTriggers.
@@ -875,6 +1272,12 @@ type RetryEventsParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// BulkCancelJSONRequestBody defines body for BulkCancel for application/json ContentType.
+type BulkCancelJSONRequestBody = BulkCancel
+
+// BulkRedispatchJSONRequestBody defines body for BulkRedispatch for application/json ContentType.
+type BulkRedispatchJSONRequestBody = BulkRedispatch
+
 // CreateDispatchJSONRequestBody defines body for CreateDispatch for application/json ContentType.
 type CreateDispatchJSONRequestBody = NewDispatch
 
@@ -884,11 +1287,23 @@ type PatchDispatchJSONRequestBody = DispatchPatch
 // PatchDispatchApplicationMergePatchPlusJSONRequestBody defines body for PatchDispatch for application/merge-patch+json ContentType.
 type PatchDispatchApplicationMergePatchPlusJSONRequestBody = DispatchPatch
 
+// CancelDispatchJSONRequestBody defines body for CancelDispatch for application/json ContentType.
+type CancelDispatchJSONRequestBody = Cancel
+
 // RedispatchJSONRequestBody defines body for Redispatch for application/json ContentType.
 type RedispatchJSONRequestBody = NewRedispatch
 
 // StoreLatticeJSONRequestBody defines body for StoreLattice for application/json ContentType.
 type StoreLatticeJSONRequestBody = LatticeDocument
+
+// PruneJSONRequestBody defines body for Prune for application/json ContentType.
+type PruneJSONRequestBody = Prune
+
+// CreateSweepJSONRequestBody defines body for CreateSweep for application/json ContentType.
+type CreateSweepJSONRequestBody = NewSweep
+
+// CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
+type CreateTokenJSONRequestBody = NewToken
 
 // CreateTriggerJSONRequestBody defines body for CreateTrigger for application/json ContentType.
 type CreateTriggerJSONRequestBody = TriggerSpec
@@ -1232,9 +1647,24 @@ type ServerInterface interface {
 	// Readyz The daemon takes requests.
 	// (GET /readyz)
 	Readyz(ctx echo.Context) error
-	// PutAsset Stores bytes that a lattice's include may name by their SHA-256.
+	// PutAsset Stores bytes that a lattice's include may name by their SHA-256, whole or piece by piece.
 	// (POST /v1/assets)
-	PutAsset(ctx echo.Context) error
+	PutAsset(ctx echo.Context, params PutAssetParams) error
+	// GetUpload How much of an asset is there.
+	// (GET /v1/assets/{sha256})
+	GetUpload(ctx echo.Context, sha256 string) error
+	// ListAudit Who changed what, newest first.
+	// (GET /v1/audit)
+	ListAudit(ctx echo.Context, params ListAuditParams) error
+	// Backup A tar of the database and the assets as they are at one moment; manifest.json comes last.
+	// (GET /v1/backup)
+	Backup(ctx echo.Context) error
+	// BulkCancel Asks all dispatches that a filter finds to end.
+	// (POST /v1/bulk/cancel)
+	BulkCancel(ctx echo.Context, params BulkCancelParams) error
+	// BulkRedispatch Redispatches all dispatches that a filter finds.
+	// (POST /v1/bulk/redispatch)
+	BulkRedispatch(ctx echo.Context, params BulkRedispatchParams) error
 	// ListDispatches Lists dispatches, newest first; those of sublattices only with root=.
 	// (GET /v1/dispatches)
 	ListDispatches(ctx echo.Context, params ListDispatchesParams) error
@@ -1250,7 +1680,7 @@ type ServerInterface interface {
 	// PatchDispatch Changes labels, note or keep (RFC 7396).
 	// (PATCH /v1/dispatches/{id})
 	PatchDispatch(ctx echo.Context, id DispatchID) error
-	// CancelDispatch Asks to cancel; the dispatch is cancelled when nothing of it is left.
+	// CancelDispatch Asks to cancel; the dispatch is cancelled when nothing of it is left. With electrons, only those and all that follows from them.
 	// (POST /v1/dispatches/{id}/cancel)
 	CancelDispatch(ctx echo.Context, id DispatchID) error
 	// ListElectrons The electrons in the order of the document.
@@ -1277,6 +1707,9 @@ type ServerInterface interface {
 	// StartDispatch Starts a dispatch that was made with disable_run.
 	// (POST /v1/dispatches/{id}/start)
 	StartDispatch(ctx echo.Context, id DispatchID) error
+	// Doctor Looks at doors, clock, disk, limits, mounts, permissions, database and runner.
+	// (GET /v1/doctor)
+	Doctor(ctx echo.Context) error
 	// StreamEvents Server-sent events, one for each object that changed, in its latest state.
 	// (GET /v1/events)
 	StreamEvents(ctx echo.Context, params StreamEventsParams) error
@@ -1289,6 +1722,15 @@ type ServerInterface interface {
 	// Explain Why a file did or did not run, for each trigger that watches it; or what made a dispatch.
 	// (GET /v1/explain)
 	Explain(ctx echo.Context, params ExplainParams) error
+	// EndHold Ends the hold; triggers and dispatches go on.
+	// (DELETE /v1/hold)
+	EndHold(ctx echo.Context) error
+	// GetHold Whether the daemon holds everything since it was restored from a backup, and what would happen next.
+	// (GET /v1/hold)
+	GetHold(ctx echo.Context, params GetHoldParams) error
+	// DeliverHook Delivers an event to a webhook trigger; answered once it is stored.
+	// (POST /v1/hooks/{secret})
+	DeliverHook(ctx echo.Context, secret string) error
 	// ListLattices Lists the names and what they point at.
 	// (GET /v1/lattices)
 	ListLattices(ctx echo.Context, params ListLatticesParams) error
@@ -1301,6 +1743,21 @@ type ServerInterface interface {
 	// GetInclude The bytes of a file that is packed into a lattice.
 	// (GET /v1/lattices/{lattice}/include)
 	GetInclude(ctx echo.Context, lattice string, params GetIncludeParams) error
+	// Prune Removes old history now, by the rules of the configuration or those given.
+	// (POST /v1/prune)
+	Prune(ctx echo.Context) error
+	// CreateSweep Makes one dispatch for each of a grid or list of inputs, all under one label.
+	// (POST /v1/sweeps)
+	CreateSweep(ctx echo.Context, params CreateSweepParams) error
+	// ListTokens The tokens that were made, without their secrets.
+	// (GET /v1/tokens)
+	ListTokens(ctx echo.Context, params ListTokensParams) error
+	// CreateToken Makes a token; its secret is in this answer and nowhere else.
+	// (POST /v1/tokens)
+	CreateToken(ctx echo.Context) error
+	// RevokeToken Ends a token (id or name) at once.
+	// (DELETE /v1/tokens/{token})
+	RevokeToken(ctx echo.Context, token string) error
 	// ListTriggers Lists triggers by name.
 	// (GET /v1/triggers)
 	ListTriggers(ctx echo.Context, params ListTriggersParams) error
@@ -1331,6 +1788,9 @@ type ServerInterface interface {
 	// ListFirings What was decided about the events, newest first.
 	// (GET /v1/triggers/{trigger}/firings)
 	ListFirings(ctx echo.Context, trigger TriggerID, params ListFiringsParams) error
+	// GetHook Where a webhook is delivered to; the path may be a secret.
+	// (GET /v1/triggers/{trigger}/hook)
+	GetHook(ctx echo.Context, trigger TriggerID) error
 	// PauseTrigger Events are recorded and held from now on.
 	// (POST /v1/triggers/{trigger}/pause)
 	PauseTrigger(ctx echo.Context, trigger TriggerID) error
@@ -1393,8 +1853,167 @@ func (w *ServerInterfaceWrapper) Readyz(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) PutAsset(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutAssetParams
+	// ------------- Optional query parameter "sha256" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sha256", ctx.QueryParams(), &params.Sha256, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sha256: %s", err))
+	}
+
+	// ------------- Optional query parameter "size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "size", ctx.QueryParams(), &params.Size, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter size: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PutAsset(ctx)
+	err = w.Handler.PutAsset(ctx, params)
+	return err
+}
+
+// GetUpload converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUpload(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sha256" -------------
+	var sha256 string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sha256", ctx.Param("sha256"), &sha256, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sha256: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUpload(ctx, sha256)
+	return err
+}
+
+// ListAudit converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAudit(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditParams
+	// ------------- Optional query parameter "principal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "principal", ctx.QueryParams(), &params.Principal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter principal: %s", err))
+	}
+
+	// ------------- Optional query parameter "object" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "object", ctx.QueryParams(), &params.Object, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter object: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAudit(ctx, params)
+	return err
+}
+
+// Backup converts echo context to params.
+func (w *ServerInterfaceWrapper) Backup(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Backup(ctx)
+	return err
+}
+
+// BulkCancel converts echo context to params.
+func (w *ServerInterfaceWrapper) BulkCancel(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BulkCancelParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BulkCancel(ctx, params)
+	return err
+}
+
+// BulkRedispatch converts echo context to params.
+func (w *ServerInterfaceWrapper) BulkRedispatch(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BulkRedispatchParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BulkRedispatch(ctx, params)
 	return err
 }
 
@@ -1842,6 +2461,12 @@ func (w *ServerInterfaceWrapper) Redispatch(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params RedispatchParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "Idempotency-Key" -------------
@@ -1878,6 +2503,15 @@ func (w *ServerInterfaceWrapper) StartDispatch(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StartDispatch(ctx, id)
+	return err
+}
+
+// Doctor converts echo context to params.
+func (w *ServerInterfaceWrapper) Doctor(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Doctor(ctx)
 	return err
 }
 
@@ -1981,6 +2615,56 @@ func (w *ServerInterfaceWrapper) Explain(ctx echo.Context) error {
 	return err
 }
 
+// EndHold converts echo context to params.
+func (w *ServerInterfaceWrapper) EndHold(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndHold(ctx)
+	return err
+}
+
+// GetHold converts echo context to params.
+func (w *ServerInterfaceWrapper) GetHold(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetHoldParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetHold(ctx, params)
+	return err
+}
+
+// DeliverHook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeliverHook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "secret" -------------
+	var secret string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", ctx.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter secret: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeliverHook(ctx, secret)
+	return err
+}
+
 // ListLattices converts echo context to params.
 func (w *ServerInterfaceWrapper) ListLattices(ctx echo.Context) error {
 	var err error
@@ -2073,6 +2757,107 @@ func (w *ServerInterfaceWrapper) GetInclude(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetInclude(ctx, lattice, params)
+	return err
+}
+
+// Prune converts echo context to params.
+func (w *ServerInterfaceWrapper) Prune(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Prune(ctx)
+	return err
+}
+
+// CreateSweep converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateSweep(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSweepParams
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateSweep(ctx, params)
+	return err
+}
+
+// ListTokens converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTokens(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTokensParams
+	// ------------- Optional query parameter "all" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "all", ctx.QueryParams(), &params.All, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter all: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTokens(ctx, params)
+	return err
+}
+
+// CreateToken converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateToken(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateToken(ctx)
+	return err
+}
+
+// RevokeToken converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "token" -------------
+	var token string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token", ctx.Param("token"), &token, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter token: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeToken(ctx, token)
 	return err
 }
 
@@ -2422,6 +3207,22 @@ func (w *ServerInterfaceWrapper) ListFirings(ctx echo.Context) error {
 	return err
 }
 
+// GetHook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetHook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "trigger" -------------
+	var trigger TriggerID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trigger", ctx.Param("trigger"), &trigger, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trigger: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetHook(ctx, trigger)
+	return err
+}
+
 // PauseTrigger converts echo context to params.
 func (w *ServerInterfaceWrapper) PauseTrigger(ctx echo.Context) error {
 	var err error
@@ -2563,6 +3364,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	}
 
 	router.POST(options.BaseURL+"/v1/assets", wrapper.PutAsset, options.OperationMiddlewares["PutAsset"]...)
+	router.GET(options.BaseURL+"/v1/assets/:sha256", wrapper.GetUpload, options.OperationMiddlewares["GetUpload"]...)
 	router.GET(options.BaseURL+"/v1/lattices", wrapper.ListLattices, options.OperationMiddlewares["ListLattices"]...)
 	router.POST(options.BaseURL+"/v1/lattices", wrapper.StoreLattice, options.OperationMiddlewares["StoreLattice"]...)
 	router.GET(options.BaseURL+"/v1/lattices/:lattice", wrapper.GetLattice, options.OperationMiddlewares["GetLattice"]...)
@@ -2575,6 +3377,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/dispatches/:id/redispatch", wrapper.Redispatch, options.OperationMiddlewares["Redispatch"]...)
 	router.POST(options.BaseURL+"/v1/dispatches/:id/start", wrapper.StartDispatch, options.OperationMiddlewares["StartDispatch"]...)
 	router.POST(options.BaseURL+"/v1/dispatches/:id/cancel", wrapper.CancelDispatch, options.OperationMiddlewares["CancelDispatch"]...)
+	router.POST(options.BaseURL+"/v1/bulk/cancel", wrapper.BulkCancel, options.OperationMiddlewares["BulkCancel"]...)
+	router.POST(options.BaseURL+"/v1/bulk/redispatch", wrapper.BulkRedispatch, options.OperationMiddlewares["BulkRedispatch"]...)
+	router.POST(options.BaseURL+"/v1/sweeps", wrapper.CreateSweep, options.OperationMiddlewares["CreateSweep"]...)
 	router.GET(options.BaseURL+"/v1/dispatches/:id/electrons", wrapper.ListElectrons, options.OperationMiddlewares["ListElectrons"]...)
 	router.GET(options.BaseURL+"/v1/dispatches/:id/electrons/:electron", wrapper.GetElectron, options.OperationMiddlewares["GetElectron"]...)
 	router.GET(options.BaseURL+"/v1/dispatches/:id/electrons/:electron/stdout", wrapper.GetStdout, options.OperationMiddlewares["GetStdout"]...)
@@ -2595,7 +3400,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/triggers/:trigger/backfill", wrapper.BackfillTrigger, options.OperationMiddlewares["BackfillTrigger"]...)
 	router.GET(options.BaseURL+"/v1/triggers/:trigger/events", wrapper.ListEvents, options.OperationMiddlewares["ListEvents"]...)
 	router.GET(options.BaseURL+"/v1/triggers/:trigger/firings", wrapper.ListFirings, options.OperationMiddlewares["ListFirings"]...)
+	router.GET(options.BaseURL+"/v1/triggers/:trigger/hook", wrapper.GetHook, options.OperationMiddlewares["GetHook"]...)
+	router.POST(options.BaseURL+"/v1/hooks/:secret", wrapper.DeliverHook, options.OperationMiddlewares["DeliverHook"]...)
 	router.GET(options.BaseURL+"/v1/explain", wrapper.Explain, options.OperationMiddlewares["Explain"]...)
+	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens, options.OperationMiddlewares["ListTokens"]...)
+	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken, options.OperationMiddlewares["CreateToken"]...)
+	router.DELETE(options.BaseURL+"/v1/tokens/:token", wrapper.RevokeToken, options.OperationMiddlewares["RevokeToken"]...)
+	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["ListAudit"]...)
+	router.GET(options.BaseURL+"/v1/doctor", wrapper.Doctor, options.OperationMiddlewares["Doctor"]...)
+	router.POST(options.BaseURL+"/v1/prune", wrapper.Prune, options.OperationMiddlewares["Prune"]...)
+	router.GET(options.BaseURL+"/v1/backup", wrapper.Backup, options.OperationMiddlewares["Backup"]...)
+	router.DELETE(options.BaseURL+"/v1/hold", wrapper.EndHold, options.OperationMiddlewares["EndHold"]...)
+	router.GET(options.BaseURL+"/v1/hold", wrapper.GetHold, options.OperationMiddlewares["GetHold"]...)
 	router.GET(options.BaseURL+"/v1/whoami", wrapper.Whoami, options.OperationMiddlewares["Whoami"]...)
 	router.GET(options.BaseURL+"/v1/executors", wrapper.ListExecutors, options.OperationMiddlewares["ListExecutors"]...)
 	router.POST(options.BaseURL+"/v1/executors/:executor/check", wrapper.CheckExecutor, options.OperationMiddlewares["CheckExecutor"]...)
@@ -2769,7 +3585,8 @@ func (response ReadyzdefaultApplicationProblemPlusJSONResponse) VisitReadyzRespo
 }
 
 type PutAssetRequestObject struct {
-	Body io.Reader
+	Params PutAssetParams
+	Body   io.Reader
 }
 
 type PutAssetResponseObject interface {
@@ -2790,12 +3607,228 @@ func (response PutAsset201JSONResponse) VisitPutAssetResponse(w http.ResponseWri
 	return err
 }
 
+type PutAsset202JSONResponse Upload
+
+func (response PutAsset202JSONResponse) VisitPutAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PutAssetdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
 func (response PutAssetdefaultApplicationProblemPlusJSONResponse) VisitPutAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadRequestObject struct {
+	Sha256 string `json:"sha256"`
+}
+
+type GetUploadResponseObject interface {
+	VisitGetUploadResponse(w http.ResponseWriter) error
+}
+
+type GetUpload200JSONResponse Upload
+
+func (response GetUpload200JSONResponse) VisitGetUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploaddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetUploaddefaultApplicationProblemPlusJSONResponse) VisitGetUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditRequestObject struct {
+	Params ListAuditParams
+}
+
+type ListAuditResponseObject interface {
+	VisitListAuditResponse(w http.ResponseWriter) error
+}
+
+type ListAudit200JSONResponse AuditPage
+
+func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BackupRequestObject struct {
+}
+
+type BackupResponseObject interface {
+	VisitBackupResponse(w http.ResponseWriter) error
+}
+
+type Backup200ApplicationXTarResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response Backup200ApplicationXTarResponse) VisitBackupResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-tar")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type BackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BackupdefaultApplicationProblemPlusJSONResponse) VisitBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkCancelRequestObject struct {
+	Params BulkCancelParams
+	Body   *BulkCancelJSONRequestBody
+}
+
+type BulkCancelResponseObject interface {
+	VisitBulkCancelResponse(w http.ResponseWriter) error
+}
+
+type BulkCancel200JSONResponse BulkDone
+
+func (response BulkCancel200JSONResponse) VisitBulkCancelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkCanceldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BulkCanceldefaultApplicationProblemPlusJSONResponse) VisitBulkCancelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkRedispatchRequestObject struct {
+	Params BulkRedispatchParams
+	Body   *BulkRedispatchJSONRequestBody
+}
+
+type BulkRedispatchResponseObject interface {
+	VisitBulkRedispatchResponse(w http.ResponseWriter) error
+}
+
+type BulkRedispatch200JSONResponse BulkDone
+
+func (response BulkRedispatch200JSONResponse) VisitBulkRedispatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkRedispatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BulkRedispatchdefaultApplicationProblemPlusJSONResponse) VisitBulkRedispatchResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3001,7 +4034,8 @@ func (response PatchDispatchdefaultApplicationProblemPlusJSONResponse) VisitPatc
 }
 
 type CancelDispatchRequestObject struct {
-	ID DispatchID `json:"id"`
+	ID   DispatchID `json:"id"`
+	Body *CancelDispatchJSONRequestBody
 }
 
 type CancelDispatchResponseObject interface {
@@ -3296,6 +4330,20 @@ type RedispatchResponseObject interface {
 	VisitRedispatchResponse(w http.ResponseWriter) error
 }
 
+type Redispatch200JSONResponse RedispatchPlan
+
+func (response Redispatch200JSONResponse) VisitRedispatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type Redispatch201JSONResponse Dispatch
 
 func (response Redispatch201JSONResponse) VisitRedispatchResponse(w http.ResponseWriter) error {
@@ -3355,6 +4403,44 @@ type StartDispatchdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartDispatchdefaultApplicationProblemPlusJSONResponse) VisitStartDispatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DoctorRequestObject struct {
+}
+
+type DoctorResponseObject interface {
+	VisitDoctorResponse(w http.ResponseWriter) error
+}
+
+type Doctor200JSONResponse Doctor
+
+func (response Doctor200JSONResponse) VisitDoctorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DoctordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DoctordefaultApplicationProblemPlusJSONResponse) VisitDoctorResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3550,6 +4636,118 @@ func (response ExplaindefaultApplicationProblemPlusJSONResponse) VisitExplainRes
 	return err
 }
 
+type EndHoldRequestObject struct {
+}
+
+type EndHoldResponseObject interface {
+	VisitEndHoldResponse(w http.ResponseWriter) error
+}
+
+type EndHold204Response struct {
+}
+
+func (response EndHold204Response) VisitEndHoldResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndHolddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndHolddefaultApplicationProblemPlusJSONResponse) VisitEndHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHoldRequestObject struct {
+	Params GetHoldParams
+}
+
+type GetHoldResponseObject interface {
+	VisitGetHoldResponse(w http.ResponseWriter) error
+}
+
+type GetHold200JSONResponse Hold
+
+func (response GetHold200JSONResponse) VisitGetHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHolddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetHolddefaultApplicationProblemPlusJSONResponse) VisitGetHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeliverHookRequestObject struct {
+	Secret      string `json:"secret"`
+	ContentType string
+	Body        io.Reader
+}
+
+type DeliverHookResponseObject interface {
+	VisitDeliverHookResponse(w http.ResponseWriter) error
+}
+
+type DeliverHook202JSONResponse Delivered
+
+func (response DeliverHook202JSONResponse) VisitDeliverHookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeliverHookdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeliverHookdefaultApplicationProblemPlusJSONResponse) VisitDeliverHookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListLatticesRequestObject struct {
 	Params ListLatticesParams
 }
@@ -3718,6 +4916,210 @@ type GetIncludedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetIncludedefaultApplicationProblemPlusJSONResponse) VisitGetIncludeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PruneRequestObject struct {
+	Body *PruneJSONRequestBody
+}
+
+type PruneResponseObject interface {
+	VisitPruneResponse(w http.ResponseWriter) error
+}
+
+type Prune200JSONResponse Pruned
+
+func (response Prune200JSONResponse) VisitPruneResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PrunedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PrunedefaultApplicationProblemPlusJSONResponse) VisitPruneResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSweepRequestObject struct {
+	Params CreateSweepParams
+	Body   *CreateSweepJSONRequestBody
+}
+
+type CreateSweepResponseObject interface {
+	VisitCreateSweepResponse(w http.ResponseWriter) error
+}
+
+type CreateSweep200JSONResponse Sweep
+
+func (response CreateSweep200JSONResponse) VisitCreateSweepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSweep201JSONResponse Sweep
+
+func (response CreateSweep201JSONResponse) VisitCreateSweepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSweepdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateSweepdefaultApplicationProblemPlusJSONResponse) VisitCreateSweepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTokensRequestObject struct {
+	Params ListTokensParams
+}
+
+type ListTokensResponseObject interface {
+	VisitListTokensResponse(w http.ResponseWriter) error
+}
+
+type ListTokens200JSONResponse TokenPage
+
+func (response ListTokens200JSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTokensdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListTokensdefaultApplicationProblemPlusJSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTokenRequestObject struct {
+	Body *CreateTokenJSONRequestBody
+}
+
+type CreateTokenResponseObject interface {
+	VisitCreateTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateToken201JSONResponse CreatedToken
+
+func (response CreateToken201JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateTokendefaultApplicationProblemPlusJSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeTokenRequestObject struct {
+	Token string `json:"token"`
+}
+
+type RevokeTokenResponseObject interface {
+	VisitRevokeTokenResponse(w http.ResponseWriter) error
+}
+
+type RevokeToken204Response struct {
+}
+
+func (response RevokeToken204Response) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeTokendefaultApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4170,6 +5572,45 @@ func (response ListFiringsdefaultApplicationProblemPlusJSONResponse) VisitListFi
 	return err
 }
 
+type GetHookRequestObject struct {
+	Trigger TriggerID `json:"trigger"`
+}
+
+type GetHookResponseObject interface {
+	VisitGetHookResponse(w http.ResponseWriter) error
+}
+
+type GetHook200JSONResponse Hook
+
+func (response GetHook200JSONResponse) VisitGetHookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHookdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetHookdefaultApplicationProblemPlusJSONResponse) VisitGetHookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PauseTriggerRequestObject struct {
 	Trigger TriggerID `json:"trigger"`
 }
@@ -4381,9 +5822,24 @@ type StrictServerInterface interface {
 	// Readyz The daemon takes requests.
 	// (GET /readyz)
 	Readyz(ctx context.Context, request ReadyzRequestObject) (ReadyzResponseObject, error)
-	// PutAsset Stores bytes that a lattice's include may name by their SHA-256.
+	// PutAsset Stores bytes that a lattice's include may name by their SHA-256, whole or piece by piece.
 	// (POST /v1/assets)
 	PutAsset(ctx context.Context, request PutAssetRequestObject) (PutAssetResponseObject, error)
+	// GetUpload How much of an asset is there.
+	// (GET /v1/assets/{sha256})
+	GetUpload(ctx context.Context, request GetUploadRequestObject) (GetUploadResponseObject, error)
+	// ListAudit Who changed what, newest first.
+	// (GET /v1/audit)
+	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
+	// Backup A tar of the database and the assets as they are at one moment; manifest.json comes last.
+	// (GET /v1/backup)
+	Backup(ctx context.Context, request BackupRequestObject) (BackupResponseObject, error)
+	// BulkCancel Asks all dispatches that a filter finds to end.
+	// (POST /v1/bulk/cancel)
+	BulkCancel(ctx context.Context, request BulkCancelRequestObject) (BulkCancelResponseObject, error)
+	// BulkRedispatch Redispatches all dispatches that a filter finds.
+	// (POST /v1/bulk/redispatch)
+	BulkRedispatch(ctx context.Context, request BulkRedispatchRequestObject) (BulkRedispatchResponseObject, error)
 	// ListDispatches Lists dispatches, newest first; those of sublattices only with root=.
 	// (GET /v1/dispatches)
 	ListDispatches(ctx context.Context, request ListDispatchesRequestObject) (ListDispatchesResponseObject, error)
@@ -4399,7 +5855,7 @@ type StrictServerInterface interface {
 	// PatchDispatch Changes labels, note or keep (RFC 7396).
 	// (PATCH /v1/dispatches/{id})
 	PatchDispatch(ctx context.Context, request PatchDispatchRequestObject) (PatchDispatchResponseObject, error)
-	// CancelDispatch Asks to cancel; the dispatch is cancelled when nothing of it is left.
+	// CancelDispatch Asks to cancel; the dispatch is cancelled when nothing of it is left. With electrons, only those and all that follows from them.
 	// (POST /v1/dispatches/{id}/cancel)
 	CancelDispatch(ctx context.Context, request CancelDispatchRequestObject) (CancelDispatchResponseObject, error)
 	// ListElectrons The electrons in the order of the document.
@@ -4426,6 +5882,9 @@ type StrictServerInterface interface {
 	// StartDispatch Starts a dispatch that was made with disable_run.
 	// (POST /v1/dispatches/{id}/start)
 	StartDispatch(ctx context.Context, request StartDispatchRequestObject) (StartDispatchResponseObject, error)
+	// Doctor Looks at doors, clock, disk, limits, mounts, permissions, database and runner.
+	// (GET /v1/doctor)
+	Doctor(ctx context.Context, request DoctorRequestObject) (DoctorResponseObject, error)
 	// StreamEvents Server-sent events, one for each object that changed, in its latest state.
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
@@ -4438,6 +5897,15 @@ type StrictServerInterface interface {
 	// Explain Why a file did or did not run, for each trigger that watches it; or what made a dispatch.
 	// (GET /v1/explain)
 	Explain(ctx context.Context, request ExplainRequestObject) (ExplainResponseObject, error)
+	// EndHold Ends the hold; triggers and dispatches go on.
+	// (DELETE /v1/hold)
+	EndHold(ctx context.Context, request EndHoldRequestObject) (EndHoldResponseObject, error)
+	// GetHold Whether the daemon holds everything since it was restored from a backup, and what would happen next.
+	// (GET /v1/hold)
+	GetHold(ctx context.Context, request GetHoldRequestObject) (GetHoldResponseObject, error)
+	// DeliverHook Delivers an event to a webhook trigger; answered once it is stored.
+	// (POST /v1/hooks/{secret})
+	DeliverHook(ctx context.Context, request DeliverHookRequestObject) (DeliverHookResponseObject, error)
 	// ListLattices Lists the names and what they point at.
 	// (GET /v1/lattices)
 	ListLattices(ctx context.Context, request ListLatticesRequestObject) (ListLatticesResponseObject, error)
@@ -4450,6 +5918,21 @@ type StrictServerInterface interface {
 	// GetInclude The bytes of a file that is packed into a lattice.
 	// (GET /v1/lattices/{lattice}/include)
 	GetInclude(ctx context.Context, request GetIncludeRequestObject) (GetIncludeResponseObject, error)
+	// Prune Removes old history now, by the rules of the configuration or those given.
+	// (POST /v1/prune)
+	Prune(ctx context.Context, request PruneRequestObject) (PruneResponseObject, error)
+	// CreateSweep Makes one dispatch for each of a grid or list of inputs, all under one label.
+	// (POST /v1/sweeps)
+	CreateSweep(ctx context.Context, request CreateSweepRequestObject) (CreateSweepResponseObject, error)
+	// ListTokens The tokens that were made, without their secrets.
+	// (GET /v1/tokens)
+	ListTokens(ctx context.Context, request ListTokensRequestObject) (ListTokensResponseObject, error)
+	// CreateToken Makes a token; its secret is in this answer and nowhere else.
+	// (POST /v1/tokens)
+	CreateToken(ctx context.Context, request CreateTokenRequestObject) (CreateTokenResponseObject, error)
+	// RevokeToken Ends a token (id or name) at once.
+	// (DELETE /v1/tokens/{token})
+	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
 	// ListTriggers Lists triggers by name.
 	// (GET /v1/triggers)
 	ListTriggers(ctx context.Context, request ListTriggersRequestObject) (ListTriggersResponseObject, error)
@@ -4480,6 +5963,9 @@ type StrictServerInterface interface {
 	// ListFirings What was decided about the events, newest first.
 	// (GET /v1/triggers/{trigger}/firings)
 	ListFirings(ctx context.Context, request ListFiringsRequestObject) (ListFiringsResponseObject, error)
+	// GetHook Where a webhook is delivered to; the path may be a secret.
+	// (GET /v1/triggers/{trigger}/hook)
+	GetHook(ctx context.Context, request GetHookRequestObject) (GetHookResponseObject, error)
 	// PauseTrigger Events are recorded and held from now on.
 	// (POST /v1/triggers/{trigger}/pause)
 	PauseTrigger(ctx context.Context, request PauseTriggerRequestObject) (PauseTriggerResponseObject, error)
@@ -4602,8 +6088,10 @@ func (sh *strictHandler) Readyz(ctx echo.Context) error {
 }
 
 // PutAsset operation middleware
-func (sh *strictHandler) PutAsset(ctx echo.Context) error {
+func (sh *strictHandler) PutAsset(ctx echo.Context, params PutAssetParams) error {
 	var request PutAssetRequestObject
+
+	request.Params = params
 
 	request.Body = ctx.Request().Body
 
@@ -4620,6 +6108,175 @@ func (sh *strictHandler) PutAsset(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(PutAssetResponseObject); ok {
 		return validResponse.VisitPutAssetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUpload operation middleware
+func (sh *strictHandler) GetUpload(ctx echo.Context, sha256 string) error {
+	var request GetUploadRequestObject
+
+	request.Sha256 = sha256
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUpload(ctx.Request().Context(), request.(GetUploadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUpload")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUploadResponseObject); ok {
+		return validResponse.VisitGetUploadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAudit operation middleware
+func (sh *strictHandler) ListAudit(ctx echo.Context, params ListAuditParams) error {
+	var request ListAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudit(ctx.Request().Context(), request.(ListAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
+		return validResponse.VisitListAuditResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Backup operation middleware
+func (sh *strictHandler) Backup(ctx echo.Context) error {
+	var request BackupRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Backup(ctx.Request().Context(), request.(BackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Backup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BackupResponseObject); ok {
+		return validResponse.VisitBackupResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BulkCancel operation middleware
+func (sh *strictHandler) BulkCancel(ctx echo.Context, params BulkCancelParams) error {
+	var request BulkCancelRequestObject
+
+	request.Params = params
+
+	var body BulkCancelJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkCancel(ctx.Request().Context(), request.(BulkCancelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkCancel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BulkCancelResponseObject); ok {
+		return validResponse.VisitBulkCancelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BulkRedispatch operation middleware
+func (sh *strictHandler) BulkRedispatch(ctx echo.Context, params BulkRedispatchParams) error {
+	var request BulkRedispatchRequestObject
+
+	request.Params = params
+
+	var body BulkRedispatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkRedispatch(ctx.Request().Context(), request.(BulkRedispatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkRedispatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BulkRedispatchResponseObject); ok {
+		return validResponse.VisitBulkRedispatchResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4830,6 +6487,32 @@ func (sh *strictHandler) CancelDispatch(ctx echo.Context, id DispatchID) error {
 	var request CancelDispatchRequestObject
 
 	request.ID = id
+
+	var body CancelDispatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CancelDispatch(ctx.Request().Context(), request.(CancelDispatchRequestObject))
@@ -5086,6 +6769,29 @@ func (sh *strictHandler) StartDispatch(ctx echo.Context, id DispatchID) error {
 	return nil
 }
 
+// Doctor operation middleware
+func (sh *strictHandler) Doctor(ctx echo.Context) error {
+	var request DoctorRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Doctor(ctx.Request().Context(), request.(DoctorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Doctor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DoctorResponseObject); ok {
+		return validResponse.VisitDoctorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
 	var request StreamEventsRequestObject
@@ -5178,6 +6884,82 @@ func (sh *strictHandler) Explain(ctx echo.Context, params ExplainParams) error {
 		return err
 	} else if validResponse, ok := response.(ExplainResponseObject); ok {
 		return validResponse.VisitExplainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndHold operation middleware
+func (sh *strictHandler) EndHold(ctx echo.Context) error {
+	var request EndHoldRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndHold(ctx.Request().Context(), request.(EndHoldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndHold")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndHoldResponseObject); ok {
+		return validResponse.VisitEndHoldResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetHold operation middleware
+func (sh *strictHandler) GetHold(ctx echo.Context, params GetHoldParams) error {
+	var request GetHoldRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHold(ctx.Request().Context(), request.(GetHoldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHold")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetHoldResponseObject); ok {
+		return validResponse.VisitGetHoldResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeliverHook operation middleware
+func (sh *strictHandler) DeliverHook(ctx echo.Context, secret string) error {
+	var request DeliverHookRequestObject
+
+	request.Secret = secret
+	request.ContentType = ctx.Request().Header.Get("Content-Type")
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeliverHook(ctx.Request().Context(), request.(DeliverHookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeliverHook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeliverHookResponseObject); ok {
+		return validResponse.VisitDeliverHookResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5307,6 +7089,199 @@ func (sh *strictHandler) GetInclude(ctx echo.Context, lattice string, params Get
 		return err
 	} else if validResponse, ok := response.(GetIncludeResponseObject); ok {
 		return validResponse.VisitGetIncludeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Prune operation middleware
+func (sh *strictHandler) Prune(ctx echo.Context) error {
+	var request PruneRequestObject
+
+	var body PruneJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Prune(ctx.Request().Context(), request.(PruneRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Prune")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PruneResponseObject); ok {
+		return validResponse.VisitPruneResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateSweep operation middleware
+func (sh *strictHandler) CreateSweep(ctx echo.Context, params CreateSweepParams) error {
+	var request CreateSweepRequestObject
+
+	request.Params = params
+
+	var body CreateSweepJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSweep(ctx.Request().Context(), request.(CreateSweepRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSweep")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateSweepResponseObject); ok {
+		return validResponse.VisitCreateSweepResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTokens operation middleware
+func (sh *strictHandler) ListTokens(ctx echo.Context, params ListTokensParams) error {
+	var request ListTokensRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTokens(ctx.Request().Context(), request.(ListTokensRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTokens")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTokensResponseObject); ok {
+		return validResponse.VisitListTokensResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateToken operation middleware
+func (sh *strictHandler) CreateToken(ctx echo.Context) error {
+	var request CreateTokenRequestObject
+
+	var body CreateTokenJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateToken(ctx.Request().Context(), request.(CreateTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTokenResponseObject); ok {
+		return validResponse.VisitCreateTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeToken operation middleware
+func (sh *strictHandler) RevokeToken(ctx echo.Context, token string) error {
+	var request RevokeTokenRequestObject
+
+	request.Token = token
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeToken(ctx.Request().Context(), request.(RevokeTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeTokenResponseObject); ok {
+		return validResponse.VisitRevokeTokenResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5712,6 +7687,31 @@ func (sh *strictHandler) ListFirings(ctx echo.Context, trigger TriggerID, params
 		return err
 	} else if validResponse, ok := response.(ListFiringsResponseObject); ok {
 		return validResponse.VisitListFiringsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetHook operation middleware
+func (sh *strictHandler) GetHook(ctx echo.Context, trigger TriggerID) error {
+	var request GetHookRequestObject
+
+	request.Trigger = trigger
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHook(ctx.Request().Context(), request.(GetHookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetHookResponseObject); ok {
+		return validResponse.VisitGetHookResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -33,6 +33,9 @@ type Dispatch struct {
 	RunAs     string // the Unix user its local electrons run as
 
 	ParentID  string // the dispatch it was redispatched from, or empty
+	Reuse     bool   // results of electrons of the parent of which nothing has changed are taken over
+	Sweep     int64  // the number of the first dispatch of those that share a limit; 0: it is alone
+	Held      bool   // pending, and waits for another of its sweep to end
 	RootID    string // itself
 	TriggerID string // empty when no trigger fired it
 	Trigger   string // the trigger's name, read only
@@ -88,7 +91,8 @@ type Electron struct {
 	Pickle     *Asset // the python object behind Result, when JSON could not hold it
 	Error      *Error
 	Files      map[string]Asset // kept outputs by name
-	ReusedFrom string
+	ReusedFrom string           // the dispatch whose attempt it was, or empty
+	Reuse      string           // in a dispatch that reuses: why it was reused or run
 	StartedAt  time.Time
 	EndedAt    time.Time
 	Attempts   []Attempt // oldest first

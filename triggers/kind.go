@@ -40,6 +40,11 @@ type Made struct {
 	Warnings []graph.Warning
 	// AfterRuns asks for the source to be woken when a dispatch of the trigger ends.
 	AfterRuns bool
+	// AfterEnds asks for the source to be woken when any dispatch ends; see From.Ended.
+	AfterEnds bool
+	// Secrets are fields of the spec that nobody is shown, by name: what is shown
+	// instead. An edit that gives what is shown leaves the field as it is.
+	Secrets map[string]string
 }
 
 // Judgement is what a kind says about an event beyond the rules of the trigger: skip

@@ -118,6 +118,11 @@ type Ledger interface {
 	// About returns the events of a trigger whose payload has this path, newest first.
 	About(ctx context.Context, id, path string, limit int) ([]Event, error)
 
+	// Ended returns dispatches that ended after the given place in the order of ends, up
+	// to limit, in that order, and the place to go on from; with after < 0 only that
+	// place, as it is now. What was changed after its end does not come again.
+	Ended(ctx context.Context, after int64, limit int) ([]Ended, int64, error)
+
 	// Dispatch and Lattice read a target. graph.Lattice is compiled and cached.
 	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)
 	// Lattice returns a lattice by id or name.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/latticed/latticed/graph"
 )
 
 // Source watches one thing for one trigger. Run blocks until ctx ends or the thing
@@ -38,7 +40,9 @@ type From struct {
 	// Entity is one entity of the stored inventory; false when there is none.
 	Entity func(ctx context.Context, key []byte) (Change, bool, error)
 	// Runs tells how the dispatches of the trigger stand; see Made.AfterRuns.
-	Runs   func(ctx context.Context) (Runs, error)
+	Runs func(ctx context.Context) (Runs, error)
+	// Ended is Ledger.Ended; see Made.AfterEnds.
+	Ended  func(ctx context.Context, after int64, limit int) ([]Ended, int64, error)
 	Health func(State, string) // reports active, degraded or failing with a reason; cheap when nothing changed
 
 	// Wake ends the waiting of a source that has returned Until; called during Run,
@@ -52,6 +56,15 @@ type Runs struct {
 	Undecided int64     // events that may still become dispatches
 	InFlight  int       // dispatches that have not ended
 	LastEnd   time.Time // when the last one ended; zero: none has
+}
+
+// Ended is a dispatch that has reached its end.
+type Ended struct {
+	graph.Dispatch
+	Seq int64 // of its end: the order in which dispatches have ended
+	// Causes are the triggers (ids) whose firings led to it, its own first, each as
+	// often as it took part; as far back as is looked.
+	Causes []string
 }
 
 // Emit saves a batch; nil means that it is durable. After an error nothing of the

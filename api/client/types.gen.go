@@ -35,6 +35,34 @@ type Attempt struct {
 // AttemptStatus defines model for AttemptStatus.
 type AttemptStatus = string
 
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// At RFC 3339, UTC, microseconds
+	At        Instant `json:"at"`
+	Principal string  `json:"principal"`
+
+	// Via unix, or token: and its name
+	Via string `json:"via"`
+
+	// Remote address of the other end; empty on the socket
+	Remote string `json:"remote"`
+
+	// Action the operation, such as DeleteTrigger
+	Action string `json:"action"`
+
+	// Object id or name of what was changed
+	Object string `json:"object"`
+
+	// Status how the request was answered
+	Status int `json:"status"`
+}
+
+// AuditPage defines model for AuditPage.
+type AuditPage struct {
+	Items []AuditEntry `json:"items"`
+	Next  *string      `json:"next"`
+}
+
 // Backfill defines model for Backfill.
 type Backfill struct {
 	// Path a file or folder in what is watched
@@ -64,11 +92,77 @@ type Backfilled struct {
 	Emitted int `json:"emitted"`
 }
 
+// BulkCancel defines model for BulkCancel.
+type BulkCancel struct {
+	// Where The filters of GET /v1/dispatches; all hold.
+	Where  Where `json:"where"`
+	DryRun bool  `json:"dry_run,omitempty"`
+
+	// Max refused when more are found; default 100, at most 10,000
+	Max int `json:"max,omitempty"`
+}
+
+// BulkDone defines model for BulkDone.
+type BulkDone struct {
+	Found   int `json:"found"`
+	Done    int `json:"done"`
+	Refused int `json:"refused"`
+
+	// Items the first 1,000, those that were refused first
+	Items []BulkItem `json:"items"`
+}
+
+// BulkItem defines model for BulkItem.
+type BulkItem struct {
+	// ID of the dispatch that was found
+	ID     string `json:"id"`
+	Number int64  `json:"number"`
+	Status string `json:"status"`
+
+	// Made number of the new dispatch, if any
+	Made  int64  `json:"made,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// BulkRedispatch defines model for BulkRedispatch.
+type BulkRedispatch struct {
+	// Where The filters of GET /v1/dispatches; all hold.
+	Where  Where `json:"where"`
+	DryRun bool  `json:"dry_run,omitempty"`
+
+	// Max refused when more are found; default 100, at most 10,000
+	Max int `json:"max,omitempty"`
+
+	// MaxInFlight how many of them run at a time; default 16
+	MaxInFlight          int      `json:"max_in_flight,omitempty"`
+	Inputs               Values   `json:"inputs,omitempty"`
+	Unset                []string `json:"unset,omitempty"`
+	Labels               Labels   `json:"labels,omitempty"`
+	Note                 string   `json:"note,omitempty"`
+	ReusePreviousResults bool     `json:"reuse_previous_results,omitempty"`
+}
+
+// Cancel defines model for Cancel.
+type Cancel struct {
+	Electrons []string `json:"electrons,omitempty"`
+}
+
 // CatchUp defines model for CatchUp.
 type CatchUp struct {
 	Missed   int64       `json:"missed"`
 	WouldRun int64       `json:"would_run"`
 	Since    NullInstant `json:"since"`
+}
+
+// Check defines model for Check.
+type Check struct {
+	// Name doors, clock, disk, inotify, mounts, permissions, database, runner …
+	Name    string `json:"name"`
+	Verdict string `json:"verdict"`
+	Detail  string `json:"detail"`
+
+	// Remedy what to do; empty when it is ok
+	Remedy string `json:"remedy"`
 }
 
 // Counts defines model for Counts.
@@ -79,6 +173,29 @@ type Counts struct {
 	Failed    int `json:"failed"`
 	Cancelled int `json:"cancelled"`
 	Skipped   int `json:"skipped"`
+}
+
+// CreatedToken defines model for CreatedToken.
+type CreatedToken struct {
+	ID string `json:"id"`
+
+	// Token the secret, this once
+	Token     string      `json:"token"`
+	Name      string      `json:"name"`
+	Role      Role        `json:"role"`
+	Trigger   *string     `json:"trigger"`
+	ExpiresAt NullInstant `json:"expires_at"`
+}
+
+// Delivered defines model for Delivered.
+type Delivered struct {
+	Trigger string `json:"trigger"`
+
+	// Key the key of the event
+	Key string `json:"key"`
+
+	// Duplicate it was delivered before
+	Duplicate bool `json:"duplicate"`
 }
 
 // Dispatch defines model for Dispatch.
@@ -136,6 +253,13 @@ type DispatchPatch struct {
 // DispatchStatus defines model for DispatchStatus.
 type DispatchStatus = string
 
+// Doctor defines model for Doctor.
+type Doctor struct {
+	// Ok nothing is wrong
+	Ok     bool    `json:"ok"`
+	Checks []Check `json:"checks"`
+}
+
 // Electron defines model for Electron.
 type Electron struct {
 	Name     string         `json:"name"`
@@ -155,12 +279,24 @@ type Electron struct {
 	StartedAt   NullInstant      `json:"started_at"`
 	EndedAt     NullInstant      `json:"ended_at"`
 	Attempts    []Attempt        `json:"attempts"`
+
+	// Reuse with reuse_previous_results: why it was reused or run
+	Reuse *string `json:"reuse,omitempty"`
 }
 
 // ElectronPage defines model for ElectronPage.
 type ElectronPage struct {
 	Items []Electron `json:"items"`
 	Next  *string    `json:"next"`
+}
+
+// ElectronPlan defines model for ElectronPlan.
+type ElectronPlan struct {
+	Name string `json:"name"`
+
+	// Action depends: on the result of what runs before it
+	Action string `json:"action"`
+	Reason string `json:"reason"`
 }
 
 // ElectronStatus defines model for ElectronStatus.
@@ -334,6 +470,41 @@ type Health struct {
 	Status string `json:"status"`
 }
 
+// HeldTrigger defines model for HeldTrigger.
+type HeldTrigger struct {
+	Name string `json:"name"`
+
+	// Pending events that wait
+	Pending int64 `json:"pending"`
+
+	// WouldFire dispatches that it would make now, as far as can be told
+	WouldFire int64 `json:"would_fire"`
+
+	// Note why that can't be told
+	Note string `json:"note,omitempty"`
+}
+
+// Hold defines model for Hold.
+type Hold struct {
+	Held   bool        `json:"held"`
+	Since  NullInstant `json:"since"`
+	Reason *string     `json:"reason"`
+
+	// Dispatches that would go on
+	Dispatches int64         `json:"dispatches"`
+	Triggers   []HeldTrigger `json:"triggers"`
+	Next       *string       `json:"next"`
+}
+
+// Hook defines model for Hook.
+type Hook struct {
+	// Path such as /v1/hooks/SECRET
+	Path string `json:"path"`
+
+	// Auth what a delivery needs: path, signature, token
+	Auth []string `json:"auth"`
+}
+
 // Ignored defines model for Ignored.
 type Ignored struct {
 	Key    string `json:"key"`
@@ -405,6 +576,51 @@ type NewRedispatch struct {
 	DisableRun bool     `json:"disable_run,omitempty"`
 	Labels     Labels   `json:"labels,omitempty"`
 	Note       string   `json:"note,omitempty"`
+
+	// Lattice run this instead: a document, or the name or id of a stored lattice
+	Lattice json.RawMessage `json:"lattice,omitempty"`
+
+	// ReplaceElectrons by name, the document that takes the place of an electron
+	ReplaceElectrons map[string]json.RawMessage `json:"replace_electrons,omitempty"`
+
+	// ReusePreviousResults take over the results of electrons of which nothing has changed
+	ReusePreviousResults bool `json:"reuse_previous_results,omitempty"`
+}
+
+// NewSweep One of dispatch_id and lattice; grid or list or both (each of the list with each of the grid).
+type NewSweep struct {
+	// DispatchID redispatch this one
+	DispatchID string `json:"dispatch_id,omitempty"`
+
+	// Lattice a document, or the name or id of a stored lattice
+	Lattice json.RawMessage `json:"lattice,omitempty"`
+	Inputs  Values          `json:"inputs,omitempty"`
+
+	// Grid by input, the list of its values
+	Grid json.RawMessage `json:"grid,omitempty"`
+
+	// List of objects of inputs
+	List json.RawMessage `json:"list,omitempty"`
+
+	// Name the value of the label sweep; default made of lattice and time
+	Name   string `json:"name,omitempty"`
+	Labels Labels `json:"labels,omitempty"`
+	Note   string `json:"note,omitempty"`
+
+	// MaxInFlight how many of them run at a time; default 16
+	MaxInFlight int `json:"max_in_flight,omitempty"`
+}
+
+// NewToken defines model for NewToken.
+type NewToken struct {
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+
+	// Trigger with role source: the webhook trigger it may deliver to, id or name
+	Trigger string `json:"trigger,omitempty"`
+
+	// Expires an instant, or how long it lives, such as 90d; default never
+	Expires string `json:"expires,omitempty"`
 }
 
 // NullInstant defines model for NullInstant.
@@ -453,6 +669,42 @@ type Problem struct {
 	Found int `json:"found,omitempty"`
 }
 
+// Prune Those left out are taken from the configuration.
+type Prune struct {
+	DryRun bool `json:"dry_run,omitempty"`
+
+	// Age older than this goes, such as 90d
+	Age string `json:"age,omitempty"`
+
+	// Count no more dispatches than this stay
+	Count int64 `json:"count,omitempty"`
+
+	// Bytes no more than this stays of assets, such as 50GiB
+	Bytes string `json:"bytes,omitempty"`
+}
+
+// Pruned defines model for Pruned.
+type Pruned struct {
+	Dispatches int64 `json:"dispatches"`
+	Events     int64 `json:"events"`
+	Firings    int64 `json:"firings"`
+	Audit      int64 `json:"audit"`
+
+	// Bytes of assets
+	Bytes int64 `json:"bytes"`
+
+	// Kept dispatches that are old enough and stay: marked keep, needed by a trigger, or not ended
+	Kept int64 `json:"kept"`
+}
+
+// RedispatchPlan defines model for RedispatchPlan.
+type RedispatchPlan struct {
+	Lattice   LatticeRef     `json:"lattice"`
+	Inputs    Values         `json:"inputs"`
+	Electrons []ElectronPlan `json:"electrons"`
+	Warnings  Warnings       `json:"warnings,omitempty"`
+}
+
 // Resume defines model for Resume.
 type Resume struct {
 	// Backlog fire or skip; required when events are held
@@ -476,6 +728,9 @@ type Retry struct {
 	Confirm int `json:"confirm,omitempty"`
 }
 
+// Role defines model for Role.
+type Role = string
+
 // RunError defines model for RunError.
 type RunError struct {
 	Code     string `json:"code"`
@@ -489,6 +744,49 @@ type Settling struct {
 	Key   string      `json:"key"`
 	Until NullInstant `json:"until"`
 	Why   string      `json:"why"`
+}
+
+// Sweep defines model for Sweep.
+type Sweep struct {
+	// Label sweep=NAME, as a filter takes it
+	Label       string `json:"label"`
+	Count       int    `json:"count"`
+	MaxInFlight int    `json:"max_in_flight"`
+
+	// Items the first 100
+	Items    []SweepItem `json:"items"`
+	Warnings Warnings    `json:"warnings,omitempty"`
+}
+
+// SweepItem defines model for SweepItem.
+type SweepItem struct {
+	ID     string `json:"id,omitempty"`
+	Number int64  `json:"number,omitempty"`
+	Inputs Values `json:"inputs"`
+}
+
+// Token defines model for Token.
+type Token struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+
+	// Trigger its name
+	Trigger   *string `json:"trigger"`
+	Owner     string  `json:"owner"`
+	CreatedBy string  `json:"created_by"`
+
+	// CreatedAt RFC 3339, UTC, microseconds
+	CreatedAt  Instant     `json:"created_at"`
+	ExpiresAt  NullInstant `json:"expires_at"`
+	LastUsedAt NullInstant `json:"last_used_at"`
+	RevokedAt  NullInstant `json:"revoked_at"`
+}
+
+// TokenPage defines model for TokenPage.
+type TokenPage struct {
+	Items []Token `json:"items"`
+	Next  *string `json:"next"`
 }
 
 // Trigger The fields below and those it was registered with.
@@ -543,6 +841,18 @@ type TriggerRef struct {
 // fields of the kind.
 type TriggerSpec = json.RawMessage
 
+// Upload defines model for Upload.
+type Upload struct {
+	Sha256 string `json:"sha256"`
+
+	// Size of the whole, bytes
+	Size int64 `json:"size"`
+
+	// Received so many bytes from the beginning are there
+	Received int64 `json:"received"`
+	Complete bool  `json:"complete"`
+}
+
 // Usage defines model for Usage.
 type Usage struct {
 	CPUS        float64 `json:"cpu_s"`
@@ -574,6 +884,20 @@ type Warning struct {
 
 // Warnings defines model for Warnings.
 type Warnings = []Warning
+
+// Where The filters of GET /v1/dispatches; all hold.
+type Where struct {
+	Status  []string `json:"status,omitempty"`
+	Lattice string   `json:"lattice,omitempty"`
+	Trigger string   `json:"trigger,omitempty"`
+	Label   Labels   `json:"label,omitempty"`
+	Owner   string   `json:"owner,omitempty"`
+	Q       string   `json:"q,omitempty"`
+	Parent  string   `json:"parent,omitempty"`
+	Since   string   `json:"since,omitempty"`
+	Until   string   `json:"until,omitempty"`
+	Input   Values   `json:"input,omitempty"`
+}
 
 // Whoami defines model for Whoami.
 type Whoami struct {
@@ -629,6 +953,46 @@ type Tail = int
 
 // TriggerID defines model for TriggerID.
 type TriggerID = string
+
+// PutAssetParams defines parameters for PutAsset.
+type PutAssetParams struct {
+	// Sha256 of the whole, 64 hex digits
+	Sha256 string `form:"sha256,omitempty" json:"sha256,omitempty"`
+
+	// Size of the whole, bytes
+	Size int64 `form:"size,omitempty" json:"size,omitempty"`
+
+	// Offset where the body begins in the whole, bytes
+	Offset int64 `form:"offset,omitempty" json:"offset,omitempty"`
+}
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	Principal string `form:"principal,omitempty" json:"principal,omitempty"`
+
+	// Object id or name of what was changed
+	Object string `form:"object,omitempty" json:"object,omitempty"`
+	Since  string `form:"since,omitempty" json:"since,omitempty"`
+	Until  string `form:"until,omitempty" json:"until,omitempty"`
+
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// BulkCancelParams defines parameters for BulkCancel.
+type BulkCancelParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// BulkRedispatchParams defines parameters for BulkRedispatch.
+type BulkRedispatchParams struct {
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListDispatchesParams defines parameters for ListDispatches.
 type ListDispatchesParams struct {
@@ -726,6 +1090,9 @@ type GetStdoutParams struct {
 
 // RedispatchParams defines parameters for Redispatch.
 type RedispatchParams struct {
+	// DryRun only say what would be reused and what would run, and why
+	DryRun bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -754,6 +1121,15 @@ type ExplainParams struct {
 	After After `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// GetHoldParams defines parameters for GetHold.
+type GetHoldParams struct {
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // ListLatticesParams defines parameters for ListLattices.
 type ListLatticesParams struct {
 	// Limit how many
@@ -773,6 +1149,27 @@ type StoreLatticeParams struct {
 type GetIncludeParams struct {
 	// Path as in the document's include
 	Path string `form:"path" json:"path"`
+}
+
+// CreateSweepParams defines parameters for CreateSweep.
+type CreateSweepParams struct {
+	// DryRun only say which inputs there would be
+	DryRun bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey The same key, principal and route within seven days: the first answer again, or 422 if the body differs.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListTokensParams defines parameters for ListTokens.
+type ListTokensParams struct {
+	// All also those that expired or were revoked
+	All bool `form:"all,omitempty" json:"all,omitempty"`
+
+	// Limit how many
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After the next of an earlier page
+	After After `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // ListTriggersParams defines parameters for ListTriggers.
@@ -866,6 +1263,12 @@ type RetryEventsParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// BulkCancelJSONRequestBody defines body for BulkCancel for application/json ContentType.
+type BulkCancelJSONRequestBody = BulkCancel
+
+// BulkRedispatchJSONRequestBody defines body for BulkRedispatch for application/json ContentType.
+type BulkRedispatchJSONRequestBody = BulkRedispatch
+
 // CreateDispatchJSONRequestBody defines body for CreateDispatch for application/json ContentType.
 type CreateDispatchJSONRequestBody = NewDispatch
 
@@ -875,11 +1278,23 @@ type PatchDispatchJSONRequestBody = DispatchPatch
 // PatchDispatchApplicationMergePatchPlusJSONRequestBody defines body for PatchDispatch for application/merge-patch+json ContentType.
 type PatchDispatchApplicationMergePatchPlusJSONRequestBody = DispatchPatch
 
+// CancelDispatchJSONRequestBody defines body for CancelDispatch for application/json ContentType.
+type CancelDispatchJSONRequestBody = Cancel
+
 // RedispatchJSONRequestBody defines body for Redispatch for application/json ContentType.
 type RedispatchJSONRequestBody = NewRedispatch
 
 // StoreLatticeJSONRequestBody defines body for StoreLattice for application/json ContentType.
 type StoreLatticeJSONRequestBody = LatticeDocument
+
+// PruneJSONRequestBody defines body for Prune for application/json ContentType.
+type PruneJSONRequestBody = Prune
+
+// CreateSweepJSONRequestBody defines body for CreateSweep for application/json ContentType.
+type CreateSweepJSONRequestBody = NewSweep
+
+// CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
+type CreateTokenJSONRequestBody = NewToken
 
 // CreateTriggerJSONRequestBody defines body for CreateTrigger for application/json ContentType.
 type CreateTriggerJSONRequestBody = TriggerSpec

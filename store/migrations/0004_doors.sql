@@ -1,0 +1,33 @@
+-- When a dispatch reached its end, by the one sequence of the store: what follows from
+-- ends is read along dispatches_seq, and what was changed after its end isn't new.
+ALTER TABLE dispatches ADD COLUMN ended_seq INTEGER;
+
+-- Electrons of which nothing has changed are taken over from the parent.
+ALTER TABLE dispatches ADD COLUMN reuse INTEGER NOT NULL DEFAULT 0 CHECK (reuse = 0 OR reuse = 1);
+ALTER TABLE electrons ADD COLUMN fingerprint TEXT; -- JSON, of what the result depends on
+ALTER TABLE electrons ADD COLUMN reuse TEXT; -- why it was reused or run
+ALTER TABLE electrons ADD COLUMN cancel_requested_at INTEGER;
+
+-- Dispatches that were made together share a limit: so many of them are let go at
+-- first (held IS NULL), and the end of each lets the next one go.
+ALTER TABLE dispatches ADD COLUMN sweep INTEGER; -- the number of the first of them
+ALTER TABLE dispatches ADD COLUMN held INTEGER;  -- the sweep, while it waits for its turn
+DROP INDEX dispatches_pending;
+CREATE INDEX dispatches_pending ON dispatches (number) WHERE status = 'pending' AND held IS NULL;
+CREATE INDEX dispatches_held ON dispatches (held, number) WHERE held IS NOT NULL;
+
+CREATE UNIQUE INDEX tokens_name ON tokens (name) WHERE revoked_at IS NULL;
+
+-- Who changed what; written in the transaction of the change where there is one.
+CREATE TABLE audit (
+	n         INTEGER PRIMARY KEY,
+	at        INTEGER NOT NULL,
+	principal TEXT NOT NULL,
+	via       TEXT NOT NULL, -- unix, or token:NAME
+	remote    TEXT NOT NULL,
+	action    TEXT NOT NULL, -- the operation
+	object    TEXT NOT NULL,
+	status    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX audit_object ON audit (object, n);
+CREATE INDEX audit_principal ON audit (principal, n);
