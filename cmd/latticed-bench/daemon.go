@@ -83,11 +83,16 @@ func (d *daemon) kill() {
 	_ = d.cmd.Wait()
 }
 
+// end stops the daemon; start may start it again.
+func (d *daemon) end() {
+	_ = d.cmd.Process.Signal(os.Interrupt)
+	_ = d.cmd.Wait()
+}
+
 // stop ends the daemon and removes its directory; the runner leaves by itself.
 func (d *daemon) stop() {
 	if d.cmd != nil && d.cmd.Process != nil {
-		_ = d.cmd.Process.Signal(os.Interrupt)
-		_ = d.cmd.Wait()
+		d.end()
 	}
 	d.log.Close()
 	os.RemoveAll(d.dir)

@@ -66,4 +66,6 @@ var rows = []struct {
 	{"accepted", accepted},
 	{"memory", memory},
 	{"serving after SIGKILL", serving},
+	{"history", history},
+	{"crowd", crowd},
 }
