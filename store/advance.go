@@ -116,8 +116,8 @@ func (t *tx) advanceDispatch(d liveRef, st *graph.Step) error {
 		if err != nil {
 			return err
 		}
-		q += ", status = ?, reason = ?, waiting = NULL, result = ?, error = ?, ended_at = ?"
-		args = append(args, string(f.Status), text(f.Reason), rawText(f.Result), failure, t.at(f.At))
+		q += ", status = ?, reason = ?, waiting = NULL, result = ?, error = ?, ended_at = ?, ended_seq = ?"
+		args = append(args, string(f.Status), text(f.Reason), rawText(f.Result), failure, t.at(f.At), t.w.seq)
 	}
 	return t.guarded(q+" WHERE number = ? AND status = ?", append(args, d.number, string(leaves))...)
 }

@@ -43,9 +43,10 @@ func (t *tx) requestCancel(c cancelling) (ended bool, err error) {
 		return false, t.guarded("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running'", t.now, t.seq(), c.number)
 	}
 	t.countEnd(c.trigger, false, t.now)
+	seq := t.seq()
 	return true, t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
-		cancel_requested_at = ?, ended_at = ?, seq = ? WHERE number = ? AND status = ?`,
-		reasonCancelled, t.now, t.now, t.seq(), c.number, string(c.status))
+		cancel_requested_at = ?, ended_at = ?, seq = ?, ended_seq = ? WHERE number = ? AND status = ?`,
+		reasonCancelled, t.now, t.now, seq, seq, c.number, string(c.status))
 }
 
 // oldestInFlight finds dispatches of a trigger that nobody has asked to end.

@@ -2,12 +2,126 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 
+	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
 )
 
+const (
+	endedAfter = `SELECT number, ended_seq FROM dispatches INDEXED BY dispatches_ended
+		WHERE ended_seq > ? ORDER BY ended_seq LIMIT ?`
+	lastEnded = "SELECT coalesce(max(ended_seq), 0) FROM dispatches INDEXED BY dispatches_ended WHERE ended_seq IS NOT NULL"
+
+	// causeOf is what fired a dispatch.
+	causeOf = "SELECT t.id, t.kind, d.firing_id FROM dispatches d JOIN triggers t ON t.n = d.trigger WHERE d.id = ?"
+	// causesBefore are the dispatches that the events of a firing are about.
+	causesBefore = `SELECT e.payload ->> '$.id' FROM firings f JOIN events e INDEXED BY events_firing ON e.firing = f.n
+		WHERE f.id = ? AND e.payload ->> '$.id' IS NOT NULL ORDER BY e.n DESC LIMIT ?`
+
+	// maxCauses bounds how many dispatches are looked at to find what led to one.
+	maxCauses = 64
+	// followsEnds is the kind of trigger that an end of a dispatch fires.
+	followsEnds = "dispatch"
+)
+
 // Ended implements triggers.Ledger.
-func (s *Store) Ended(context.Context, int64, int) ([]triggers.Ended, int64, error) {
-	return nil, 0, errors.New("being built")
+func (s *Store) Ended(ctx context.Context, after int64, limit int) (es []triggers.Ended, place int64, err error) {
+	err = s.quick(ctx, func(q querier) error {
+		if place = after; after < 0 {
+			return q.row(lastEnded, nil, &place)
+		}
+		var ends []triggers.Ended
+		err := q.rows(endedAfter, []any{after, limit}, func(r rowScanner) error {
+			var e triggers.Ended
+			err := r.Scan(&e.Number, &e.Seq)
+			ends = append(ends, e)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range ends {
+			place = e.Seq
+			ds, err := dispatchesBy(q, "WHERE d.number = ?", e.Number)
+			if err != nil {
+				return err
+			}
+			e.Dispatch = ds[0] // it is the same snapshot
+			if e.Causes, err = causesOf(q, &e.Dispatch); err != nil {
+				return err
+			}
+			es = append(es, e)
+		}
+		return nil
+	})
+	return es, place, err
+}
+
+// causesOf finds the triggers that led to a dispatch, its own first.
+func causesOf(q querier, d *graph.Dispatch) ([]string, error) {
+	if d.TriggerID == "" {
+		return nil, nil
+	}
+	w := causeWalk{q: q, known: map[string]map[string]int{}}
+	counts, err := w.counts(d.ID)
+	if err != nil {
+		return nil, err
+	}
+	causes := []string{d.TriggerID}
+	counts[d.TriggerID]--
+	for _, id := range slices.Sorted(maps.Keys(counts)) {
+		causes = append(causes, slices.Repeat([]string{id}, counts[id])...)
+	}
+	return causes, nil
+}
+
+// causeWalk goes back from a dispatch to what led to it. It remembers where it was: the
+// events of one firing may have begun with the same dispatch.
+type causeWalk struct {
+	q     querier
+	known map[string]map[string]int // by dispatch id
+}
+
+// counts tells how often each trigger took part: of several ways that lead to a
+// dispatch, on the one where that was most often.
+func (w *causeWalk) counts(id string) (map[string]int, error) {
+	if c, ok := w.known[id]; ok || len(w.known) == maxCauses {
+		return c, nil
+	}
+	w.known[id] = nil
+	var trigger, kind, firing string
+	err := w.q.row(causeOf, []any{id}, &trigger, &kind, &firing)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil // a person has made it, or it is deleted
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := map[string]int{}
+	if kind == followsEnds {
+		var before []string
+		err := w.q.rows(causesBefore, []any{firing, maxCauses}, func(r rowScanner) error {
+			before = append(before, "")
+			return r.Scan(&before[len(before)-1])
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range before {
+			further, err := w.counts(b)
+			if err != nil {
+				return nil, err
+			}
+			for t, n := range further {
+				c[t] = max(c[t], n)
+			}
+		}
+	}
+	c[trigger]++
+	w.known[id] = c
+	return c, nil
 }

@@ -1,6 +1,7 @@
 -- When a dispatch reached its end, by the one sequence of the store: what follows from
--- ends is read along dispatches_seq, and what was changed after its end isn't new.
+-- ends is read in this order, and what was changed after its end isn't new.
 ALTER TABLE dispatches ADD COLUMN ended_seq INTEGER;
+CREATE INDEX dispatches_ended ON dispatches (ended_seq) WHERE ended_seq IS NOT NULL;
 
 -- Electrons of which nothing has changed are taken over from the parent.
 ALTER TABLE dispatches ADD COLUMN reuse INTEGER NOT NULL DEFAULT 0 CHECK (reuse = 0 OR reuse = 1);

@@ -46,6 +46,11 @@ func (c Contract) Run(t *testing.T) {
 		{"an_entity_is_found_by_its_key", testEntity},
 		{"the_end_of_a_pause_is_an_update", testResumed},
 		{"an_edit_leaves_alone_how_the_trigger_is_doing", testRevised},
+		{"ends_come_in_their_order_and_once", testEnded},
+		{"without_a_place_only_that_of_now_is_told", testEndedNow},
+		{"an_end_before_the_begin_comes_too", testEndedPending},
+		{"an_end_names_the_triggers_that_led_to_it", testCauses},
+		{"of_several_ways_to_an_end_the_longest_counts", testCausesOfBatch},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := &ledgerTest{T: t, contract: c}

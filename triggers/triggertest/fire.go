@@ -86,7 +86,7 @@ func (l *Ledger) cancel(trigger string, n int) (asked []string) {
 		}
 		d.CancelRequestedAt = time.Now()
 		if d.Status != graph.Running {
-			d.Status, d.EndedAt = graph.Cancelled, d.CancelRequestedAt
+			l.ended(d, graph.Cancelled)
 		}
 		asked = append(asked, d.ID)
 	}

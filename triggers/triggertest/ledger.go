@@ -24,6 +24,7 @@ type Ledger struct {
 	seq        int64
 	triggers   map[string]*row
 	dispatches []graph.Dispatch
+	ends       []string // of dispatches, in order
 	lattices   map[string]*graph.Lattice
 	fail       func(op string) error
 	after      func(op string) error

@@ -47,10 +47,10 @@ func (l *Ledger) SetDispatch(id string, to graph.Status) {
 		if d.ID != id {
 			continue
 		}
-		if d.Status = to; to.Terminal() {
-			d.EndedAt = time.Now()
+		if to.Terminal() {
+			l.ended(d, to)
 		} else {
-			d.StartedAt = time.Now()
+			d.Status, d.StartedAt = to, time.Now()
 		}
 	}
 }
@@ -63,10 +63,11 @@ func (l *Ledger) EndDispatches(trigger string, n int) int {
 	ended := 0
 	for i := range l.dispatches {
 		if d := &l.dispatches[i]; ended < n && d.TriggerID == trigger && !d.Status.Terminal() {
-			d.Status, d.EndedAt = graph.Completed, time.Now()
+			as := graph.Completed
 			if !d.CancelRequestedAt.IsZero() {
-				d.Status = graph.Cancelled
+				as = graph.Cancelled
 			}
+			l.ended(d, as)
 			ended++
 		}
 	}
