@@ -1,0 +1,2 @@
+// Package database is the trigger kinds "sqlite" and "database".
+package database
