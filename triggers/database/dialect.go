@@ -5,44 +5,12 @@ import (
 	"time"
 )
 
-// engine is what a database is.
-type engine string
-
-// The engines.
-const (
-	engineSQLite   engine = "sqlite"
-	enginePostgres engine = "postgres"
-	engineMySQL    engine = "mysql" // and MariaDB
-	engineMSSQL    engine = "mssql"
-)
-
-// target is one database, read from its URL by parseTarget. Its String never shows the
-// password; see redact for what others say about it.
-type target struct {
-	engine   engine
-	path     string // sqlite: the file, absolute; the rest is empty then
-	user     string
-	password secret
-	host     string // a name, an IP address without brackets, or the folder of a socket
-	port     int    // 0: the engine's own
-	database string
-	options  map[string]string // of the URL, known ones only, by their names in the URL
-}
-
-// address is what the fields of a trigger say about where its database is: exactly one
-// of them is not empty.
-type address struct {
-	url  string // of the database; read by parseTarget
-	file string // whose first line is the URL
-	env  string // a variable of the daemon that holds it
-	path string // sqlite: the file, absolute
-}
-
-// dialect is how one engine is spoken to. It has no state.
+// dialect is how one engine is spoken to. It has no state. What its errors say goes
+// through a redactor at the one place where they are shown.
 type dialect interface {
 	// open connects. The connection is used by one goroutine at a time. It returns when
 	// ctx ends, even if the server does not answer.
-	open(ctx context.Context, t target) (conn, error)
+	open(ctx context.Context, a address) (conn, error)
 	// quote makes an identifier of a name as it is in the catalogue.
 	quote(name string) string
 	// parameter is what stands in a statement for argument n (from 1) that is compared
@@ -63,7 +31,7 @@ type listener interface {
 	// listen calls wake, from any goroutine, when something was sent to a channel, and
 	// for each channel once it listens. It blocks until ctx ends or the connection, its
 	// own, is lost; the caller tries again.
-	listen(ctx context.Context, t target, channels []string, wake func(channel string)) error
+	listen(ctx context.Context, a address, channels []string, wake func(channel string)) error
 }
 
 // conn is one connection that only reads.
