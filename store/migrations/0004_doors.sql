@@ -32,3 +32,11 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_object ON audit (object, n);
 CREATE INDEX audit_principal ON audit (principal, n);
+
+-- The keys, hashed, of events whose rows had their time: what happened once doesn't
+-- happen again. They stay as long as their trigger.
+CREATE TABLE past_keys (
+	trigger INTEGER NOT NULL REFERENCES triggers (n) ON DELETE CASCADE,
+	hash    BLOB NOT NULL CHECK (length(hash) = 16),
+	PRIMARY KEY (trigger, hash)
+) STRICT, WITHOUT ROWID;
