@@ -50,7 +50,7 @@ type AuditEntry struct {
 	At        Instant `json:"at"`
 	Principal string  `json:"principal"`
 
-	// Via unix, or token: and its name
+	// Via the door: unix, tcp or tls
 	Via string `json:"via"`
 
 	// Remote address of the other end; empty on the socket
@@ -911,12 +911,18 @@ type Where struct {
 // Whoami defines model for Whoami.
 type Whoami struct {
 	Name string `json:"name"`
-	UID  int64  `json:"uid"`
-	GID  int64  `json:"gid"`
 
-	// Via unix
-	Via   string `json:"via"`
-	RunAs string `json:"run_as"`
+	// UID of a user of the socket
+	UID *int64 `json:"uid"`
+	GID *int64 `json:"gid"`
+
+	// Via the door: unix, tcp or tls
+	Via  string `json:"via"`
+	Role Role   `json:"role"`
+
+	// Trigger name of the trigger that a token of role source may deliver to
+	Trigger *string `json:"trigger"`
+	RunAs   string  `json:"run_as"`
 
 	// Version of the daemon
 	Version string `json:"version"`

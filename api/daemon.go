@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 
 	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/store"
 )
 
 // Whoami implements StrictServerInterface.
@@ -15,10 +17,19 @@ func (s *Server) Whoami(ctx context.Context, _ WhoamiRequestObject) (WhoamiRespo
 	if err != nil {
 		return nil, err
 	}
-	return Whoami200JSONResponse{
-		Name: who.Name, UID: int64(who.UID), GID: int64(who.GID), Via: "unix",
-		RunAs: s.o.RunAs, Version: s.o.Version,
-	}, nil
+	out := Whoami200JSONResponse{Name: who.Name, Via: who.Via, Role: who.Role, RunAs: s.o.RunAs, Version: s.o.Version}
+	if who.Token == "" {
+		uid, gid := int64(who.UID), int64(who.GID)
+		out.UID, out.GID = &uid, &gid
+	}
+	if who.Trigger != "" {
+		t, err := s.o.Store.Trigger(ctx, who.Trigger)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		out.Trigger = orNull(t.Name)
+	}
+	return out, nil
 }
 
 // kinded is an executor that says of what kind it is; several may be of one.

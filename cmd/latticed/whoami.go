@@ -24,8 +24,17 @@ func newWhoami(c *cli) *cobra.Command {
 				return c.raw(a.Raw)
 			}
 			w := a.Value
+			you := w.Name
+			if w.UID != nil && w.GID != nil {
+				you = fmt.Sprintf("%s (uid %d, gid %d)", w.Name, *w.UID, *w.GID)
+			}
+			role := w.Role
+			if w.Trigger != nil {
+				role += " of trigger " + *w.Trigger
+			}
 			return c.table(nil, [][]string{
-				{"you", fmt.Sprintf("%s (uid %d, gid %d)", w.Name, w.UID, w.GID)},
+				{"you", you},
+				{"role", role},
 				{"door", w.Via},
 				{"electrons run as", w.RunAs},
 				{"daemon", w.Version},
