@@ -22,8 +22,8 @@ type Store interface {
 
 	// Live returns the running dispatches with Number > after, in order, for recovery.
 	Live(ctx context.Context, after int64, limit int) ([]graph.Run, error)
-	// Pending returns up to limit pending dispatches, oldest first, without those whose
-	// numbers skip knows.
+	// Pending returns up to limit pending dispatches, oldest first, without those that
+	// wait for another of their sweep, and those whose numbers skip knows.
 	Pending(ctx context.Context, limit int, skip func(number int64) bool) ([]graph.Dispatch, error)
 	// Advance records a step.
 	Advance(ctx context.Context, s graph.Step) error

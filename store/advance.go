@@ -12,7 +12,8 @@ import (
 // liveRef is what the writer remembers of a running dispatch.
 type liveRef struct {
 	number, trigger int64
-	asked           bool // to end
+	sweep           int64 // 0: alone
+	asked           bool  // to end
 }
 
 // Advance records a step. When one of its changes does not leave the state it names,
@@ -57,7 +58,7 @@ func (t *tx) advance(st *graph.Step) error {
 	t.ended(st.Dispatch)
 	t.countEnd(d.trigger, d.asked, t.at(st.Finish.At))
 	t.after(func() { delete(t.w.live, st.Dispatch) })
-	return nil
+	return t.letNext(d.sweep)
 }
 
 // liveDispatch looks up the dispatch of a step, which is running unless it begins.
@@ -69,8 +70,8 @@ func (t *tx) liveDispatch(st *graph.Step) (liveRef, error) {
 		return d, nil
 	}
 	var d liveRef
-	err := t.row("SELECT number, trigger, cancel_requested_at IS NOT NULL FROM dispatches WHERE id = ? AND status = ?",
-		[]any{st.Dispatch, string(status)}, &d.number, &d.trigger, &d.asked)
+	err := t.row("SELECT number, trigger, sweep, cancel_requested_at IS NOT NULL FROM dispatches WHERE id = ? AND status = ? AND held IS NULL",
+		[]any{st.Dispatch, string(status)}, &d.number, &d.trigger, &d.sweep, &d.asked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, graph.ErrStale
 	}

@@ -43,6 +43,9 @@ func (t *tx) requestCancel(c cancelling) (ended bool, err error) {
 		return false, t.guarded("UPDATE dispatches SET cancel_requested_at = ?, seq = ? WHERE number = ? AND status = 'running'", t.now, t.seq(), c.number)
 	}
 	t.countEnd(c.trigger, false, t.now)
+	if err := t.leaveSweep(c.number); err != nil {
+		return false, err
+	}
 	seq := t.seq()
 	return true, t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
 		cancel_requested_at = ?, ended_at = ?, seq = ?, ended_seq = ? WHERE number = ? AND status = ?`,

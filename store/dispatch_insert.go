@@ -66,8 +66,8 @@ func (t *tx) lattice(id string) (latticeRef, error) {
 
 const insertDispatchSQL = `INSERT INTO dispatches
 	(id, seq, status, total, waiting, reason, lattice, lattice_name, owner, created_by, run_as,
-	 parent_id, root, trigger, firing_id, labels, note, keep, created_at, inputs)
-	VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	 parent_id, root, reuse, sweep, held, trigger, firing_id, labels, note, keep, created_at, inputs)
+	VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 
 // insertDispatch inserts d and fills in what the store knows. trigger is what fired it.
 func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
@@ -98,7 +98,7 @@ func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
 	d.Trigger, d.CreatedAt, d.Seq = trigger.name, t.time(), t.seq()
 	d.Number, err = t.insert(insertDispatchSQL,
 		d.ID, d.Seq, string(d.Status), d.Total, waiting, text(d.Reason), l.n, l.name, d.Owner, d.CreatedBy, d.RunAs,
-		text(d.ParentID), root, null(trigger.n), text(d.FiringID), labels, text(d.Note), d.Keep, t.now, inputs)
+		text(d.ParentID), root, d.Reuse, null(d.Sweep), held(d), null(trigger.n), text(d.FiringID), labels, text(d.Note), d.Keep, t.now, inputs)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ func fromDispatchView(v *dispatchView) (graph.Dispatch, error) {
 		ParentID: r.ParentID, RootID: v.RootID, TriggerID: v.TriggerID, Trigger: v.TriggerName, FiringID: r.FiringID,
 		CreatedAt: fromMicros(r.CreatedAt), StartedAt: fromMicros(r.StartedAt), EndedAt: fromMicros(r.EndedAt),
 		Total: r.Total, Counts: r.counts(), Seq: r.Seq,
+		Reuse: r.Reuse, Sweep: r.Sweep, Held: r.Held != 0,
 	}
 	if d.RootID == "" {
 		d.RootID = d.ID
@@ -72,7 +73,7 @@ func isNumber(s string) (int64, bool) {
 // oneDispatch is selectDispatches with its columns in the order of places.
 const oneDispatch = `SELECT d.number, d.id, d.seq, d.status, d.running, d.completed, d.failed, d.cancelled, d.skipped, d.total,
 	d.reason, d.waiting, d.cancel_requested_at, d.lattice, d.lattice_name, d.owner, d.created_by, d.run_as, d.parent_id, d.root,
-	d.trigger, d.firing_id, d.labels, d.note, d.keep, d.created_at, d.started_at, d.ended_at, d.error, d.result, d.inputs,
+	d.reuse, d.sweep, d.held, d.trigger, d.firing_id, d.labels, d.note, d.keep, d.created_at, d.started_at, d.ended_at, d.error, d.result, d.inputs,
 	l.id, t.id, t.name, r.id
 	FROM dispatches d JOIN lattices l ON l.n = d.lattice
 	LEFT JOIN triggers t ON t.n = d.trigger LEFT JOIN dispatches r ON r.number = d.root `
@@ -82,7 +83,7 @@ func (v *dispatchView) places() []any {
 	return []any{
 		&r.Number, &r.ID, &r.Seq, &r.Status, &r.Running, &r.Completed, &r.Failed, &r.Cancelled, &r.Skipped, &r.Total,
 		&r.Reason, &r.Waiting, &r.CancelRequestedAt, &r.Lattice, &r.LatticeName, &r.Owner, &r.CreatedBy, &r.RunAs, &r.ParentID, &r.Root,
-		&r.Trigger, &r.FiringID, &r.Labels, &r.Note, &r.Keep, &r.CreatedAt, &r.StartedAt, &r.EndedAt, &r.Error, &r.Result, &r.Inputs,
+		&r.Reuse, &r.Sweep, &r.Held, &r.Trigger, &r.FiringID, &r.Labels, &r.Note, &r.Keep, &r.CreatedAt, &r.StartedAt, &r.EndedAt, &r.Error, &r.Result, &r.Inputs,
 		&v.LatticeID, &v.TriggerID, &v.TriggerName, &v.RootID,
 	}
 }

@@ -227,10 +227,5 @@ func (f *firings) insertFiring(d *triggers.Decision) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i := first; i < len(f.dispatches); i++ {
-		if err := f.t.insertDispatch(&f.dispatches[i], f.trigger); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
+	return n, f.t.insertTogether(f.dispatches[first:], f.trigger)
 }

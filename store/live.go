@@ -12,15 +12,15 @@ import (
 // sorts all of it. What runs is at most a window; the plus keeps SQLite from walking
 // all numbers instead of sorting those.
 const (
-	pendingNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_pending WHERE status = 'pending' ORDER BY number"
+	pendingNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_pending WHERE status = 'pending' AND held IS NULL ORDER BY number"
 	runningNumbers = "SELECT number FROM dispatches INDEXED BY dispatches_status WHERE status = 'running' AND +number > ? ORDER BY +number LIMIT ?"
 )
 
 // errEnough ends a query early.
 var errEnough = errors.New("enough rows")
 
-// Pending returns up to limit pending dispatches, oldest first, without those whose
-// numbers skip knows.
+// Pending returns up to limit pending dispatches, oldest first, without those that wait
+// for another of their sweep, and those whose numbers skip knows.
 func (s *Store) Pending(ctx context.Context, limit int, skip func(number int64) bool) ([]graph.Dispatch, error) {
 	if limit <= 0 {
 		return nil, nil

@@ -24,6 +24,9 @@ type dispatchRow struct {
 	RunAs             string
 	ParentID          string
 	Root              int64
+	Reuse             bool
+	Sweep             int64
+	Held              int64
 	Trigger           int64
 	FiringID          string
 	Labels            string
