@@ -34,23 +34,7 @@ func (s *Store) PutAsset(ctx context.Context, r io.Reader, declared, owner strin
 	if err != nil {
 		return graph.Asset{}, fmt.Errorf("store an asset: %w", storageError(err))
 	}
-	err = s.change(ctx, func(t *tx) error {
-		if err := t.insertAsset(&a, 0); err != nil {
-			return err
-		}
-		sha, err := hash(a.SHA256)
-		if err != nil {
-			return err
-		}
-		_, err = t.exec("INSERT INTO uploads (sha256, owner, created_by, created_at) VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET created_at = excluded.created_at",
-			sha, owner, owner, t.now)
-		if err != nil {
-			return err
-		}
-		return t.effect(a.Asset)
-	})
-	if err != nil {
-		s.files.unstage(a)
+	if err := s.uploadAsset(ctx, a, owner); err != nil {
 		return graph.Asset{}, fmt.Errorf("store asset %s: %w", a.SHA256, err)
 	}
 	return a.Asset, nil

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/latticed/latticed/graph"
 )
 
@@ -61,6 +63,27 @@ func (f *files) stage(ctx context.Context, r io.Reader, declared string) (graph.
 		os.Remove(tmp.Name())
 		return graph.NewAsset{}, err
 	}
+	return graph.NewAsset{Asset: graph.Asset{SHA256: name, Size: size}}, nil
+}
+
+// link stages a file that is there whole already and may stay under its own name, too.
+func (f *files) link(ctx context.Context, whole *os.File, declared string) (graph.NewAsset, error) {
+	name, size, err := sum(ctx, io.Discard, whole)
+	if err == nil {
+		err = checkHash(declared, name)
+	}
+	if err != nil {
+		return graph.NewAsset{}, err
+	}
+	tmp := filepath.Join(f.dir, stagePrefix+uuid.NewString())
+	if err := os.Link(whole.Name(), tmp); err != nil {
+		return graph.NewAsset{}, err
+	}
+	if err := f.place(tmp, name); err != nil {
+		os.Remove(tmp)
+		return graph.NewAsset{}, err
+	}
+	os.Remove(tmp) // renaming a file to another name of its own leaves both
 	return graph.NewAsset{Asset: graph.Asset{SHA256: name, Size: size}}, nil
 }
 

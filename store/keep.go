@@ -88,6 +88,9 @@ func (s *Store) knownFiles(ctx context.Context) func([]string) (map[string]bool,
 func (s *Store) prune(ctx context.Context) error {
 	now := s.o.Now()
 	keys, uploads := now.Add(-s.o.KeyAge).UnixMicro(), now.Add(-s.o.UploadAge).UnixMicro()
+	if err := s.pieces.expire(now.Add(-s.o.UploadAge)); err != nil {
+		return err
+	}
 	for _, step := range []func(*tx) (int64, error){
 		func(t *tx) (int64, error) {
 			return t.exec(`DELETE FROM idempotency_keys WHERE (principal, route, key) IN

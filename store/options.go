@@ -16,7 +16,9 @@ type Options struct {
 	BusyTimeout time.Duration // how long another program may lock the database, default 5 s
 	Lattices    int           // compiled lattices kept in memory, default 256
 	KeyAge      time.Duration // how long idempotency keys and tombstones are kept, default 7 days
-	UploadAge   time.Duration // how long an upload may wait for its lattice, default 7 days
+	UploadAge   time.Duration // how long an upload may wait for its lattice, or its next piece, default 7 days
+	Uploads     int           // of one owner that are not whole, default 64
+	UploadBytes int64         // that there are of those, default 256 GiB
 }
 
 func (o Options) withDefaults() Options {
@@ -30,10 +32,12 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.BusyTimeout, 5*time.Second)
 	orDefault(&o.KeyAge, week)
 	orDefault(&o.UploadAge, week)
+	orDefault(&o.Uploads, 64)
+	orDefault(&o.UploadBytes, 256<<30)
 	return o
 }
 
-func orDefault[T int | time.Duration](v *T, d T) {
+func orDefault[T int | int64 | time.Duration](v *T, d T) {
 	if *v <= 0 {
 		*v = d
 	}

@@ -32,6 +32,8 @@ type Store struct {
 	counters counters
 	compiled compiledCache
 	files    files
+	pieces   pieces
+	incoming incoming
 
 	wakeKeeper chan struct{}
 	swept      chan struct{} // closed when the keeper has looked once
@@ -58,6 +60,8 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 	s.watchers = newWatchers()
 	s.opened = s.o.Now()
 	s.files.dir = filepath.Join(dir, "assets")
+	s.pieces.dir = filepath.Join(dir, "uploads")
+	s.incoming.dir = filepath.Join(dir, "incoming")
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
@@ -72,6 +76,9 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 	if s.lock, err = lockDir(dir, s.opened); err != nil {
 		return nil, err
 	}
+	if err := s.incoming.tidy(); err != nil {
+		return nil, err
+	}
 	if err := s.openDatabase(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", filepath.Join(dir, databaseName), storageError(err))
 	}
@@ -82,12 +89,14 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 }
 
 // makeDirs creates what is missing. The runner's user may pass through the state
-// directory to work/, and enter neither assets/ nor the database.
+// directory to work/ and read incoming/, and enter neither assets/ nor the database.
 func makeDirs(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	for d, mode := range map[string]fs.FileMode{dir: 0o711, filepath.Join(dir, "assets"): 0o700} {
+	for d, mode := range map[string]fs.FileMode{
+		dir: 0o711, filepath.Join(dir, "assets"): 0o700, filepath.Join(dir, "uploads"): 0o700, filepath.Join(dir, "incoming"): 0o755,
+	} {
 		if err := os.MkdirAll(d, mode); err != nil {
 			return err
 		}

@@ -1,0 +1,271 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
+)
+
+// Arrival is a file that came with an event from another machine.
+type Arrival struct {
+	Trigger string // its name, which is the folder
+	Rel     string // the path below that folder, with slashes
+	SHA256  string
+	Size    int64
+	Owner   string // who uploaded it
+}
+
+// RelError means that the path of an arrival is none that may be written.
+type RelError struct{ Rel, Why string }
+
+func (e *RelError) Error() string { return fmt.Sprintf("the path %q %s", e.Rel, e.Why) }
+
+// incoming is the folder for files from other machines: incoming/TRIGGER/REL. What is
+// there belongs to the users: it is never overwritten and never removed here.
+type incoming struct {
+	dir string
+	mu  sync.Mutex // one file at a time finds its name
+}
+
+// halfway is the folder of what is not whole yet; no trigger has such a name.
+const halfway = ".partial"
+
+const (
+	maxRel  = 4000 // bytes; the kernel's limit of a path is 4096 with the folder before it
+	maxName = 255
+)
+
+// Receive puts what its owner has uploaded into the folder of a trigger and returns the
+// path. What has the same content and name there is kept; with other content the new
+// one is called NAME~2.EXT, and so on. It is durable then. ErrNotFound: the owner has
+// uploaded no such thing, or it had its time.
+func (s *Store) Receive(ctx context.Context, a Arrival) (string, error) {
+	rel, err := cleanRel(a.Rel)
+	if err != nil {
+		return "", err
+	}
+	if _, err := hash(a.SHA256); err != nil {
+		return "", notFound("asset", a.SHA256)
+	}
+	a.SHA256, a.Rel = strings.ToLower(a.SHA256), path.Join(a.Trigger, rel)
+	root, err := os.OpenRoot(s.incoming.dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	s.incoming.mu.Lock()
+	defer s.incoming.mu.Unlock()
+	name, there, err := spot(ctx, root, &a)
+	if err == nil && !there {
+		name, err = s.receive(ctx, root, &a, name)
+	}
+	switch {
+	case errors.Is(err, unix.ENOTDIR):
+		return "", &RelError{rel, "needs a folder where there is a file"}
+	case errors.Is(err, unix.ENAMETOOLONG):
+		return "", &RelError{rel, "is too long"}
+	case err != nil:
+		return "", fmt.Errorf("store %s of trigger %s: %w", rel, a.Trigger, storageError(err))
+	}
+	return filepath.Join(s.incoming.dir, name), nil
+}
+
+// receive copies the bytes beside, then gives them their name.
+func (s *Store) receive(ctx context.Context, root *os.Root, a *Arrival, name string) (string, error) {
+	if _, err := s.uploaded(ctx, a.SHA256, a.Owner); err != nil {
+		return "", err
+	}
+	from, err := s.OpenAsset(ctx, a.SHA256)
+	if err != nil {
+		return "", err
+	}
+	defer from.Close()
+	tmp := path.Join(halfway, uuid.NewString())
+	defer root.Remove(tmp)
+	if err := copyInto(ctx, root, tmp, from); err != nil {
+		return "", err
+	}
+	if err := makeParents(root, path.Dir(name)); err != nil {
+		return "", err
+	}
+	for n := 2; ; n++ { // somebody else may write here
+		err := root.Link(tmp, name)
+		if err == nil {
+			return name, syncBelow(root, path.Dir(name))
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		name = numbered(a.Rel, n)
+	}
+}
+
+// spot finds the name for an arrival, and whether it is there already.
+func spot(ctx context.Context, root *os.Root, a *Arrival) (name string, there bool, err error) {
+	last := ""
+	for n := 1; ; n++ {
+		name = numbered(a.Rel, n)
+		info, err := root.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return "", false, err
+		}
+		if info.Mode().IsRegular() && info.Size() == a.Size {
+			last = name
+		}
+	}
+	// The same file comes again when the answer was lost, so it is the latest.
+	for _, old := range []string{last, a.Rel} {
+		if same, err := has(ctx, root, old, a.SHA256); old != "" && (same || err != nil) {
+			return old, true, err
+		}
+	}
+	return name, false, nil
+}
+
+// has tells whether a file has this content; false when there is none.
+func has(ctx context.Context, root *os.Root, name, sha string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	info, err := root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false, nil //nolint:nilerr // then it is not the same
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return false, nil //nolint:nilerr // its owner has closed it to us
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, &ctxReader{ctx, f}); err != nil {
+		return false, err
+	}
+	return hex.EncodeToString(h.Sum(nil)) == sha, nil
+}
+
+// numbered is NAME~2.EXT for n = 2.
+func numbered(rel string, n int) string {
+	if n == 1 {
+		return rel
+	}
+	dir, base := path.Split(rel)
+	ext := path.Ext(base)
+	stem := strings.TrimSuffix(base, ext)
+	if stem == "" { // .bashrc has no extension
+		stem, ext = base, ""
+	}
+	tail := "~" + strconv.Itoa(n) + ext
+	return dir + stem[:max(min(len(stem), maxName-len(tail)), 0)] + tail
+}
+
+// cleanRel makes a path that stays in its folder, in UTF-8: bytes that are not, are
+// written as %NN.
+func cleanRel(rel string) (string, error) {
+	var parts []string
+	for part := range strings.SplitSeq(rel, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			return "", &RelError{rel, "leads out of its folder"}
+		default:
+			part = readable(part)
+			parts = append(parts, part)
+		}
+		if len(part) > maxName || strings.Contains(part, "\x00") {
+			return "", &RelError{rel, "has a name that no file can have"}
+		}
+	}
+	clean := strings.Join(parts, "/")
+	switch {
+	case strings.HasPrefix(rel, "/"):
+		return "", &RelError{rel, "must be relative"}
+	case clean == "":
+		return "", &RelError{rel, "names no file"}
+	case len(clean) > maxRel:
+		return "", &RelError{clean[:100] + "…", "is too long"}
+	}
+	return clean, nil
+}
+
+// readable is a name in UTF-8.
+func readable(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); {
+		r, n := utf8.DecodeRuneInString(name[i:])
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, "%%%02X", name[i])
+		} else {
+			b.WriteString(name[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// copyInto writes a new file that everybody may read, and makes its bytes durable.
+func copyInto(ctx context.Context, root *os.Root, name string, from io.Reader) error {
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, &ctxReader{ctx, from})
+	return errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+}
+
+// makeParents makes the folders of a file, each durable in the one before.
+func makeParents(root *os.Root, dir string) error {
+	if dir == "." {
+		return nil
+	}
+	err := root.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeParents(root, path.Dir(dir)); err != nil {
+			return err
+		}
+		err = root.Mkdir(dir, 0o755)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := root.Chmod(dir, 0o755); err != nil { // whatever our umask is
+		return err
+	}
+	return syncBelow(root, path.Dir(dir))
+}
+
+func syncBelow(root *os.Root, dir string) error {
+	f, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// tidy removes what a crash has left half written.
+func (in *incoming) tidy() error { return os.RemoveAll(filepath.Join(in.dir, halfway)) }
