@@ -1,5 +1,5 @@
-// Package client speaks with the daemon over its Unix socket, for the command line
-// and for tests. Its types are made from ../openapi.yaml; every answer comes with
+// Package client speaks with the daemon over its Unix socket or over TCP, for the
+// command line, for agents on other machines and for tests. Its types are made from ../openapi.yaml; every answer comes with
 // its bytes as they were sent, for --json. It starts no goroutine of its own.
 package client
 
@@ -23,14 +23,18 @@ type Micros = time.Time
 
 // Client sends requests to one daemon. It is safe for concurrent use.
 type Client struct {
-	socket string
+	server string // for people
+	scheme string
+	host   string
+	token  string
+	signer *signer // nil: the token itself is sent
 	http   *http.Client
 }
 
 // New returns a client of the daemon that listens at the Unix socket.
 func New(socket string) *Client {
 	var d net.Dialer
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+	return &Client{server: socket, scheme: "http", host: "latticed", http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, "unix", socket)
 		},
@@ -73,11 +77,11 @@ func (r *Refused) Error() string {
 
 // Unreachable means that the daemon didn't answer.
 type Unreachable struct {
-	Socket string
+	Server string // the path of a socket, or https://HOST:PORT
 	Err    error
 }
 
-func (u *Unreachable) Error() string { return fmt.Sprintf("%s: %v", u.Socket, u.Err) }
+func (u *Unreachable) Error() string { return fmt.Sprintf("%s: %v", u.Server, u.Err) }
 
 func (u *Unreachable) Unwrap() error { return u.Err }
 
@@ -88,8 +92,10 @@ type request struct {
 	contentType  string
 	body         []byte
 	stream       io.Reader // instead of body
+	sum          string    // of stream, SHA-256 in hex; wanted where requests are signed
 	key          bool      // with an Idempotency-Key, so that it may be repeated
 	header       http.Header
+	again        bool // it was refused for our clock
 }
 
 // jsonBody makes the body of v.
@@ -136,7 +142,7 @@ func isDial(err error) bool {
 }
 
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
-	u := url.URL{Scheme: "http", Host: "latticed", RawPath: r.path, RawQuery: r.query.Encode()}
+	u := url.URL{Scheme: c.scheme, Host: c.host, RawPath: r.path, RawQuery: r.query.Encode()}
 	var err error
 	if u.Path, err = url.PathUnescape(r.path); err != nil {
 		return nil, err
@@ -153,18 +159,42 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.contentType != "" {
 		req.Header.Set("Content-Type", r.contentType)
 	}
+	if err := c.show(req, r); err != nil {
+		return nil, err
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, &Unreachable{Socket: c.socket, Err: err}
+		return nil, &Unreachable{Server: c.server, Err: err}
 	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		defer func() { _ = resp.Body.Close() }()
-		return nil, refused(resp)
+	if resp.StatusCode < http.StatusMultipleChoices {
+		return resp, nil
 	}
-	return resp, nil
+	defer func() { _ = resp.Body.Close() }()
+	err = refused(resp)
+	var no *Refused
+	if c.signer != nil && errors.As(err, &no) && !r.again && r.stream == nil && c.signer.corrects(no, resp.Header) {
+		r.again = true
+		return c.send(ctx, r)
+	}
+	return nil, err
+}
+
+// show tells the daemon who we are. On the socket it knows.
+func (c *Client) show(req *http.Request, r request) error {
+	switch {
+	case c.signer != nil && r.stream != nil && r.sum == "":
+		return errors.New("what is sent as it comes can't be signed before its SHA-256 is known")
+	case c.signer != nil && r.stream != nil:
+		c.signer.sign(req, r.sum)
+	case c.signer != nil:
+		c.signer.sign(req, sumOf(r.body))
+	case c.token != "":
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return nil
 }
 
 const maxAnswer = 256 << 20
@@ -193,7 +223,7 @@ func call[T any](ctx context.Context, c *Client, r request) (Answer[T], error) {
 		if ctx.Err() != nil {
 			return a, context.Cause(ctx)
 		}
-		return a, &Unreachable{Socket: c.socket, Err: err}
+		return a, &Unreachable{Server: c.server, Err: err}
 	}
 	if len(a.Raw) == 0 {
 		return a, nil

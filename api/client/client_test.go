@@ -78,7 +78,7 @@ func TestUnreachable(t *testing.T) {
 	c := New("/nowhere/s")
 	_, err := c.Whoami(t.Context())
 	var away *Unreachable
-	if !errors.As(err, &away) || away.Socket != "/nowhere/s" || !errors.Is(err, fs.ErrNotExist) {
+	if !errors.As(err, &away) || away.Server != "/nowhere/s" || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 	began := time.Now()

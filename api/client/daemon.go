@@ -61,7 +61,7 @@ func (c *Client) Changes(ctx context.Context, last string, f func(Change) error)
 	case err == nil:
 		err = io.ErrUnexpectedEOF
 	}
-	return &Unreachable{Socket: c.socket, Err: err}
+	return &Unreachable{Server: c.server, Err: err}
 }
 
 type callbackError struct{ error }

@@ -132,7 +132,7 @@ func (f *follower) copy(ctx context.Context) error {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil && body.err != nil:
-		return &Unreachable{Socket: f.c.socket, Err: err}
+		return &Unreachable{Server: f.c.server, Err: err}
 	case err != nil: // of the writer
 		return err
 	}

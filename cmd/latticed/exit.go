@@ -139,13 +139,13 @@ func (c *cli) remedy(u *client.Unreachable) string {
 		if me, err := user.Current(); err == nil {
 			name = me.Username
 		}
-		return fmt.Sprintf("you may not use the socket %s: you are not in group latticed; an admin adds you with: usermod -aG latticed %s (then log in again)", u.Socket, name)
+		return fmt.Sprintf("you may not use the socket %s: you are not in group latticed; an admin adds you with: usermod -aG latticed %s (then log in again)", u.Server, name)
 	case errors.Is(u.Err, fs.ErrNotExist):
-		return fmt.Sprintf("the daemon is not running: there is no socket at %s; start it with: systemctl start latticed, or by hand: latticed serve", strings.Join(c.tried(u.Socket), " or "))
+		return fmt.Sprintf("the daemon is not running: there is no socket at %s; start it with: systemctl start latticed, or by hand: latticed serve", strings.Join(c.tried(u.Server), " or "))
 	case errors.Is(u.Err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("the daemon is not running: nobody listens at %s any more; start it with: systemctl start latticed, or by hand: latticed serve", u.Socket)
+		return fmt.Sprintf("the daemon is not running: nobody listens at %s any more; start it with: systemctl start latticed, or by hand: latticed serve", u.Server)
 	}
-	return fmt.Sprintf("the daemon at %s did not answer: %v", u.Socket, u.Err)
+	return fmt.Sprintf("the daemon at %s did not answer: %v", u.Server, u.Err)
 }
 
 // inFile puts the name of a file before the findings in it.
