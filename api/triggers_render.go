@@ -58,7 +58,7 @@ func (s *Server) triggerOf(t triggers.Trigger, warnings []graph.Warning) Trigger
 		Warnings: warningsOf(warnings),
 	}
 	var spec map[string]json.RawMessage
-	if json.Unmarshal(t.Spec, &spec) == nil {
+	if json.Unmarshal(s.o.Triggers.Shown(t), &spec) == nil {
 		for field, v := range spec {
 			out.Set(field, v)
 		}

@@ -55,10 +55,13 @@ func (m *Manager) from(ctx context.Context, id string) (From, error) {
 		return From{}, err
 	}
 	return From{
+		Trigger:  id,
 		Cursor:   cursor,
 		Entities: func(ctx context.Context, f func(Change) error) error { return m.ledger.Entities(ctx, id, f) },
 		Entity:   func(ctx context.Context, key []byte) (Change, bool, error) { return m.ledger.Entity(ctx, id, key) },
 		Runs:     func(ctx context.Context) (Runs, error) { return m.ledger.Runs(ctx, id) },
+		Ended:    m.ledger.Ended,
+		Known:    func(ctx context.Context, keys []string) ([]string, error) { return m.ledger.Known(ctx, id, keys) },
 		Health:   func(State, string) {},
 		Wake:     func() {},
 	}, nil
@@ -70,6 +73,8 @@ func fromNothing() From {
 		Entities: func(context.Context, func(Change) error) error { return nil },
 		Entity:   func(context.Context, []byte) (Change, bool, error) { return Change{}, false, nil },
 		Runs:     func(context.Context) (Runs, error) { return Runs{}, nil },
+		Ended:    func(_ context.Context, after int64, _ int) ([]Ended, int64, error) { return nil, after, nil },
+		Known:    func(context.Context, []string) ([]string, error) { return nil, nil },
 		Health:   func(State, string) {},
 		Wake:     func() {},
 	}

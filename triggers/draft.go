@@ -54,6 +54,7 @@ func (m *Manager) draftPatch(ctx context.Context, idOrName string, patch []byte)
 	if err != nil {
 		return nil, err
 	}
+	changes = m.unmask(changes, spec)
 	return m.draftOf(ctx, old, spec, mergePatch(spec, changes), changes)
 }
 
@@ -83,6 +84,7 @@ func (m *Manager) draftPut(ctx context.Context, name string, spec []byte, by Pri
 		}
 		return m.draftNew(ctx, spec, by)
 	}
+	object = m.unmask(object, was)
 	if object["dispatch_id"] == old.DispatchID { // as export prints it
 		object["dispatch_id"] = was["dispatch_id"]
 	}

@@ -12,6 +12,7 @@ import (
 // keeper runs one revision of one trigger.
 type keeper struct {
 	id, kind, name string
+	revision       int
 
 	m *Manager
 
@@ -42,7 +43,8 @@ type keeper struct {
 
 	filling atomic.Pointer[filling] // the backfill under way, if any
 
-	shown atomic.Pointer[shown] // what people see, without waiting for mu
+	shown   atomic.Pointer[shown]             // what people see, without waiting for mu
+	secrets atomic.Pointer[map[string]string] // what they don't see; nil: not known yet
 
 	// mu guards the gate and the health below it. It is held while the ledger works.
 	mu        sync.Mutex
@@ -112,14 +114,16 @@ func (k *keeper) show() {
 
 func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	k := &keeper{
-		id: t.ID, kind: t.Kind, name: t.Name,
+		id: t.ID, kind: t.Kind, name: t.Name, revision: t.Revision,
 		m: m, settled: make(chan struct{}),
 		trigger: t, plan: p, paused: t.State == Paused, traced: m.traces.knows(t.ID),
 	}
 	p.trim()
-	k.afterRuns.Store(p != nil && p.made.AfterRuns)
 	k.kick.source = sourceWaits // to be run
 	k.ctx, k.cancel = context.WithCancel(m.ctx)
+	if p != nil {
+		k.promise(&p.made)
+	}
 	k.health.state, k.health.reason = t.State, t.Reason
 	if t.State == Paused {
 		k.health.state, k.health.reason = Preparing, ""
@@ -129,6 +133,18 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 	k.keepVigil()
 	k.show()
 	return k
+}
+
+// promise notes what others need to know of the kind without waiting for mu.
+func (k *keeper) promise(made *Made) {
+	k.afterRuns.Store(made.AfterRuns)
+	k.secrets.Store(&made.Secrets)
+	if made.AfterEnds {
+		k.m.followers.Store(k, nil)
+		if k.ctx.Err() != nil { // it was stopped meanwhile
+			k.m.followers.Delete(k)
+		}
+	}
 }
 
 // forget makes the gate read the ledger again before it decides anything.
@@ -161,6 +177,7 @@ func (k *keeper) stop() (gone <-chan struct{}) {
 		k.kick.next.Stop()
 	}
 	k.kick.Unlock()
+	k.m.followers.Delete(k)
 	k.settledOnce.Do(func() { close(k.settled) })
 	all := make(chan struct{})
 	go func() {

@@ -42,8 +42,9 @@ type Made struct {
 	AfterRuns bool
 	// AfterEnds asks for the source to be woken when any dispatch ends; see From.Ended.
 	AfterEnds bool
-	// Secrets are fields of the spec that nobody is shown, by name: what is shown
-	// instead. An edit that gives what is shown leaves the field as it is.
+	// Secrets are fields of the spec that nobody is shown: by name, which is NAME.NAME of
+	// one within another, what is shown instead, with Masked for what is left out. An edit
+	// that gives what is shown leaves the field as it is.
 	Secrets map[string]string
 }
 

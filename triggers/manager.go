@@ -59,7 +59,8 @@ type Manager struct {
 	// edit is held by whoever adds, changes, pauses or removes triggers.
 	edit sync.Mutex
 
-	failing sync.Map // by trigger id: those that an alarm was given for
+	failing   sync.Map // by trigger id: those that an alarm was given for
+	followers sync.Map // keepers whose sources want to know when any dispatch ends
 
 	work sync.WaitGroup // renewals, and the look at the clock
 
@@ -199,8 +200,8 @@ func (m *Manager) keeper(ctx context.Context, idOrName string) (*keeper, error) 
 	return nil, ErrNotFound // removed meanwhile
 }
 
-// DispatchEnded says that a dispatch of a trigger has reached its end. It never
-// blocks.
+// DispatchEnded says that a dispatch has reached its end: one of a trigger, or, with an
+// empty id, of nobody's. It never blocks.
 func (m *Manager) DispatchEnded(triggerID string) {
 	m.mu.RLock()
 	k := m.keepers[triggerID]
@@ -208,6 +209,10 @@ func (m *Manager) DispatchEnded(triggerID string) {
 	if k != nil {
 		k.dispatchEnded()
 	}
+	m.followers.Range(func(f, _ any) bool {
+		f.(*keeper).hint()
+		return true
+	})
 }
 
 // Live fills in what only this process knows: the state, when the ledger can't be

@@ -129,5 +129,7 @@ func (m *Manager) Effective(ctx context.Context, t Trigger) ([]Setting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read trigger %s: %w", t.Name, err)
 	}
-	return p.effective(), nil
+	settings := p.effective()
+	maskSettings(settings, p.made.Secrets)
+	return settings, nil
 }

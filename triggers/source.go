@@ -35,6 +35,7 @@ func (e *UntilError) Error() string { return "nothing to do before " + e.At.Form
 
 // From is where a source left off.
 type From struct {
+	Trigger  string                                                // its id
 	Cursor   json.RawMessage                                       // nil at first
 	Entities func(ctx context.Context, f func(Change) error) error // the stored inventory, in order of Key
 	// Entity is one entity of the stored inventory; false when there is none.
@@ -42,7 +43,9 @@ type From struct {
 	// Runs tells how the dispatches of the trigger stand; see Made.AfterRuns.
 	Runs func(ctx context.Context) (Runs, error)
 	// Ended is Ledger.Ended; see Made.AfterEnds.
-	Ended  func(ctx context.Context, after int64, limit int) ([]Ended, int64, error)
+	Ended func(ctx context.Context, after int64, limit int) ([]Ended, int64, error)
+	// Known returns those of the keys that events of the trigger have.
+	Known  func(ctx context.Context, keys []string) ([]string, error)
 	Health func(State, string) // reports active, degraded or failing with a reason; cheap when nothing changed
 
 	// Wake ends the waiting of a source that has returned Until; called during Run,

@@ -98,6 +98,7 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 		return nil, f.err()
 	}
 	s.made = kind(f)
+	refuseMasked(f, s.made.Secrets)
 	s.rules(f)
 	s.compile(f)
 	f.asked = append(f.asked, common...)

@@ -117,6 +117,9 @@ func (k *keeper) watch(ctx context.Context) error {
 		Entities: func(ctx context.Context, f func(Change) error) error { return k.m.ledger.Entities(ctx, k.id, f) },
 		Entity:   func(ctx context.Context, key []byte) (Change, bool, error) { return k.m.ledger.Entity(ctx, k.id, key) },
 		Runs:     func(ctx context.Context) (Runs, error) { return k.m.ledger.Runs(ctx, k.id) },
+		Ended:    k.m.ledger.Ended,
+		Known:    func(ctx context.Context, keys []string) ([]string, error) { return k.m.ledger.Known(ctx, k.id, keys) },
+		Trigger:  k.id,
 		Health:   k.report,
 		Wake:     k.hint,
 	}
@@ -139,7 +142,7 @@ func (k *keeper) prepare(ctx context.Context) (Source, json.RawMessage, error) {
 		}
 		p.trim()
 		k.plan = p
-		k.afterRuns.Store(p.made.AfterRuns)
+		k.promise(&p.made)
 		k.remember()
 		k.tellMisfit()
 		k.keepVigil()

@@ -152,12 +152,8 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	return err
 }
 
-// ended tells the triggers that a dispatch of theirs is over.
-func (d *daemon) ended(g graph.Dispatch) {
-	if g.TriggerID != "" {
-		d.triggers.DispatchEnded(g.TriggerID)
-	}
-}
+// ended tells the triggers that a dispatch is over.
+func (d *daemon) ended(g graph.Dispatch) { d.triggers.DispatchEnded(g.TriggerID) }
 
 // begin starts the rooms.
 func (d *daemon) begin(ctx context.Context) error {
