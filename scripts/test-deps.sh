@@ -17,6 +17,8 @@ needs=(
   sshd:openssh-server # tests of network file systems have a server of their own
   ssh:openssh-client
   sshfs:sshfs
+  /usr/lib/postgresql/15/bin/postgres:postgresql-15 # databases that triggers watch
+  mariadbd:mariadb-server
 )
 
 missing=()
@@ -40,6 +42,14 @@ fi
 
 echo "installing ${missing[*]} …" >&2
 export DEBIAN_FRONTEND=noninteractive
+# Tests start servers of their own; a service that starts by itself would only be in the
+# way. Where the machine has a policy already it is left as it is.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+fi
 install=("${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 -qq install -y --no-install-recommends "${missing[@]}")
 # A package list that is too old names files that are gone.
 "${install[@]}" >/dev/null 2>&1 || {
