@@ -105,6 +105,9 @@ func (d *Dispatcher) heard(g graph.Dispatch, first bool) {
 			w.gone.Store(true)
 			w.signal()
 		}
+		if g.Sweep != 0 {
+			d.Wake() // its place is another's
+		}
 		d.hasEnded(g)
 	}
 }

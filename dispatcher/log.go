@@ -12,4 +12,5 @@ const (
 	keyErr       = "err"
 	keyDur       = "dur" // how long it took, or how long until it is tried again
 	keyLattice   = "lattice"
+	keySweep     = "sweep"
 )

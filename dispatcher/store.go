@@ -13,12 +13,17 @@ type Store interface {
 	// InsertDispatch stores d (status new or pending) and returns it with Number,
 	// RootID, CreatedAt and Seq filled in.
 	InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Dispatch, error)
+	// InsertSweep stores dispatches that graph.Together made a sweep, all or none. Unless
+	// exact, a number is added to a name that another sweep has.
+	InsertSweep(ctx context.Context, ds []graph.Dispatch, exact bool) ([]graph.Dispatch, error)
 	// StartDispatch moves new → pending; ErrStale otherwise.
 	StartDispatch(ctx context.Context, id string) (graph.Dispatch, error)
 	// RequestCancel ends a new or pending dispatch as cancelled at once, and marks a
 	// running one; a terminal or already marked one is returned as it is. It tells
 	// whether this call has changed something.
 	RequestCancel(ctx context.Context, id string) (graph.Dispatch, bool, error)
+	// RequestCancels is RequestCancel for several; those that are gone are left out.
+	RequestCancels(ctx context.Context, ids []string) ([]graph.Dispatch, []bool, error)
 
 	// Live returns the running dispatches with Number > after, in order, for recovery.
 	Live(ctx context.Context, after int64, limit int) ([]graph.Run, error)

@@ -19,6 +19,7 @@ type walker struct {
 	d      *Dispatcher
 	id     string
 	number int64
+	sweep  bool // its end lets another go
 	cancel atomic.Bool                   // somebody asked to cancel; never false again
 	gone   atomic.Bool                   // it was cancelled before it began
 	wake   chan struct{}                 // one slot, no data
@@ -27,7 +28,7 @@ type walker struct {
 }
 
 func newWalker(d *Dispatcher, r graph.Run) *walker {
-	w := &walker{d: d, id: r.Dispatch.ID, number: r.Dispatch.Number, wake: make(chan struct{}, 1)}
+	w := &walker{d: d, id: r.Dispatch.ID, number: r.Dispatch.Number, sweep: r.Dispatch.Sweep != 0, wake: make(chan struct{}, 1)}
 	w.cancel.Store(!r.Dispatch.CancelRequestedAt.IsZero())
 	w.log = d.log.With().Str(keyDispatch, w.id).Logger()
 	return w

@@ -105,7 +105,7 @@ func (d *Dispatcher) left(w *walker) {
 	defer d.mu.Unlock()
 	delete(d.live, w.id)
 	delete(d.walked, w.number)
-	if d.behind {
+	if d.behind || w.sweep {
 		d.Wake()
 	}
 }

@@ -15,17 +15,22 @@ const reasonCancelled = "cancelled"
 // this call has changed something.
 func (s *Store) RequestCancel(ctx context.Context, id string) (d graph.Dispatch, changed bool, err error) {
 	d, err = s.changeDispatch(ctx, "cancel", id, func(t *tx, number int64) error {
-		c := cancelling{number: number}
-		var asked sql.NullInt64
-		err := t.row("SELECT id, status, trigger, cancel_requested_at FROM dispatches WHERE number = ?", []any{number}, &c.id, &c.status, &c.trigger, &asked)
-		changed = err == nil && !asked.Valid && !c.status.Terminal()
-		if !changed {
-			return err
-		}
-		_, err = t.requestCancel(c)
+		changed, err = t.cancelDispatch(number)
 		return err
 	})
 	return d, changed && err == nil, err
+}
+
+// cancelDispatch asks for the end of one, and tells whether nobody had before.
+func (t *tx) cancelDispatch(number int64) (first bool, err error) {
+	c := cancelling{number: number}
+	var asked sql.NullInt64
+	err = t.row("SELECT id, status, trigger, cancel_requested_at FROM dispatches WHERE number = ?", []any{number}, &c.id, &c.status, &c.trigger, &asked)
+	if err != nil || asked.Valid || c.status.Terminal() {
+		return false, err
+	}
+	_, err = t.requestCancel(c)
+	return err == nil, err
 }
 
 // cancelling is a dispatch that somebody asks to end and nobody has asked before.
