@@ -14,19 +14,6 @@ import (
 	"github.com/latticed/latticed/store"
 )
 
-// PutAsset implements StrictServerInterface.
-func (s *Server) PutAsset(ctx context.Context, r PutAssetRequestObject) (PutAssetResponseObject, error) {
-	who, err := principalOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.o.Store.PutAsset(ctx, r.Body, "", who.Name)
-	if err != nil {
-		return nil, err
-	}
-	return PutAsset201JSONResponse{Sha256: a.SHA256, Size: a.Size}, nil
-}
-
 // StoreLattice implements StrictServerInterface.
 func (s *Server) StoreLattice(ctx context.Context, r StoreLatticeRequestObject) (StoreLatticeResponseObject, error) {
 	who, err := principalOf(ctx)

@@ -88,6 +88,8 @@ func sentinels() []struct {
 		{triggers.ErrRevised, http.StatusConflict, "revised"},
 		{store.ErrKeyReused, http.StatusUnprocessableEntity, "idempotency_key_reused"},
 		{store.ErrCursor, http.StatusUnprocessableEntity, "invalid_cursor"},
+		{store.ErrTakenOver, http.StatusConflict, "upload_taken_over"},
+		{store.ErrUploads, http.StatusTooManyRequests, "too_many_uploads"},
 		{store.ErrDiskFull, http.StatusInsufficientStorage, "disk_full"},
 		{store.ErrBusy, http.StatusServiceUnavailable, "database_locked"},
 		{triggers.ErrStopped, http.StatusServiceUnavailable, codeStopping},
@@ -104,6 +106,9 @@ func judge(err error) *Error {
 	var conflict *triggers.ConflictError
 	var missing *store.MissingAssetError
 	var size *http.MaxBytesError
+	var wrongHash *store.HashError
+	var offset *store.OffsetError
+	var rel *store.RelError
 	var route *echo.HTTPError
 	switch {
 	case errors.As(err, &own):
@@ -116,6 +121,14 @@ func judge(err error) *Error {
 		return &Error{Status: http.StatusConflict, Code: conflict.Code, Detail: conflict.Message, Found: conflict.Found}
 	case errors.As(err, &missing):
 		return invalid(fieldError("include."+missing.Path, "missing_asset", "there is no asset %s; POST its bytes to /v1/assets first", missing.SHA256))
+	case errors.As(err, &wrongHash):
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "wrong_hash", Detail: wrongHash.Error()}
+	case errors.As(err, &offset):
+		return &Error{Status: http.StatusConflict, Code: "wrong_offset", Detail: offset.Error()}
+	case errors.As(err, &rel):
+		return invalid(fieldError("rel", codeWrongValue, "%s", rel.Error()))
+	case errors.Is(err, store.ErrTooLong):
+		return invalid(fieldError("size", codeWrongValue, "%s", store.ErrTooLong.Error()))
 	case errors.As(err, &size):
 		return &Error{Status: http.StatusRequestEntityTooLarge, Code: codeTooLarge, Detail: fmt.Sprintf("the body is over %d bytes", size.Limit)}
 	case errors.As(err, &route):

@@ -90,8 +90,8 @@ func checkParam(name string, t reflect.Type, values []string) []FieldError {
 		return []FieldError{fieldError(name, codeDuplicate, "may be given once")}
 	}
 	switch v := values[0]; t.Kind() {
-	case reflect.Int:
-		n, err := strconv.Atoi(v)
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil {
 			return []FieldError{fieldError(name, codeWrongType, "must be an integer, not %q", v)}
 		}
