@@ -43,6 +43,9 @@ func (s *Store) change(ctx context.Context, do func(*tx) error) error {
 	if o := onceFrom(ctx); o != nil {
 		u.do = o.around(do)
 	}
+	if p := auditFrom(ctx); p != nil {
+		u.do = p.around(u.do)
+	}
 	if err := s.writer.send(ctx, u); err != nil {
 		return err
 	}
