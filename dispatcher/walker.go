@@ -19,7 +19,7 @@ type walker struct {
 	d      *Dispatcher
 	id     string
 	number int64
-	sweep  bool // its end lets another go
+	sweep  bool                          // its end lets another go
 	cancel atomic.Bool                   // somebody asked to cancel; never false again
 	gone   atomic.Bool                   // it was cancelled before it began
 	wake   chan struct{}                 // one slot, no data
