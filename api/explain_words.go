@@ -25,6 +25,7 @@ var reasons = map[string]string{
 	triggers.ReasonCondition:  "`when` was false",
 	triggers.ReasonWindow:     "it was noticed too late",
 	triggers.ReasonDuplicate:  "an event with this dedupe_key had fired before",
+	triggers.ReasonObserved:   "the trigger only looks at what comes (observe)",
 	triggers.ReasonResumed:    "the trigger was resumed without what was held",
 	triggers.ReasonTrouble:    "it could not be decided, and is tried again",
 	triggers.ReasonCatchUp:    "what was missed is not caught up with",

@@ -39,6 +39,7 @@ const (
 	ReasonCondition  = "condition"       // skipped: `when` was false
 	ReasonWindow     = "window"          // skipped: it was noticed too late
 	ReasonDuplicate  = "duplicate"       // skipped: fired before with this dedupe_key
+	ReasonObserved   = "observed"        // skipped: the trigger only looks at what comes
 	ReasonResumed    = "backlog_skipped" // skipped: resumed with backlog=skip
 	ReasonManual     = "manual"          // fired by hand
 	ReasonEvent      = "event"           // fired by a source

@@ -175,6 +175,18 @@ func (r *run) from() triggers.From {
 			return c, ok, nil
 		},
 		Runs: func(context.Context) (triggers.Runs, error) { return triggers.Runs{}, nil },
+		Known: func(_ context.Context, keys []string) ([]string, error) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !r.keys[key] }), nil
+		},
+		Ended: func(ctx context.Context, after int64, limit int) ([]triggers.Ended, int64, error) {
+			if r.suite.Ended == nil {
+				return nil, max(after, 0), nil
+			}
+			return r.suite.Ended(ctx, after, limit)
+		},
+		Trigger: "the-trigger",
 	}
 }
 
@@ -204,8 +216,16 @@ func (r *run) happen() {
 	before := len(r.events)
 	r.mu.Unlock()
 	r.n++
-	r.suite.Happen(r.T, r.fields, r.n)
+	r.occur()
 	r.until("an event", func() bool { return len(r.events) > before })
+}
+
+// occur makes one thing happen; who follows the ends of dispatches is woken.
+func (r *run) occur() {
+	r.suite.Happen(r.T, r.fields, r.n)
+	if r.made.AfterEnds {
+		r.ring()
+	}
 }
 
 var errStop = errors.New("that is enough")

@@ -33,7 +33,7 @@ func testStop(r *run) {
 	r.working()
 	r.end(stop)
 	r.n++
-	r.suite.Happen(r.T, r.fields, r.n)
+	r.occur()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.late {
@@ -73,7 +73,7 @@ func testDowntime(r *run) {
 	r.working()
 	r.end(stop)
 	r.n++
-	r.suite.Happen(r.T, r.fields, r.n)
+	r.occur()
 	stop = r.start()
 	r.until("an event", func() bool { return len(r.events) > 0 })
 	r.end(stop)
@@ -86,7 +86,7 @@ func testRefused(r *run) {
 	r.refuse = ErrFull
 	r.mu.Unlock()
 	r.n++
-	r.suite.Happen(r.T, r.fields, r.n)
+	r.occur()
 	r.until("Run returns", func() bool { return r.stopped })
 	if err := stop(errStop); !errors.Is(err, ErrFull) {
 		r.Errorf("Run returned %v, want the error of emit", err)
