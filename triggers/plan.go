@@ -154,8 +154,18 @@ func (p *plan) checkInputs(f *Fields) {
 			f.Refuse("inputs."+name, graph.CodeUnknownName, "lattice %s has no input %s%s", p.lattice.Name, show(name), didYouMean(name, known))
 		}
 	}
+	swept := p.sweep.inputs()
+	for _, name := range slices.Sorted(maps.Keys(swept)) {
+		if !slices.Contains(known, name) {
+			good = false
+			f.Refuse(swept[name], graph.CodeUnknownName, "lattice %s has no input %s%s", p.lattice.Name, show(name), didYouMean(name, known))
+		}
+	}
 	for _, in := range p.lattice.Inputs {
 		_, mapped := p.spec.inputs[in.Name]
+		if _, by := swept[in.Name]; by || p.sweep != nil && p.sweep.open {
+			mapped = true
+		}
 		_, inherited := p.inputs[in.Name]
 		if t := p.spec.inputs[in.Name]; t != nil && !allFixed && !fits(t.Type(), in.Type) {
 			good = false
@@ -174,6 +184,8 @@ func (p *plan) checkInputs(f *Fields) {
 	if !allFixed {
 		if _, err := p.lattice.Bind(p.fixed); err != nil {
 			noteAt(f, "", given(err), "")
+		} else if p.sweep != nil {
+			p.checkSweep(f, p.fixed)
 		}
 		return
 	}
@@ -182,6 +194,10 @@ func (p *plan) checkInputs(f *Fields) {
 		inputs = map[string]any{}
 	}
 	maps.Copy(inputs, p.fixed)
+	if p.sweep != nil {
+		p.checkSweep(f, inputs)
+		return
+	}
 	if _, err := p.lattice.Bind(inputs); err != nil {
 		noteAt(f, "", err, "")
 	}

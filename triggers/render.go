@@ -21,6 +21,7 @@ const (
 	rejectWhen    = "when"
 	rejectDedupe  = "dedupe_key"
 	rejectPayload = "payload"
+	rejectSweep   = "sweep"
 )
 
 // guarded is contained for what is said about events: a panic in it ends one event as
@@ -103,11 +104,10 @@ func text(v any) (string, error) {
 	return string(b), err
 }
 
-// render makes the dispatch of a batch of events.
+// render makes the dispatches of a batch of events: one, or those of a sweep.
 func (p *plan) render(t *Trigger, batch []Pending) (ds []graph.Dispatch, err error) {
 	err = guarded(func() error {
-		d, err := p.dispatchOf(t, batch)
-		ds = []graph.Dispatch{d}
+		ds, err = p.dispatchesOf(t, batch)
 		return err
 	})
 	var panicked *PanicError
@@ -120,7 +120,7 @@ func (p *plan) render(t *Trigger, batch []Pending) (ds []graph.Dispatch, err err
 	return ds, nil
 }
 
-func (p *plan) dispatchOf(t *Trigger, batch []Pending) (graph.Dispatch, error) {
+func (p *plan) dispatchesOf(t *Trigger, batch []Pending) ([]graph.Dispatch, error) {
 	events := make([]any, len(batch))
 	for i, e := range batch {
 		events[i] = e.fields
@@ -136,36 +136,46 @@ func (p *plan) dispatchOf(t *Trigger, batch []Pending) (graph.Dispatch, error) {
 	for _, name := range p.names {
 		v, err := p.spec.inputs[name].Eval(vars)
 		if err != nil {
-			return graph.Dispatch{}, &rejection{rejectInputs, name + ": " + err.Error()}
+			return nil, &rejection{rejectInputs, name + ": " + err.Error()}
 		}
 		inputs[name] = v
 	}
-	bound, err := p.lattice.Bind(inputs)
-	if err != nil {
-		return graph.Dispatch{}, &rejection{rejectInputs, err.Error()}
-	}
-	raw, err := graph.Canonical(bound)
-	if err != nil {
-		return graph.Dispatch{}, &rejection{rejectInputs, err.Error()}
-	}
 	labels, err := p.labelsOf(vars)
 	if err != nil {
-		return graph.Dispatch{}, err
+		return nil, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return graph.Dispatch{}, fmt.Errorf("make a dispatch id: %w", err)
-	}
-	d := graph.Dispatch{
-		ID: id.String(), RootID: id.String(), Status: graph.Pending,
+	one := graph.Dispatch{
+		Status:    graph.Pending,
 		LatticeID: p.lattice.ID, LatticeName: p.lattice.Name, Total: len(p.lattice.Electrons),
-		Inputs: raw, Labels: labels,
-		Owner: t.Owner, CreatedBy: t.CreatedBy, RunAs: t.RunAs,
+		Labels: labels,
+		Owner:  t.Owner, CreatedBy: t.CreatedBy, RunAs: t.RunAs,
 		TriggerID: t.ID, Trigger: t.Name,
 	}
 	if p.parent != nil {
-		d.ParentID = p.parent.ID
+		one.ParentID = p.parent.ID
 	}
+	if p.sweep != nil {
+		return p.swept(one, vars, inputs)
+	}
+	bound, err := p.lattice.Bind(inputs)
+	if err != nil {
+		return nil, &rejection{rejectInputs, err.Error()}
+	}
+	if one.Inputs, err = graph.Canonical(bound); err != nil {
+		return nil, &rejection{rejectInputs, err.Error()}
+	}
+	one, err = identified(one)
+	return []graph.Dispatch{one}, err
+}
+
+// identified gives a dispatch an id of its own.
+func identified(d graph.Dispatch) (graph.Dispatch, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return d, fmt.Errorf("make a dispatch id: %w", err)
+	}
+	d.ID = id.String()
+	d.RootID = d.ID
 	return d, nil
 }
 

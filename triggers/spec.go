@@ -48,6 +48,7 @@ type expressions struct {
 	names   []string       // of inputs, sorted
 	fixed   map[string]any // inputs without an expression, by name
 	paths   []string       // inputs that are a path of the event
+	sweep   *sweepRule     // nil: a firing makes one dispatch
 	labels  map[string]*graph.Template
 	when    *graph.Template
 	dedupe  *graph.Template
@@ -110,7 +111,7 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 
 // commonNames are suggested for misspelt fields of every kind.
 func (f *Fields) commonNames() []string {
-	return []string{"name", "kind", "dispatch_id", "lattice", "inputs", "when", "dedupe_key", "batch", "overlap", "max_in_flight", "rate", "loop", "expect_every", "labels"}
+	return []string{"name", "kind", "dispatch_id", "lattice", "inputs", "when", "dedupe_key", "batch", "overlap", "max_in_flight", "rate", "loop", "expect_every", "labels", "sweep"}
 }
 
 func (s *spec) target(f *Fields) {
@@ -194,6 +195,7 @@ func (s *spec) compile(f *Fields) {
 		s.names = append(s.names, name)
 		f.Set(path, v, FromTrigger)
 	}
+	s.sweep = s.compileSweep(f, seen)
 	labels := f.Object("labels")
 	if len(labels) > 0 {
 		s.labels = make(map[string]*graph.Template, len(labels))
@@ -203,6 +205,8 @@ func (s *spec) compile(f *Fields) {
 		path := "labels." + name
 		t, err := graph.CompileTemplate(v, seen)
 		switch {
+		case name == graph.SweepLabel && s.sweep != nil:
+			f.Refuse(path, graph.CodeBadValue, "is what the dispatches of a firing are called together; use another label")
 		case !labelPattern.MatchString(name):
 			f.Refuse(path, graph.CodeBadName, "%s is not a label: letters, digits, dot, dash, slash and underscore, 63 at most", show(name))
 		case err != nil:

@@ -39,7 +39,7 @@ func (p *plan) warnings() []graph.Warning {
 }
 
 func (p *plan) mappingWarnings() []graph.Warning {
-	if len(p.spec.inputs) == 0 {
+	if len(p.spec.inputs) == 0 && p.sweep == nil {
 		message := "there is no input mapping: every dispatch gets the defaults of lattice " + p.lattice.Name + "; map inputs from `event` to use what happened"
 		if p.parent != nil {
 			message = fmt.Sprintf("there is no input mapping: every dispatch gets the inputs of dispatch %d; map inputs from `event` to use what happened", p.parent.Number)
