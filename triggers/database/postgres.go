@@ -1,0 +1,173 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+)
+
+// postgresDialect speaks to PostgreSQL and to what speaks its protocol. Values travel as
+// text, statements without a name: so a table may change between two polls, and a pooler
+// may stand between.
+type postgresDialect struct{}
+
+func (postgresDialect) quote(name string) string {
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// parameter has no cast: the server gives it the type of what it is compared with.
+func (postgresDialect) parameter(n int, _ column) string { return "$" + strconv.Itoa(n) }
+
+func (postgresDialect) tuples() bool { return true }
+
+func (postgresDialect) page(query string, n int) string { return query + " LIMIT " + strconv.Itoa(n) }
+
+func (postgresDialect) open(ctx context.Context, a address) (conn, error) {
+	c, err := connectPostgres(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// connectPostgres connects. What the URL leaves open is as psql has it, the variables
+// PG… of the daemon and ~/.pgpass included.
+func connectPostgres(ctx context.Context, a address) (*postgresConn, error) {
+	config, err := postgresConfig(a)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, config.ConnectTimeout, errSilent)
+	defer cancel()
+	d := &dialer{}
+	config.DialFunc = d.dial
+	pg, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, errors.Join(&connectError{a, briefPostgres(err), err}, d.close())
+	}
+	return &postgresConn{pg: pg, dialer: d, user: config.User, arrays: map[int64]int64{}}, nil
+}
+
+func postgresConfig(a address) (*pgconn.Config, error) {
+	set := map[string]string{}
+	for name, value := range a.options {
+		set[name] = value
+	}
+	for name, value := range map[string]string{"user": a.user, "password": a.password, "host": a.host + a.socket, "dbname": a.database} {
+		if value != "" {
+			set[name] = value
+		}
+	}
+	if a.port != 0 {
+		set["port"] = strconv.Itoa(a.port)
+	}
+	var text strings.Builder
+	for name, value := range set {
+		fmt.Fprintf(&text, "%s='%s' ", name, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value))
+	}
+	config, err := pgconn.ParseConfig(text.String())
+	if err != nil {
+		return nil, fmt.Errorf("the options of the URL: %w", err)
+	}
+	if config.ConnectTimeout <= 0 {
+		config.ConnectTimeout = connecting
+	}
+	for name, value := range map[string]string{
+		"application_name": "latticed", "DateStyle": "ISO, YMD", "TimeZone": "UTC", "IntervalStyle": "iso_8601",
+		"bytea_output": "hex", "client_encoding": "UTF8", "extra_float_digits": "3",
+	} {
+		if _, given := config.RuntimeParams[name]; !given {
+			config.RuntimeParams[name] = value
+		}
+	}
+	config.BuildContextWatcherHandler = func(pg *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: pg, DeadlineDelay: farewell}
+	}
+	return config, nil
+}
+
+// connectError says where a connection could not be made, in one line.
+type connectError struct {
+	to   address
+	text string
+	err  error
+}
+
+func (e *connectError) Error() string { return fmt.Sprintf("connect to %s: %s", e.to, e.text) }
+func (e *connectError) Unwrap() error { return e.err }
+
+// briefPostgres is what the server says, or else what the driver does.
+func briefPostgres(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Message
+	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		err = connect.Unwrap()
+	}
+	return oneLine(err.Error())
+}
+
+// classes of SQLSTATE, and whole ones, by what they mean for us.
+var postgresTroubles = map[string]trouble{
+	"08": troubleLost, "57P01": troubleLost, "57P02": troubleLost, "57P03": troubleLost, "57P05": troubleLost, "53300": troubleLost,
+	"57014": troubleBusy, "55P03": troubleBusy, "40": troubleBusy, "53": troubleBusy, "25P04": troubleLost, "25P03": troubleLost,
+	"42P01": troubleMissing, "42703": troubleMissing, "3F000": troubleMissing, "3D000": troubleMissing, "57P04": troubleMissing,
+	"42501": troubleDenied, "28": troubleDenied,
+}
+
+func (postgresDialect) judge(err error) trouble {
+	var pg *pgconn.PgError
+	var lost *lostError
+	if errors.As(err, &pg) && !errors.As(err, &lost) && len(pg.Code) >= 2 {
+		if t, ok := postgresTroubles[pg.Code]; ok {
+			return t
+		}
+		return postgresTroubles[pg.Code[:2]]
+	}
+	t, _ := judgeTransport(err)
+	return t
+}
+
+// dialer makes the connections of one conn: its own, and those that ask the server to
+// end a statement. After close there is none.
+type dialer struct {
+	mu     sync.Mutex
+	closed bool
+	conns  []net.Conn
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: connecting, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errors.Join(net.ErrClosed, c.Close())
+	}
+	d.conns = append(d.conns, c)
+	return c, nil
+}
+
+// close closes what is open. That it was closed before is fine.
+func (d *dialer) close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for _, c := range d.conns {
+		_ = c.Close()
+	}
+	d.conns = nil
+	return nil
+}
