@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"mime"
 	"net/http"
 	"runtime/debug"
@@ -59,6 +60,9 @@ func (s *Server) readBody(op operation) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			if !op.body && !op.stream && r.Body == http.NoBody {
+				if err := checkSum(r.Context(), nil); err != nil {
+					return err
+				}
 				return next(c)
 			}
 			most, body := int64(maxBody), &steadyBody{rc: http.NewResponseController(c.Response()), limit: s.limits.body, whole: true}
@@ -69,10 +73,16 @@ func (s *Server) readBody(op operation) echo.MiddlewareFunc {
 			body.begin()
 			if op.stream {
 				r.Body = body
+				if want := signedBody(r.Context()); want != "" {
+					r.Body = newSummedBody(body, want)
+				}
 				return next(c)
 			}
 			raw, err := io.ReadAll(body)
 			if err != nil {
+				return err
+			}
+			if err := checkSum(r.Context(), raw); err != nil {
 				return err
 			}
 			if err := op.checkBody(r.Header, raw); err != nil {
@@ -131,10 +141,19 @@ func (binder) Bind(into any, c echo.Context) error {
 		*raw = body // read by whoever knows what it says
 		return nil
 	}
-	if len(body) == 0 && c.Request().Method == http.MethodPost && c.Path() != "/v1/dispatches" {
+	if len(body) == 0 && c.Request().Method == http.MethodPost && !bodied(c.Path()) {
 		return io.EOF // may be left out
 	}
 	return strict(body, into)
+}
+
+// bodied tells whether a POST says nothing without a body.
+func bodied(route string) bool {
+	switch route {
+	case "/v1/dispatches", "/v1/sweeps", "/v1/bulk/cancel", "/v1/bulk/redispatch":
+		return true
+	}
+	return false
 }
 
 // fail answers an error; it is where every error of a request ends.
@@ -159,11 +178,23 @@ func (s *Server) fail(err error, c echo.Context) {
 		e = &Error{Status: 499, Code: "client_gone", Detail: "the client went away"}
 	}
 	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
-	if e.Status == http.StatusServiceUnavailable {
-		c.Response().Header().Set("Retry-After", "1")
-	}
+	sayWhatToDo(c.Response().Header(), e)
 	c.Response().WriteHeader(e.Status)
 	_ = json.NewEncoder(c.Response()).Encode(e.problem())
+}
+
+// sayWhatToDo adds the headers that go with a status.
+func sayWhatToDo(h http.Header, e *Error) {
+	wait := e.RetryAfter
+	if e.Status == http.StatusServiceUnavailable {
+		wait = max(wait, time.Second)
+	}
+	if wait > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+	if e.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="latticed"`)
+	}
 }
 
 // changed logs what somebody has changed where no room below has a line for it, or

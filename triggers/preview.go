@@ -46,8 +46,9 @@ type CatchUp struct {
 
 // WouldFire is an event that would fire, with the inputs of its dispatch.
 type WouldFire struct {
-	Key    string          `json:"key"`
-	Inputs json.RawMessage `json:"inputs"`
+	Key        string          `json:"key"`
+	Inputs     json.RawMessage `json:"inputs"`
+	Dispatches int             `json:"dispatches"` // of a sweep, of which these are the inputs of the first; 0: one
 }
 
 // Settling is something that may become an event.

@@ -124,7 +124,11 @@ func (s *sifter) fire() {
 	if n := len(batch) - 1; n > 0 {
 		key = fmt.Sprintf("%s and %d more", key, n)
 	}
-	s.pv.WouldFire = append(s.pv.WouldFire, WouldFire{Key: key, Inputs: ds[0].Inputs})
+	w := WouldFire{Key: key, Inputs: ds[0].Inputs}
+	if s.draft.plan.sweep != nil {
+		w.Dispatches = len(ds)
+	}
+	s.pv.WouldFire = append(s.pv.WouldFire, w)
 }
 
 // rest is about a batch that is not full.

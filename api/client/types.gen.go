@@ -110,6 +110,9 @@ type BulkDone struct {
 
 	// Items the first 1,000, those that were refused first
 	Items []BulkItem `json:"items"`
+
+	// Label sweep=NAME of the new dispatches, as a filter takes it
+	Label string `json:"label,omitempty"`
 }
 
 // BulkItem defines model for BulkItem.
@@ -925,6 +928,9 @@ type WouldFire struct {
 
 	// Inputs any JSON value
 	Inputs Value `json:"inputs"`
+
+	// Dispatches how many, of which these are the inputs of the first; absent: one
+	Dispatches int `json:"dispatches,omitempty"`
 }
 
 // After defines model for After.
