@@ -19,6 +19,8 @@ type Dispatch struct {
 
 	// CancelRequestedAt is zero until somebody asked to cancel.
 	CancelRequestedAt time.Time
+	// Marked tells that somebody asked to cancel electrons of it before it began.
+	Marked bool
 
 	Inputs json.RawMessage // effective inputs, a JSON object
 	Result json.RawMessage // nil unless completed
@@ -93,9 +95,13 @@ type Electron struct {
 	Files      map[string]Asset // kept outputs by name
 	ReusedFrom string           // the dispatch whose attempt it was, or empty
 	Reuse      string           // in a dispatch that reuses: why it was reused or run
-	StartedAt  time.Time
-	EndedAt    time.Time
-	Attempts   []Attempt // oldest first
+	Stdout     *Asset           // of a reused one; others have those of their attempts
+	Stderr     *Asset
+	// CancelRequestedAt is zero until somebody asked to cancel this electron.
+	CancelRequestedAt time.Time
+	StartedAt         time.Time
+	EndedAt           time.Time
+	Attempts          []Attempt // oldest first
 }
 
 // Attempt is one try of one electron.

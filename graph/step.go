@@ -11,6 +11,7 @@ import (
 type Step struct {
 	Dispatch  string
 	Begin     time.Time  // not zero: the dispatch leaves pending with this step, its first
+	Marked    bool       // with Begin: what is known is Dispatch.Marked
 	Assets    []NewAsset // inserted unless known
 	Ends      []AttemptEnd
 	Electrons []ElectronChange
@@ -28,6 +29,7 @@ type AttemptStart struct {
 	N        int
 	Executor string
 	Handle   json.RawMessage // what the executor needs to find it again, may be nil
+	Reuse    string          // why nothing was reused, when there was something to look at
 	At       time.Time
 }
 
@@ -51,7 +53,8 @@ type AttemptEnd struct {
 
 // ElectronChange moves an electron from one state to another: running → terminal,
 // running → pending (a retry waits), pending → skipped, cancelled or failed (its
-// expressions), or pending → pending and running → running when only Waiting changes.
+// expressions), pending → completed when it is reused, or pending → pending and
+// running → running when only Waiting changes.
 type ElectronChange struct {
 	Electron int
 	Name     string
@@ -63,6 +66,18 @@ type ElectronChange struct {
 	Error    *Error
 	Files    map[string]Asset
 	At       time.Time
+
+	// Fingerprint is what the result of a completed electron depends on; nil: not known.
+	Fingerprint json.RawMessage
+	Reused      *Reused // with pending → completed
+}
+
+// Reused says where the result of an electron comes from that did not run.
+type Reused struct {
+	From   string // the dispatch whose attempt it was
+	Why    string
+	Stdout *Asset
+	Stderr *Asset
 }
 
 // WaitingChange replaces why the dispatch waits; a nil Waiting clears it.

@@ -70,13 +70,17 @@ func (t *tx) liveDispatch(st *graph.Step) (liveRef, error) {
 		return d, nil
 	}
 	var d liveRef
-	err := t.row("SELECT number, trigger, sweep, cancel_requested_at IS NOT NULL FROM dispatches WHERE id = ? AND status = ? AND held IS NULL",
-		[]any{st.Dispatch, string(status)}, &d.number, &d.trigger, &d.sweep, &d.asked)
+	var marked bool
+	err := t.row("SELECT number, trigger, sweep, cancel_requested_at IS NOT NULL, marked FROM dispatches WHERE id = ? AND status = ? AND held IS NULL",
+		[]any{st.Dispatch, string(status)}, &d.number, &d.trigger, &d.sweep, &d.asked, &marked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, graph.ErrStale
 	}
 	if err != nil {
 		return d, err
+	}
+	if status == graph.Pending && marked != st.Marked {
+		return d, graph.ErrStale // what was asked of its electrons isn't known there
 	}
 	t.w.live[st.Dispatch] = d
 	return d, nil

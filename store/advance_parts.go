@@ -65,6 +65,9 @@ func (t *tx) changeElectron(dispatch int64, c *graph.ElectronChange) error {
 	if c.From == graph.Pending && c.To == graph.Pending {
 		return t.upsertElectron(dispatch, c, waiting, nil)
 	}
+	if c.Reused != nil {
+		return t.reuseElectron(dispatch, c)
+	}
 	if c.From == graph.Pending {
 		return t.upsertElectron(dispatch, c, waiting, t.at(c.At))
 	}
@@ -105,9 +108,9 @@ func (t *tx) leaveRunning(dispatch int64, c *graph.ElectronChange, waiting any) 
 		ended = t.at(c.At)
 	}
 	return t.guarded(`UPDATE electrons SET status = ?, reason = ?, waiting = ?, result = ?, result_size = ?, pickle = ?, pickle_size = ?,
-		error = ?, files = ?, ended_at = ? WHERE dispatch = ? AND idx = ? AND status = 'running'`,
+		error = ?, files = ?, fingerprint = ?, ended_at = ? WHERE dispatch = ? AND idx = ? AND status = 'running'`,
 		string(c.To), text(c.Reason), waiting, result, resultSize, pickle, pickleSize,
-		failure, files, ended, dispatch, c.Electron)
+		failure, files, rawText(c.Fingerprint), ended, dispatch, c.Electron)
 }
 
 func (t *tx) startAttempt(dispatch int64, a *graph.AttemptStart) error {
@@ -121,7 +124,10 @@ func (t *tx) startAttempt(dispatch int64, a *graph.AttemptStart) error {
 	}
 	_, err = t.exec("INSERT INTO attempts (dispatch, electron, n, id, status, handle, started_at) VALUES (?,?,?,?,'running',?,?)",
 		dispatch, a.Electron, a.N, a.ID, rawText(a.Handle), at)
-	return err
+	if err != nil || a.Reuse == "" {
+		return err
+	}
+	return t.guarded("UPDATE electrons SET reuse = ? WHERE dispatch = ? AND idx = ?", a.Reuse, dispatch, a.Electron)
 }
 
 // stepAssets counts every place of the step that names an asset, and inserts those
@@ -138,6 +144,10 @@ func (t *tx) stepAssets(st *graph.Step) error {
 		countAsset(refs, c.Pickle)
 		for _, f := range c.Files {
 			countAsset(refs, &f)
+		}
+		if c.Reused != nil {
+			countAsset(refs, c.Reused.Stdout)
+			countAsset(refs, c.Reused.Stderr)
 		}
 	}
 	for i := range st.Assets {

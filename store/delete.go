@@ -93,7 +93,8 @@ func (t *tx) dropDispatchAssets(number int64) error {
 	err := t.rows(`SELECT sha, count(*) FROM (
 		SELECT result AS sha FROM electrons WHERE dispatch = ?1 UNION ALL SELECT pickle FROM electrons WHERE dispatch = ?1 UNION ALL
 		SELECT unhex(f.value ->> 'sha256') FROM electrons e, json_each(e.files) f WHERE e.dispatch = ?1 UNION ALL
-		SELECT stdout FROM attempts WHERE dispatch = ?1 UNION ALL SELECT stderr FROM attempts WHERE dispatch = ?1
+		SELECT stdout FROM attempts WHERE dispatch = ?1 UNION ALL SELECT stderr FROM attempts WHERE dispatch = ?1 UNION ALL
+		SELECT stdout FROM electrons WHERE dispatch = ?1 UNION ALL SELECT stderr FROM electrons WHERE dispatch = ?1
 		) WHERE sha IS NOT NULL GROUP BY sha`, []any{number}, func(r rowScanner) error {
 		uses = append(uses, use{})
 		return r.Scan(&uses[len(uses)-1].sha, &uses[len(uses)-1].n)

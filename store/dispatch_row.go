@@ -27,7 +27,7 @@ func fromDispatchView(v *dispatchView) (graph.Dispatch, error) {
 	r := &v.Row
 	d := graph.Dispatch{
 		ID: r.ID, Number: r.Number, LatticeID: v.LatticeID, LatticeName: r.LatticeName,
-		Status: graph.Status(r.Status), Reason: r.Reason, CancelRequestedAt: fromMicros(r.CancelRequestedAt),
+		Status: graph.Status(r.Status), Reason: r.Reason, CancelRequestedAt: fromMicros(r.CancelRequestedAt), Marked: r.Marked,
 		Inputs: fromRawText(r.Inputs), Result: fromRawText(r.Result),
 		Note: r.Note, Keep: r.Keep, Owner: r.Owner, CreatedBy: r.CreatedBy, RunAs: r.RunAs,
 		ParentID: r.ParentID, RootID: v.RootID, TriggerID: v.TriggerID, Trigger: v.TriggerName, FiringID: r.FiringID,
@@ -72,7 +72,7 @@ func isNumber(s string) (int64, bool) {
 
 // oneDispatch is selectDispatches with its columns in the order of places.
 const oneDispatch = `SELECT d.number, d.id, d.seq, d.status, d.running, d.completed, d.failed, d.cancelled, d.skipped, d.total,
-	d.reason, d.waiting, d.cancel_requested_at, d.lattice, d.lattice_name, d.owner, d.created_by, d.run_as, d.parent_id, d.root,
+	d.reason, d.waiting, d.cancel_requested_at, d.marked, d.lattice, d.lattice_name, d.owner, d.created_by, d.run_as, d.parent_id, d.root,
 	d.reuse, d.sweep, d.held, d.trigger, d.firing_id, d.labels, d.note, d.keep, d.created_at, d.started_at, d.ended_at, d.error, d.result, d.inputs,
 	l.id, t.id, t.name, r.id
 	FROM dispatches d JOIN lattices l ON l.n = d.lattice
@@ -82,7 +82,7 @@ func (v *dispatchView) places() []any {
 	r := &v.Row
 	return []any{
 		&r.Number, &r.ID, &r.Seq, &r.Status, &r.Running, &r.Completed, &r.Failed, &r.Cancelled, &r.Skipped, &r.Total,
-		&r.Reason, &r.Waiting, &r.CancelRequestedAt, &r.Lattice, &r.LatticeName, &r.Owner, &r.CreatedBy, &r.RunAs, &r.ParentID, &r.Root,
+		&r.Reason, &r.Waiting, &r.CancelRequestedAt, &r.Marked, &r.Lattice, &r.LatticeName, &r.Owner, &r.CreatedBy, &r.RunAs, &r.ParentID, &r.Root,
 		&r.Reuse, &r.Sweep, &r.Held, &r.Trigger, &r.FiringID, &r.Labels, &r.Note, &r.Keep, &r.CreatedAt, &r.StartedAt, &r.EndedAt, &r.Error, &r.Result, &r.Inputs,
 		&v.LatticeID, &v.TriggerID, &v.TriggerName, &v.RootID,
 	}

@@ -132,7 +132,7 @@ func (s *Store) Electron(ctx context.Context, dispatch, name string) (e graph.El
 }
 
 const selectElectrons = `SELECT idx, name, status, reason, waiting, executor, result, result_size, pickle, pickle_size, error, files,
-	reused_from, started_at, ended_at FROM electrons WHERE dispatch = ? AND `
+	reused_from, reuse, stdout, stdout_size, stderr, stderr_size, cancel_requested_at, started_at, ended_at FROM electrons WHERE dispatch = ? AND `
 
 const selectAttempts = `SELECT electron, n, id, status, exit_code, signal, handle, error, usage, work_dir, notes,
 	stdout, stdout_size, stderr, stderr_size, started_at, ended_at
@@ -145,7 +145,8 @@ func electronsOf(q querier, dispatch int64, where string, args []any, limit int)
 	err := q.rows(selectElectrons+where+" ORDER BY idx LIMIT ?", args, func(row rowScanner) error {
 		var r electronRow
 		err := row.Scan(&r.Idx, &r.Name, &r.Status, &r.Reason, &r.Waiting, &r.Executor, &r.Result, &r.ResultSize, &r.Pickle, &r.PickleSize,
-			&r.Error, &r.Files, &r.ReusedFrom, &r.StartedAt, &r.EndedAt)
+			&r.Error, &r.Files, &r.ReusedFrom, &r.Reuse, &r.Stdout, &r.StdoutSize, &r.Stderr, &r.StderrSize, &r.CancelRequestedAt,
+			&r.StartedAt, &r.EndedAt)
 		if err != nil {
 			return err
 		}
@@ -181,7 +182,9 @@ func fromElectronRow(r *electronRow) (graph.Electron, error) {
 	e := graph.Electron{
 		Index: r.Idx, Name: r.Name, Status: graph.Status(r.Status), Reason: r.Reason, Executor: r.Executor,
 		Result: fromAssetColumns(r.Result, r.ResultSize), Pickle: fromAssetColumns(r.Pickle, r.PickleSize),
-		ReusedFrom: r.ReusedFrom, StartedAt: fromMicros(r.StartedAt), EndedAt: fromMicros(r.EndedAt),
+		ReusedFrom: r.ReusedFrom, Reuse: r.Reuse,
+		Stdout: fromAssetColumns(r.Stdout, r.StdoutSize), Stderr: fromAssetColumns(r.Stderr, r.StderrSize),
+		CancelRequestedAt: fromMicros(r.CancelRequestedAt), StartedAt: fromMicros(r.StartedAt), EndedAt: fromMicros(r.EndedAt),
 	}
 	var err [3]error
 	e.Waiting, err[0] = fromJSONText[graph.Waiting](r.Waiting)

@@ -17,6 +17,7 @@ type dispatchRow struct {
 	Reason            string
 	Waiting           string
 	CancelRequestedAt int64
+	Marked            bool
 	Lattice           int64
 	LatticeName       string
 	Owner             string
@@ -62,8 +63,16 @@ type electronRow struct {
 	Error      string
 	Files      string
 	ReusedFrom string
+	Reuse      string
+	Stdout     []byte
+	StdoutSize int64
+	Stderr     []byte
+	StderrSize int64
 	StartedAt  int64
 	EndedAt    int64
+
+	Fingerprint       string
+	CancelRequestedAt int64
 }
 
 type attemptRow struct {

@@ -7,7 +7,15 @@ CREATE INDEX dispatches_ended ON dispatches (ended_seq) WHERE ended_seq IS NOT N
 ALTER TABLE dispatches ADD COLUMN reuse INTEGER NOT NULL DEFAULT 0 CHECK (reuse = 0 OR reuse = 1);
 ALTER TABLE electrons ADD COLUMN fingerprint TEXT; -- JSON, of what the result depends on
 ALTER TABLE electrons ADD COLUMN reuse TEXT; -- why it was reused or run
+ALTER TABLE electrons ADD COLUMN stdout BLOB; -- of a reused one, which has no attempt
+ALTER TABLE electrons ADD COLUMN stdout_size INTEGER;
+ALTER TABLE electrons ADD COLUMN stderr BLOB;
+ALTER TABLE electrons ADD COLUMN stderr_size INTEGER;
+
+-- Electrons may be asked to end by themselves. Before the dispatch has begun the mark
+-- tells that there are such: then it has rows already.
 ALTER TABLE electrons ADD COLUMN cancel_requested_at INTEGER;
+ALTER TABLE dispatches ADD COLUMN marked INTEGER NOT NULL DEFAULT 0 CHECK (marked = 0 OR marked = 1);
 
 -- Dispatches that were made together share a limit: so many of them are let go at
 -- first (held IS NULL), and the end of each lets the next one go.
