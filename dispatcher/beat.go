@@ -20,6 +20,9 @@ func (d *Dispatcher) Beat(ctx context.Context) error {
 
 // Ready tells whether Run has found again what an earlier process left running.
 func (d *Dispatcher) Ready() bool {
+	if d.holds.has(HoldRestored) {
+		return true // as far as it goes until somebody has looked
+	}
 	select {
 	case <-d.ready:
 		return true

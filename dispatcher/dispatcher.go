@@ -19,6 +19,9 @@ type Options struct {
 	// Window is how many dispatches are walked at a time, default 256; the others
 	// wait as rows.
 	Window int
+	// Restored says that the state directory comes from a backup: a hold of HoldRestored
+	// is there from the beginning.
+	Restored bool
 	// Ended is told about every dispatch that reached a final state, after it is
 	// durable. It is called from the goroutine of that dispatch and must not block.
 	Ended func(graph.Dispatch)
@@ -38,6 +41,7 @@ type Dispatcher struct {
 	listen chan struct{} // one slot: there is something in asked
 	beats  chan chan<- struct{}
 	ready  chan struct{} // closed once what an earlier process left running has walkers
+	holds  holds
 
 	// recovering keeps a cancellation from falling between the moment a dispatch was
 	// read as running and the moment its walker can be told: Cancel reads, recover writes.
@@ -55,9 +59,7 @@ type Dispatcher struct {
 
 // New returns a dispatcher of what store holds. execs are the executors by name.
 func New(store Store, execs map[string]executors.Executor, o Options) *Dispatcher {
-	if o.Parallel <= 0 {
-		o.Parallel = max(8, runtime.NumCPU())
-	}
+	o.Parallel = parallel(o.Parallel)
 	if o.Window <= 0 {
 		o.Window = 256
 	}
@@ -78,7 +80,18 @@ func New(store Store, execs map[string]executors.Executor, o Options) *Dispatche
 	for name := range execs {
 		d.slots[name] = &slots{limit: o.Parallel}
 	}
+	if o.Restored {
+		d.Hold(HoldRestored, "restored from a backup; latticed hold tells what would happen, latticed hold --end lets it go on")
+	}
 	return d
+}
+
+// parallel is how many attempts run at a time when n are wished for.
+func parallel(n int) int {
+	if n <= 0 {
+		return max(8, runtime.NumCPU())
+	}
+	return n
 }
 
 // Wake makes Run look for pending dispatches. It never blocks.
@@ -95,6 +108,9 @@ func (d *Dispatcher) Wake() {
 func (d *Dispatcher) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	if !d.untilRestored(ctx) {
+		return nil
+	}
 	if !d.persistOn(ctx, d.beats, "recover", func() error { return d.recover(ctx, &wg) }) {
 		return nil
 	}

@@ -12,6 +12,10 @@ import (
 // Explain fills in why a pending dispatch has not begun. What else a dispatch may wait
 // for is stored.
 func (d *Dispatcher) Explain(g *graph.Dispatch) {
+	if hold := d.Held(); hold != nil && hold.Code == HoldRestored && (g.Status == graph.Pending || g.Status == graph.Running) {
+		g.Waiting = hold
+		return
+	}
 	if g.Status == graph.Pending && g.Waiting == nil {
 		g.Waiting = d.line(g.CreatedAt)
 	}
@@ -19,6 +23,9 @@ func (d *Dispatcher) Explain(g *graph.Dispatch) {
 
 // line is why a dispatch is not walked yet.
 func (d *Dispatcher) line(since time.Time) *graph.Waiting {
+	if hold := d.Held(); hold != nil {
+		return hold
+	}
 	if d.free() > 0 {
 		return &graph.Waiting{Code: waitQueue, Since: since, Detail: "it is about to begin"}
 	}
@@ -78,6 +85,8 @@ func (d *Dispatcher) electronWaits(g graph.Dispatch, l *graph.Lattice, i int, en
 		w.Code, w.Detail = waitUpstream, "needs "+strings.Join(open, ", ")+" to end"
 	case d.slots[name] == nil:
 		w.Code, w.Detail = waitExecutor, noExecutor(name)
+	case d.Held() != nil:
+		return d.Held()
 	default:
 		w.Code, w.Detail = waitSlots, "all slots of executor "+name+" are taken"
 	}

@@ -5,10 +5,11 @@ import "sync"
 // slots hands out the attempt slots of one executor, one at a time in turn between
 // the dispatches that wait.
 type slots struct {
-	mu    sync.Mutex
-	limit int
-	used  int
-	ring  []*claim // those that wait; the first is served next
+	mu     sync.Mutex
+	limit  int
+	used   int
+	closed bool     // nothing is handed out
+	ring   []*claim // those that wait; the first is served next
 }
 
 // claim is one dispatch's wish for slots of one executor.
@@ -23,6 +24,9 @@ func (s *slots) take(c *claim, n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := max(0, min(n, s.limit-s.used)) // when a slot is free nobody waits
+	if s.closed {
+		now = 0
+	}
 	s.used += now
 	if n -= now; n > 0 {
 		if c.want == 0 {
@@ -45,7 +49,12 @@ func (s *slots) put(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used -= n
-	for s.used < s.limit && len(s.ring) > 0 {
+	s.serve()
+}
+
+// serve hands out what is free. s.mu is held.
+func (s *slots) serve() {
+	for !s.closed && s.used < s.limit && len(s.ring) > 0 {
 		c := s.ring[0]
 		s.ring = s.ring[1:]
 		c.want--
@@ -71,6 +80,28 @@ func (s *slots) withdraw(c *claim) {
 			return
 		}
 	}
+}
+
+// shut keeps back what is free, or hands it out again.
+func (s *slots) shut(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = yes
+	s.serve()
+}
+
+// resize changes how many there are. What runs above a smaller number goes on.
+func (s *slots) resize(limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = limit
+	s.serve()
+}
+
+func (s *slots) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit
 }
 
 func (s *slots) inUse() int {

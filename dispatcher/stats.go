@@ -52,7 +52,7 @@ func (d *Dispatcher) Stats() Stats {
 		Restarts: c.restarts.Load(), Asked: c.asked.Load(),
 	}
 	for name, sl := range d.slots {
-		s.Running[name], s.Slots[name] = sl.inUse(), sl.limit
+		s.Running[name], s.Slots[name] = sl.inUse(), sl.size()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -126,6 +126,9 @@ func (k *walk) why() *graph.Waiting {
 			lined = name
 		}
 	}
+	if hold := k.w.d.Held(); hold != nil && lined != "" {
+		return hold
+	}
 	if lined != "" {
 		return &graph.Waiting{Code: waitSlots, Since: k.now, Detail: "all slots of executor " + lined + " are taken"}
 	}
