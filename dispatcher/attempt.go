@@ -58,6 +58,7 @@ const (
 	waitSurvivors = "survivors" // cancelled, and something of it won't die
 	waitUpstream  = "upstream"  // electrons it needs have not ended
 	waitWindow    = "window"    // as many dispatches as may be are live
+	waitSweep     = "sweep"     // as many of its sweep as may be are let go
 	waitQueue     = "queue"     // accepted a moment ago
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/latticed/latticed/graph"
 )
@@ -17,19 +16,22 @@ func (d *Dispatcher) Explain(g *graph.Dispatch) {
 		return
 	}
 	if g.Status == graph.Pending && g.Waiting == nil {
-		g.Waiting = d.line(g.CreatedAt)
+		g.Waiting = d.line(*g)
 	}
 }
 
 // line is why a dispatch is not walked yet.
-func (d *Dispatcher) line(since time.Time) *graph.Waiting {
+func (d *Dispatcher) line(g graph.Dispatch) *graph.Waiting {
+	if g.Held {
+		return &graph.Waiting{Code: waitSweep, Since: g.CreatedAt, Detail: "as many of its sweep run as may at a time; older ones go first"}
+	}
 	if hold := d.Held(); hold != nil {
 		return hold
 	}
 	if d.free() > 0 {
-		return &graph.Waiting{Code: waitQueue, Since: since, Detail: "it is about to begin"}
+		return &graph.Waiting{Code: waitQueue, Since: g.CreatedAt, Detail: "it is about to begin"}
 	}
-	return &graph.Waiting{Code: waitWindow, Since: since, Detail: "as many dispatches run as may at a time; older ones go first"}
+	return &graph.Waiting{Code: waitWindow, Since: g.CreatedAt, Detail: "as many dispatches run as may at a time; older ones go first"}
 }
 
 // ExplainElectrons fills in why electrons of g are pending. The stored reasons, such as
@@ -52,7 +54,7 @@ func (d *Dispatcher) ExplainElectrons(ctx context.Context, g graph.Dispatch, es 
 			ended = w.progress()
 		}
 		if g.Status == graph.Pending || ended == nil {
-			e.Waiting = d.line(g.CreatedAt)
+			e.Waiting = d.line(g)
 			continue
 		}
 		if l == nil {

@@ -29,6 +29,7 @@ type Request struct {
 	CreatedBy string
 	RunAs     string
 	ParentID  string // set by Redispatch
+	Reuse     bool   // results of electrons of the parent of which nothing has changed are taken over
 
 	// Warned is told what Accept is going to warn of before anything is stored, for an
 	// answer that is stored with the dispatch; nil: nobody cares.

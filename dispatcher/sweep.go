@@ -124,7 +124,7 @@ func (r Request) dispatch(l *graph.Lattice, inputs []byte) graph.Dispatch {
 	return graph.Dispatch{
 		ID: newID(), LatticeID: l.ID, LatticeName: l.Name, Status: graph.Pending, Inputs: inputs,
 		Labels: r.Labels, Note: r.Note, Owner: r.Owner, CreatedBy: r.CreatedBy, RunAs: r.RunAs,
-		ParentID: r.ParentID, Total: len(l.Electrons),
+		ParentID: r.ParentID, Reuse: r.Reuse, Total: len(l.Electrons),
 	}
 }
 
