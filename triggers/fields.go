@@ -90,6 +90,16 @@ func (f *Fields) Text(field, byDefault string) string {
 	return s
 }
 
+// Value reads a value of any type.
+func (f *Fields) Value(field string, byDefault any) any {
+	v, given := f.take(field)
+	if !given {
+		v = byDefault
+	}
+	f.settle(field, v, given)
+	return v
+}
+
 // Required reads a text that has to be there and not empty.
 func (f *Fields) Required(field, why string) string {
 	v, given := f.take(field)
