@@ -18,9 +18,10 @@ const (
 
 	// causeOf is what fired a dispatch.
 	causeOf = "SELECT t.id, t.kind, d.firing_id FROM dispatches d JOIN triggers t ON t.n = d.trigger WHERE d.id = ?"
-	// causesBefore are the dispatches that the events of a firing are about.
-	causesBefore = `SELECT e.payload ->> '$.id' FROM firings f JOIN events e INDEXED BY events_firing ON e.firing = f.n
-		WHERE f.id = ? AND e.payload ->> '$.id' IS NOT NULL ORDER BY e.n DESC LIMIT ?`
+	// causesBefore are the dispatches that the events of a firing are about, and of which
+	// generation those events are.
+	causesBefore = `SELECT coalesce(e.payload ->> '$.id', ''), e.generation FROM firings f JOIN events e INDEXED BY events_firing ON e.firing = f.n
+		WHERE f.id = ? ORDER BY e.n DESC LIMIT ?`
 
 	// maxCauses bounds how many dispatches are looked at to find what led to one.
 	maxCauses = 64
@@ -101,27 +102,38 @@ func (w *causeWalk) counts(id string) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := map[string]int{}
+	c, own := map[string]int{}, 0
 	if kind == followsEnds {
-		var before []string
-		err := w.q.rows(causesBefore, []any{firing, maxCauses}, func(r rowScanner) error {
-			before = append(before, "")
-			return r.Scan(&before[len(before)-1])
-		})
-		if err != nil {
+		if own, err = w.before(firing, c); err != nil {
 			return nil, err
 		}
-		for _, b := range before {
-			further, err := w.counts(b)
-			if err != nil {
-				return nil, err
-			}
-			for t, n := range further {
-				c[t] = max(c[t], n)
-			}
-		}
 	}
-	c[trigger]++
+	c[trigger] = own + 1 // its events have counted themselves
 	w.known[id] = c
 	return c, nil
+}
+
+// before adds to c what led to the events of a firing, and tells their generation.
+func (w *causeWalk) before(firing string, c map[string]int) (generation int, err error) {
+	var before []string
+	err = w.q.rows(causesBefore, []any{firing, maxCauses}, func(r rowScanner) error {
+		var id string
+		var g int
+		err := r.Scan(&id, &g)
+		before, generation = append(before, id), max(generation, g)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range before {
+		further, err := w.counts(id)
+		if err != nil {
+			return 0, err
+		}
+		for t, n := range further {
+			c[t] = max(c[t], n)
+		}
+	}
+	return generation, nil
 }

@@ -40,6 +40,9 @@ type Made struct {
 	Warnings []graph.Warning
 	// AfterRuns asks for the source to be woken when a dispatch of the trigger ends.
 	AfterRuns bool
+	// Follows is the lattice (name or id) whose dispatches lead to events, when there is
+	// one: people are warned when the trigger runs it itself.
+	Follows string
 	// AfterEnds asks for the source to be woken when any dispatch ends; see From.Ended.
 	AfterEnds bool
 	// Secrets are fields of the spec that nobody is shown: by name, which is NAME.NAME of

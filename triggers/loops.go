@@ -157,6 +157,9 @@ func (k *keeper) overtake(ctx context.Context) error {
 func (k *keeper) tellLoops() {
 	text := ""
 	switch n := k.aside.loops; {
+	case n > 0 && k.aside.loop == "":
+		text = fmt.Sprintf("it seems to feed itself, so %s: dispatches of this trigger have led to its next event, by themselves or over other triggers, three times one after the other. "+
+			"Narrow what it follows. Any edit of the trigger lets what is held run; so does firing it by hand. If that is how it is meant, set loop to allow", held(int64(n)))
 	case n > 0:
 		text = fmt.Sprintf("it seems to feed itself, so %s, such as %s: dispatches of this trigger have changed what it watches, three times one after the other. "+
 			"Leave the results out with exclude, or write them elsewhere. Any edit of the trigger lets what is held run, but for files that it leaves out by then, which are skipped; so does firing it by hand, and a later event of the same path that fires takes its place. If something else writes these files, set loop to allow", held(int64(n)), k.aside.loop)

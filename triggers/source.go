@@ -65,8 +65,9 @@ type Runs struct {
 type Ended struct {
 	graph.Dispatch
 	Seq int64 // of its end: the order in which dispatches have ended
-	// Causes are the triggers (ids) whose firings led to it, its own first, each as
-	// often as it took part; as far back as is looked.
+	// Causes are the triggers (ids) whose firings led to it over the ends of other
+	// dispatches, its own first, as far back as is looked. Each is there as often as it
+	// took part, which is once more than the Generation of the last event of it.
 	Causes []string
 }
 

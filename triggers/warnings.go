@@ -21,12 +21,18 @@ const (
 	warnUnreadable = "unreadable"
 )
 
+// WarnLoop is the code of a warning about a trigger that may feed itself.
+const WarnLoop = "loop_possible"
+
 // wholePath is a mapping whose value is a path of the event, or one that begins with it.
 var wholePath = regexp.MustCompile(`^\s*\$\{\{\s*event\.(path|src_path|dir)\s*\}\}(/.*)?\s*$`)
 
 // warnings are said beside a registration that works: what is likely to bite later.
 func (p *plan) warnings() []graph.Warning {
 	ws := append(p.mappingWarnings(), p.made.Warnings...)
+	if l := p.made.Follows; l != "" && (l == p.lattice.Name || l == p.lattice.ID) {
+		ws = append(ws, graph.Warning{Code: WarnLoop, Message: "the trigger runs lattice " + p.lattice.Name + " and follows its ends, so that each dispatch leads to the next; the third one after the other is held, unless loop is allow"})
+	}
 	if w := p.dropWarning(); w.Code != "" {
 		ws = append(ws, w)
 	}

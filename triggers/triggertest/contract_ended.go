@@ -104,9 +104,15 @@ func (x *ledgerTest) follower(name string) triggers.Trigger {
 func (x *ledgerTest) follow(tr triggers.Trigger, of ...string) string {
 	x.Helper()
 	var es []triggers.Event
+	ended, _ := x.ends(0, 100)
 	for _, id := range of {
 		e := x.event(fmt.Sprintf("%s of %d", id, x.n))
 		e.Payload = fmt.Appendf(nil, `{"id":%q}`, id)
+		for _, was := range ended { // as a source does
+			if was.ID == id {
+				e.Generation = len(slices.DeleteFunc(slices.Clone(was.Causes), func(c string) bool { return c != tr.ID }))
+			}
+		}
 		es = append(es, e)
 	}
 	d := x.fired(es[0])
@@ -149,6 +155,9 @@ func testCauses(x *ledgerTest) {
 	x.wantCauses(c, b, x.a)
 	x.follow(b, third)
 	x.wantCauses(b, b, c, x.a)
+	fourth := x.follow(b, third)
+	x.follow(b, fourth)
+	x.wantCauses(b, b, b, c, x.a)
 	x.follow(b, "nothing that is there")
 	x.wantCauses(b)
 }

@@ -3,8 +3,8 @@ package triggertest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -44,26 +44,43 @@ func (l *Ledger) dispatch(id string) *graph.Dispatch {
 	return nil
 }
 
-// causes are the triggers that led to a dispatch: of several ways, the longest.
+// causes are the triggers that led to a dispatch, its own first.
 func (l *Ledger) causes(d *graph.Dispatch) []string {
+	counts := l.causeCounts(d)
+	if len(counts) == 0 {
+		return nil
+	}
+	causes := []string{d.TriggerID}
+	counts[d.TriggerID]--
+	for _, id := range slices.Sorted(maps.Keys(counts)) {
+		causes = append(causes, slices.Repeat([]string{id}, counts[id])...)
+	}
+	return causes
+}
+
+// causeCounts tells how often each trigger took part: of several ways that led to a
+// dispatch, on the one where that was most often.
+func (l *Ledger) causeCounts(d *graph.Dispatch) map[string]int {
 	if d == nil || l.triggers[d.TriggerID] == nil {
 		return nil
 	}
-	r, best := l.triggers[d.TriggerID], []string(nil)
+	r, c, own := l.triggers[d.TriggerID], map[string]int{}, 0
 	for _, f := range r.firings {
 		if f.ID != d.FiringID || r.Kind != "dispatch" {
 			continue
 		}
 		for _, id := range f.EventIDs {
+			e := r.event(id)
+			own = max(own, e.Generation)
 			var about struct{ ID string }
-			if json.Unmarshal(r.event(id).Payload, &about) == nil {
-				if c := l.causes(l.dispatch(about.ID)); len(c) > len(best) {
-					best = c
-				}
+			if json.Unmarshal(e.Payload, &about) != nil {
+				continue
+			}
+			for t, n := range l.causeCounts(l.dispatch(about.ID)) {
+				c[t] = max(c[t], n)
 			}
 		}
 	}
-	best = slices.Clone(best)
-	slices.SortStableFunc(best, strings.Compare)
-	return append([]string{d.TriggerID}, best...)
+	c[d.TriggerID] = own + 1 // its events have counted themselves
+	return c
 }

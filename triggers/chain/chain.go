@@ -1,0 +1,90 @@
+package chain
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/latticed/latticed/graph"
+	"github.com/latticed/latticed/triggers"
+)
+
+// of says which dispatches a trigger follows.
+type of struct {
+	Lattice string            `json:"lattice,omitempty"` // name or id
+	Trigger string            `json:"trigger,omitempty"` // name or id of what has fired them
+	Label   map[string]string `json:"label,omitempty"`   // all of them
+	Status  []graph.Status    `json:"status"`            // how they ended
+}
+
+// Kind is the kind "dispatch".
+func Kind(f *triggers.Fields) triggers.Made {
+	s := &source{}
+	name := f.Text("name", "")
+	if !f.Has("of") {
+		f.Refuse("of", graph.CodeMissing, "say which dispatches to follow: of: {lattice: NAME}, {trigger: NAME} or {label: {NAME: VALUE}}, and status unless completed is meant")
+	}
+	f.Nested("of", func(f *triggers.Fields) { s.of = readOf(f) })
+	return triggers.Made{
+		Source: s, AfterEnds: true, Follows: s.of.Lattice,
+		Warnings: ownEnds(name, &s.of),
+		Event: graph.Env{
+			"id": graph.String, "number": graph.Integer, "lattice": graph.String, "lattice_id": graph.String,
+			"status": graph.String, "inputs": graph.Object, "result": graph.Any, "error": graph.Any, "labels": graph.Object,
+			"trigger": graph.String, "parent_id": graph.String, "root_id": graph.String, "time": graph.String,
+		},
+	}
+}
+
+func readOf(f *triggers.Fields) (o of) {
+	o.Lattice, o.Trigger = f.Text("lattice", ""), f.Text("trigger", "")
+	label := f.Object("label")
+	for _, name := range slices.Sorted(maps.Keys(label)) {
+		value, ok := label[name].(string)
+		if !ok {
+			f.Refuse("label."+name, graph.CodeWrongType, "must be text, as all labels are")
+			continue
+		}
+		if o.Label == nil {
+			o.Label = map[string]string{}
+		}
+		o.Label[name] = value
+		f.Set("label."+name, value, triggers.FromTrigger)
+	}
+	ends := []string{string(graph.Completed), string(graph.Failed), string(graph.Cancelled)}
+	for _, s := range f.Words("status", ends[:1], ends...) {
+		o.Status = append(o.Status, graph.Status(s))
+	}
+	switch {
+	case f.Has("status") && len(o.Status) == 0:
+		f.Refuse("status", graph.CodeBadValue, "names no end; give some of %s", strings.Join(ends, ", "))
+	case o.Lattice == "" && o.Trigger == "" && len(label) == 0 && (f.Has("status") || f.Has("lattice") || f.Has("trigger") || f.Has("label")):
+		f.Refuse("lattice", graph.CodeMissing, "give at least one of lattice, trigger and label: the ends of all dispatches would feed this trigger with its own")
+	case o.Lattice == "" && o.Trigger == "" && len(label) == 0:
+		f.Refuse("lattice", graph.CodeMissing, "give at least one of lattice, trigger and label")
+	}
+	return o
+}
+
+// ownEnds warns of a trigger that follows what it has fired itself.
+func ownEnds(name string, o *of) []graph.Warning {
+	if name == "" || o.Trigger != name {
+		return nil
+	}
+	return []graph.Warning{{Code: triggers.WarnLoop, Message: "the trigger follows the ends of its own dispatches, so that each leads to the next; the third one after the other is held"}}
+}
+
+// matches tells whether the end of a dispatch is one to follow.
+func (o *of) matches(d *graph.Dispatch) bool {
+	if o.Lattice != "" && o.Lattice != d.LatticeName && o.Lattice != d.LatticeID ||
+		o.Trigger != "" && o.Trigger != d.Trigger && o.Trigger != d.TriggerID ||
+		!slices.Contains(o.Status, d.Status) {
+		return false
+	}
+	for name, value := range o.Label {
+		if v, there := d.Labels[name]; !there || v != value {
+			return false
+		}
+	}
+	return true
+}
