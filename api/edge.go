@@ -29,6 +29,7 @@ const (
 	keyDur       = "dur" // milliseconds
 	keyRoute     = "route"
 	keyPrincipal = "principal"
+	keyRemote    = "remote"
 )
 
 const (

@@ -24,6 +24,7 @@ func (s *Server) StoreLattice(ctx context.Context, r StoreLatticeRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	store.NameAudit(ctx, l.Name)
 	known, err := s.o.Store.LatticeInfo(ctx, l.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -39,6 +40,8 @@ type Error struct {
 	Detail string
 	Errors []FieldError
 	Found  int // with confirm_required
+
+	RetryAfter time.Duration // what the header of that name says, in seconds; 0: nothing, or 1 with 503
 }
 
 func (e *Error) Error() string { return e.Detail }
@@ -88,6 +91,7 @@ func sentinels() []struct {
 		{triggers.ErrRevised, http.StatusConflict, "revised"},
 		{store.ErrKeyReused, http.StatusUnprocessableEntity, "idempotency_key_reused"},
 		{store.ErrCursor, http.StatusUnprocessableEntity, "invalid_cursor"},
+		{store.ErrNoUpload, http.StatusConflict, "upload_missing"},
 		{store.ErrTakenOver, http.StatusConflict, "upload_taken_over"},
 		{store.ErrUploads, http.StatusTooManyRequests, "too_many_uploads"},
 		{store.ErrDiskFull, http.StatusInsufficientStorage, "disk_full"},

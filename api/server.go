@@ -33,6 +33,10 @@ type Options struct {
 
 	// Alive says why a loop of the daemon has stopped turning; nil: always fine.
 	Alive func(context.Context) error
+	// Hosts are names of this machine besides those it knows, for requests over TCP.
+	Hosts []string
+	// MaxConnections is how many there may be over TCP; default 512.
+	MaxConnections int
 	// Heartbeat is how often a stream of events shows that it lives; default 15 s.
 	Heartbeat time.Duration
 	// Metrics are collected beside those of HTTP, Go and the process.
@@ -49,6 +53,13 @@ type Server struct {
 	limits  limits
 	turns   turns // of requests with an idempotency key
 
+	keys     *keyring
+	replays  *replays
+	failures *failures
+	hosts    *hosts
+	origins  *http.CrossOriginProtection
+	crowd    *crowd
+
 	stopping chan struct{} // closed when Serve begins to stop
 	stop     func()
 }
@@ -63,6 +74,8 @@ const (
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 5 * time.Second
 	maxHeader     = 64 << 10
+
+	defaultConnections = 512
 )
 
 // New makes a server of the rooms in o.
@@ -70,15 +83,24 @@ func New(o Options) *Server {
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = heartbeat
 	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = defaultConnections
+	}
 	s := &Server{
 		o:        o,
 		log:      o.Log.With().Str(keyComponent, "api").Logger(),
 		echo:     echo.New(),
-		metrics:  newMetrics(o.Metrics),
 		spec:     sync.OnceValues(specJSON),
 		limits:   defaultLimits(),
+		keys:     newKeyring(o.Store),
+		replays:  newReplays(time.Now()),
+		failures: newFailures(),
+		hosts:    newHosts(o.Hosts),
+		origins:  http.NewCrossOriginProtection(),
+		crowd:    newCrowd(o.MaxConnections),
 		stopping: make(chan struct{}),
 	}
+	s.metrics = newMetrics(append(slices.Clone(o.Metrics), s.doorMetrics()...))
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
@@ -86,16 +108,20 @@ func New(o Options) *Server {
 	e.HTTPErrorHandler = s.fail
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.Logger.SetOutput(io.Discard)
-	e.Use(s.observe, s.recoverPanic)
+	e.Use(s.observe, s.recoverPanic, s.authenticate)
 	RegisterHandlersWithOptions(e, NewStrictHandler(s, nil), RegisterHandlersOptions{OperationMiddlewares: s.checks()})
 	return s
 }
 
-// checks are the middlewares of each operation: its query, then its body.
+// SetHosts replaces the names of Options.Hosts.
+func (s *Server) SetHosts(names []string) { s.hosts.set(names) }
+
+// checks are the middlewares of each operation: its role, its query, its body, and who
+// is going to have made the change.
 func (s *Server) checks() map[string][]echo.MiddlewareFunc {
 	all := map[string][]echo.MiddlewareFunc{}
 	for name, op := range operations() {
-		all[name] = []echo.MiddlewareFunc{op.queryOnly, s.readBody(op)}
+		all[name] = []echo.MiddlewareFunc{op.permit, op.queryOnly, s.readBody(op), s.audit(op)}
 	}
 	return all
 }
@@ -114,36 +140,69 @@ func (op operation) queryOnly(next echo.HandlerFunc) echo.HandlerFunc {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
-// Serve answers requests at ln until ctx ends, then lets those under way finish for
-// a moment. It closes ln.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	srv := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ConnContext:       withPeer,
-		ErrorLog:          quiet(s.log),
+// Serve answers requests at the socket ln and at doors over TCP until ctx ends, then
+// lets those under way finish for a moment. It closes them all.
+func (s *Server) Serve(ctx context.Context, ln net.Listener, doors ...*Door) error {
+	noting, rest := context.WithCancel(context.WithoutCancel(ctx))
+	var beside sync.WaitGroup
+	beside.Go(func() { s.keys.run(noting, s.unnoted) })
+	defer beside.Wait()
+	defer rest()
+
+	servers := []*http.Server{s.server(nil)}
+	served := make(chan error, 1+len(doors))
+	go func() { served <- servers[0].Serve(ln) }()
+	for _, d := range doors {
+		srv := s.server(d)
+		servers = append(servers, srv)
+		go func() { served <- srv.Serve(d.secured(&gate{d.Listener, s.crowd})) }()
 	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	var err error
+	left := len(servers)
 	select {
-	case err := <-served:
-		s.stop()
-		return errors.Join(err, srv.Close())
+	case err = <-served: // nobody told it to
+		left--
 	case <-ctx.Done():
 	}
 	s.stop()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := srv.Shutdown(drain)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = srv.Close()
+	if err != nil {
+		cancel() // what is broken is not waited for
 	}
-	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, e)
+	for _, srv := range servers {
+		if e := srv.Shutdown(drain); e != nil {
+			err = errors.Join(err, srv.Close())
+		}
+	}
+	for range left {
+		if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
+}
+
+// server is what answers at one door; nil is the socket.
+func (s *Server) server(d *Door) *http.Server {
+	srv := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          quiet(s.log),
+	}
+	if d == nil {
+		srv.ConnContext = withPeer
+		return srv
+	}
+	srv.BaseContext = func(net.Listener) context.Context { return context.WithValue(context.Background(), doorKey{}, d) }
+	srv.ConnState = s.crowd.state
+	return srv
+}
+
+func (s *Server) unnoted(err error) {
+	s.log.Warn().Err(err).Msg("when tokens were last used could not be noted")
 }
 
 // Routes lists the routes as METHOD PATH, sorted.

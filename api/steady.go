@@ -15,10 +15,12 @@ type limits struct {
 	body  time.Duration // a JSON or YAML body as a whole
 	chunk time.Duration // between two pieces of an upload
 	write time.Duration // until a piece of an answer is taken
+
+	refused time.Duration // a body of a request that is answered without it
 }
 
 func defaultLimits() limits {
-	return limits{body: 2 * time.Minute, chunk: 2 * time.Minute, write: 20 * time.Second}
+	return limits{body: 2 * time.Minute, chunk: 2 * time.Minute, write: 20 * time.Second, refused: 5 * time.Second}
 }
 
 // answerPiece is what must be taken in one go.

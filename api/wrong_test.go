@@ -20,7 +20,7 @@ func TestWrong_requests_are_told_what_is_wrong(t *testing.T) {
 		code, want string
 	}{
 		{"no_route", "GET /v1/nothing", nil, 404, "no_route", "there is no such route; /openapi.json lists them"},
-		{"a_later_route", "GET /v1/tokens", nil, 404, "no_route", "there is no such route; /openapi.json lists them"},
+		{"a_later_route", "GET /v2/dispatches", nil, 404, "no_route", "there is no such route; /openapi.json lists them"},
 		{"method", "PUT /v1/dispatches", nil, 405, "method_not_allowed", "this route does not take this method; /openapi.json lists them"},
 		{"query", "GET /v1/dispatches?stat=running", nil, 422, "invalid", `stat: unknown query parameter; did you mean "status"?`},
 		{"status", "GET /v1/dispatches?status=rnning", nil, 422, "invalid", `status: there is no status "rnning"; did you mean "running"?`},

@@ -146,3 +146,10 @@ func (s *Store) AuditPage(ctx context.Context, f AuditFilter) ([]Audit, string, 
 	}
 	return out, next, nil
 }
+
+// NameAudit says what the entry of ctx is about, before the change.
+func NameAudit(ctx context.Context, object string) {
+	if p, _ := ctx.Value(auditKey{}).(*pendingAudit); p != nil {
+		p.Object = object
+	}
+}
