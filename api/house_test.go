@@ -42,11 +42,18 @@ type house struct {
 	client *http.Client
 	router routers.Router
 	socket string
+	door   *Door // over TCP
 
 	stopServing func()
 }
 
 func newHouse(t *testing.T) *house {
+	t.Helper()
+	return newHouseWith(t, DoorOptions{}, nil)
+}
+
+// newHouseWith makes a house with a door of another kind, and other options.
+func newHouseWith(t *testing.T, door DoorOptions, change func(*Options)) *house {
 	t.Helper()
 	h := &house{t: t, actor: newActor(t), stuck: newStuck(), log: &lockedBuffer{}}
 	log := zerolog.New(h.log).Level(zerolog.InfoLevel)
@@ -58,18 +65,26 @@ func newHouse(t *testing.T) *house {
 	var manager *triggers.Manager
 	d := dispatcher.New(h.store, execs, dispatcher.Options{Ended: func(g graph.Dispatch) { manager.DispatchEnded(g.TriggerID) }})
 	manager = triggers.NewManager(h.store, triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind, "stuck": h.stuck.kind, "still": stillKind}, triggers.Options{Wake: d.Wake, RunAs: "nobody"})
-	h.server = New(Options{
+	o := Options{
 		Store: h.store, Dispatcher: d, Triggers: manager, Executors: execs,
 		RunAs: "nobody", Version: "test", Log: log, Alive: d.Beat,
-	})
+	}
+	if change != nil {
+		change(&o)
+	}
+	h.server = New(o)
 	h.socket = filepath.Join(shortDir(t), "s")
 	ln, err := Listen(h.socket, "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	door.Log = log
+	if h.door, err = ListenTCP(t.Context(), "127.0.0.1:0", door); err != nil {
+		t.Fatal(err)
+	}
 	stopDispatcher := begin(t, d.Run)
 	stopTriggers := begin(t, manager.Run)
-	h.stopServing = begin(t, func(ctx context.Context) error { return h.server.Serve(ctx, ln) })
+	h.stopServing = begin(t, func(ctx context.Context) error { return h.server.Serve(ctx, ln, h.door) })
 	var dialer net.Dialer
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dialer.DialContext(ctx, "unix", h.socket)
