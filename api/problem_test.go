@@ -31,6 +31,7 @@ func TestProblem_of_every_error(t *testing.T) {
 		{&store.MissingAssetError{Path: "x.py", SHA256: "abc"}, 422, "invalid", "include.x.py: there is no asset abc; POST its bytes to /v1/assets first"},
 		{store.ErrKeyReused, 422, "idempotency_key_reused", store.ErrKeyReused.Error()},
 		{store.ErrCursor, 422, "invalid_cursor", store.ErrCursor.Error()},
+		{store.ErrNoUpload, 409, "upload_missing", store.ErrNoUpload.Error()},
 		{store.ErrTakenOver, 409, "upload_taken_over", store.ErrTakenOver.Error()},
 		{store.ErrUploads, 429, "too_many_uploads", store.ErrUploads.Error()},
 		{&store.OffsetError{Offset: 3, Received: 5}, 409, "wrong_offset", "the piece begins at byte 3, but 5 bytes are there: go on from those"},

@@ -34,6 +34,9 @@ type RelError struct{ Rel, Why string }
 
 func (e *RelError) Error() string { return fmt.Sprintf("the path %q %s", e.Rel, e.Why) }
 
+// ErrNoUpload means that a file is not there that was to come before its event.
+var ErrNoUpload = errors.New("the file of this event is not there: upload it first")
+
 // incoming is the folder for files from other machines: incoming/TRIGGER/REL. What is
 // there belongs to the users: it is never overwritten and never removed here.
 type incoming struct {
@@ -51,15 +54,16 @@ const (
 
 // Receive puts what its owner has uploaded into the folder of a trigger and returns the
 // path. What has the same content and name there is kept; with other content the new
-// one is called NAME~2.EXT, and so on. It is durable then. ErrNotFound: the owner has
-// uploaded no such thing, or it had its time.
+// one is called NAME~2.EXT, and so on. It is durable then, and the upload is let go of.
+// *RelError: the path is none. ErrNoUpload: the owner has uploaded no such thing, or it
+// had its time.
 func (s *Store) Receive(ctx context.Context, a Arrival) (string, error) {
 	rel, err := cleanRel(a.Rel)
 	if err != nil {
 		return "", err
 	}
 	if _, err := hash(a.SHA256); err != nil {
-		return "", notFound("asset", a.SHA256)
+		return "", fmt.Errorf("%w: %w", ErrNoUpload, err)
 	}
 	a.SHA256, a.Rel = strings.ToLower(a.SHA256), path.Join(a.Trigger, rel)
 	root, err := os.OpenRoot(s.incoming.dir)
@@ -72,6 +76,9 @@ func (s *Store) Receive(ctx context.Context, a Arrival) (string, error) {
 	name, there, err := spot(ctx, root, &a)
 	if err == nil && !there {
 		name, err = s.receive(ctx, root, &a, name)
+	}
+	if err == nil {
+		err = s.ForgetUpload(ctx, a.SHA256, a.Owner)
 	}
 	switch {
 	case errors.Is(err, unix.ENOTDIR):
@@ -86,7 +93,9 @@ func (s *Store) Receive(ctx context.Context, a Arrival) (string, error) {
 
 // receive copies the bytes beside, then gives them their name.
 func (s *Store) receive(ctx context.Context, root *os.Root, a *Arrival, name string) (string, error) {
-	if _, err := s.uploaded(ctx, a.SHA256, a.Owner); err != nil {
+	if _, err := s.uploaded(ctx, a.SHA256, a.Owner); errors.Is(err, ErrNotFound) {
+		return "", ErrNoUpload
+	} else if err != nil {
 		return "", err
 	}
 	from, err := s.OpenAsset(ctx, a.SHA256)

@@ -89,20 +89,20 @@ func TestReceive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.ForgetUpload(t.Context(), sumOf([]byte("one")), "token:pc"); err != nil {
-			t.Fatal(err)
+		if _, err := s.Upload(t.Context(), sumOf([]byte("one")), "token:pc"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("the upload is kept: %v", err)
 		}
 		a := Arrival{Trigger: "scans", Rel: "a", SHA256: sumOf([]byte("one")), Size: 3, Owner: "token:pc"}
 		if again, err := s.Receive(t.Context(), a); err != nil || again != path {
 			t.Errorf("%s %v", again, err)
 		}
 		a.Rel = "b"
-		if _, err := s.Receive(t.Context(), a); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Receive(t.Context(), a); !errors.Is(err, ErrNoUpload) {
 			t.Errorf("%v", err)
 		}
 		must(s.PutPiece(t.Context(), piece([]byte("of anna"), 0, 7, "anna")))(t)
 		a.SHA256, a.Size = sumOf([]byte("of anna")), 7
-		if _, err := s.Receive(t.Context(), a); !errors.Is(err, ErrNotFound) {
+		if _, err := s.Receive(t.Context(), a); !errors.Is(err, ErrNoUpload) {
 			t.Errorf("somebody else's: %v", err)
 		}
 	})
