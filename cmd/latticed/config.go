@@ -22,6 +22,7 @@ import (
 // defaults.
 type Config struct {
 	Paths     Paths     `toml:"paths"`
+	HTTP      HTTP      `toml:"http"`
 	Executors Executors `toml:"executors"`
 	Alarm     Alarm     `toml:"alarm"`
 }
@@ -120,13 +121,17 @@ func inTOML(err *toml.DecodeError) string {
 	if m == nil {
 		return said
 	}
-	must := map[string]string{"string": "text", "int": "a whole number", "map[string]string": `a table of texts, such as {LANG = "C"}`}[m[1]]
+	must := map[string]string{"string": "text", "bool": "true or false", "int": "a whole number", "map[string]string": `a table of texts, such as {LANG = "C"}`}[m[1]]
 	key := strings.Join(err.Key(), ".")
 	switch {
 	case m[1] == "[]string" && key == "alarm.command":
 		must = `a list, such as ["/usr/local/bin/tell-me"]`
 	case m[1] == "[]string" && key == "executors.local.pass_env":
 		must = `a list, such as ["HOME"]`
+	case m[1] == "[]string" && key == "http.listen":
+		must = `a list, such as ["127.0.0.1:8321"]`
+	case m[1] == "[]string" && key == "http.hosts":
+		must = `a list, such as ["lab.example"]`
 	case m[1] == "[]string":
 		must = `a list, such as ["/data"]`
 	case m[1] == "string" && key == "executors.local.env":
@@ -142,10 +147,11 @@ func inTOML(err *toml.DecodeError) string {
 func configHint(key string) string {
 	known := []string{
 		"paths.state_dir", "paths.socket", "paths.runner", "paths.watch",
+		"http.listen", "http.tls_cert", "http.tls_key", "http.allow_plain", "http.hosts", "http.max_connections",
 		"executors.local.env", "executors.local.pass_env", "executors.local.parallel",
 		"alarm.command", "alarm.url", "alarm.after",
 	}
-	for _, words := range [][]string{known, {"paths", "executors", "executors.local", "alarm"}} {
+	for _, words := range [][]string{known, {"paths", "http", "executors", "executors.local", "alarm"}} {
 		if s := graph.Suggest(key, words); s != "" {
 			return "; did you mean " + s + "?"
 		}
@@ -179,6 +185,9 @@ func (c *Config) fill() error {
 		}
 		*p = abs
 	}
+	if err := c.HTTP.fill(); err != nil {
+		return err
+	}
 	for i, p := range c.Paths.Watch {
 		if filepath.IsAbs(p) { // Validate refuses the others
 			c.Paths.Watch[i] = filepath.Clean(p)
@@ -211,7 +220,7 @@ func defaultStateDir() (string, error) {
 
 // Validate lists everything that is wrong.
 func (c *Config) Validate() error {
-	return errors.Join(slices.Concat(c.Paths.wrong(), c.Executors.Local.wrong(), c.Alarm.wrong())...)
+	return errors.Join(slices.Concat(c.Paths.wrong(), c.HTTP.wrong(), c.Executors.Local.wrong(), c.Alarm.wrong())...)
 }
 
 func (p *Paths) wrong() (found []error) {

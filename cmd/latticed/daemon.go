@@ -44,6 +44,7 @@ type daemon struct {
 	alarms     *alarms // nil: nobody is told
 	api        *api.Server
 	listener   net.Listener
+	doors      []*api.Door
 
 	rooms  []*room
 	failed chan error // a room ended by itself
@@ -83,7 +84,7 @@ func serve(ctx context.Context, cfg Config, log zerolog.Logger) (err error) {
 	if err := d.begin(ctx); err != nil {
 		return err
 	}
-	d.log.Info().Str("socket", cfg.Paths.Socket).Str("state_dir", cfg.Paths.StateDir).Str("version", version).
+	d.log.Info().Str("socket", cfg.Paths.Socket).Strs("listen", addresses(d.doors)).Str("state_dir", cfg.Paths.StateDir).Str("version", version).
 		Dur(keyDur, time.Since(began)).Msg("serving")
 	notify(d.log, ready(cfg.Paths.Socket))
 	return d.live(ctx)
@@ -144,9 +145,12 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	d.triggers = triggers.NewManager(d.store, kinds, options)
 	d.api = api.New(api.Options{
 		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs,
-		RunAs: runAs, Version: version, Log: log,
+		RunAs: runAs, Version: version, Log: log, Hosts: cfg.HTTP.Hosts, MaxConnections: cfg.HTTP.MaxConnections,
 		Alive: d.alive, Metrics: []prometheus.Collector{d},
 	})
+	if d.doors, err = cfg.HTTP.open(ctx, log); err != nil {
+		return err
+	}
 	// Last, so that whoever connects is answered by a whole house.
 	d.listener, err = api.Listen(cfg.Paths.Socket, socketGroup)
 	return err
@@ -165,7 +169,7 @@ func (d *daemon) begin(ctx context.Context) error {
 		d.start("alarm", d.alarms.Run)
 	}
 	d.start("triggers", d.triggers.Run)
-	d.start("api", func(ctx context.Context) error { return d.api.Serve(ctx, d.listener) })
+	d.start("api", func(ctx context.Context) error { return d.api.Serve(ctx, d.listener, d.doors...) })
 	return nil
 }
 
@@ -199,8 +203,11 @@ func (d *daemon) stop() error {
 			return <-r.done
 		}))
 	}
-	if d.listener != nil && len(d.rooms) == 0 {
-		all = errors.Join(all, d.listener.Close())
+	if len(d.rooms) == 0 { // nobody answered at them
+		all = errors.Join(all, closeDoors(d.doors))
+		if d.listener != nil {
+			all = errors.Join(all, d.listener.Close())
+		}
 	}
 	if d.local != nil {
 		all = errors.Join(all, d.step("local executor", d.local.Close))

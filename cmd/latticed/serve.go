@@ -16,7 +16,8 @@ func newServe(c *cli) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon",
 		Long: `Run the daemon in the foreground. It listens at a Unix socket, which its own user and
-the group latticed may use. SIGTERM stops it; electrons go on running and are found
+the group latticed may use; with --listen also over TCP, where clients show a token (see
+latticed token --help). SIGTERM stops it; electrons go on running and are found
 again by the next start.
 `,
 		Args: exactly(),
@@ -40,6 +41,7 @@ again by the next start.
 	f.StringVar(&flags.Paths.StateDir, "state-dir", "", "where everything is kept (default $STATE_DIRECTORY, /var/lib/latticed for root, else $XDG_STATE_HOME/latticed)")
 	f.StringVar(&flags.Paths.Socket, "socket", "", "the Unix socket to listen at (default latticed.sock in $RUNTIME_DIRECTORY, /run/latticed for root, else $XDG_RUNTIME_DIR)")
 	f.IntVar(&flags.Executors.Local.Parallel, "parallel", 0, "how many local attempts run at a time (default the number of CPUs, at least 8)")
+	flags.HTTP.addFlags(cmd)
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
@@ -65,6 +67,7 @@ func settings(cmd *cobra.Command, file string, flags Config) (Config, error) {
 	if cmd.Flags().Changed("parallel") {
 		cfg.Executors.Local.Parallel = flags.Executors.Local.Parallel
 	}
+	cfg.HTTP.override(cmd, flags.HTTP)
 	if err := cfg.fill(); err != nil {
 		return cfg, usagef("%v", err)
 	}
