@@ -29,11 +29,12 @@ type programKey struct {
 
 // program is a compiled expression.
 type program struct {
-	src    string
-	vm     *vm.Program
-	typ    Type
-	refs   []ref
-	result int // the electron, when the expression is exactly its result; else -1
+	src        string
+	vm         *vm.Program
+	typ        Type
+	refs       []ref
+	inputNames []string // that it looks at, see rewriter
+	result     int      // the electron, when the expression is exactly its result; else -1
 }
 
 // ref is what an expression needs of an electron.
@@ -122,7 +123,7 @@ func (c *compiler) build(src string) (p *program, problem *exprProblem) {
 		return nil, &exprProblem{code: CodeExpression, message: firstLine(err.Error())}
 	}
 	root.Nodes = nil // the program keeps the tree alive and does not need it
-	p.refs = r.refs
+	p.refs, p.inputNames = r.refs, r.inputs
 	return p, nil
 }
 

@@ -19,6 +19,7 @@ type Lattice struct {
 	Electrons   []Spec    // sorted by name, as in Document
 	Output      *Template // nil: {leaf: result}
 
+	packed func() string // hash of the included files
 	dag    *dag
 	index  map[string]int // of electrons by name
 	binder *binder
@@ -57,7 +58,8 @@ type Spec struct {
 	Resources Resources
 	Result    string // "", "json", "text", "lines"
 
-	refs []ref // of run, env and args
+	refs  []ref    // of run, env and args
+	paths []string // inputs with a path that those look at, sorted
 }
 
 // Need is a dependency on another electron.

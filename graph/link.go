@@ -37,6 +37,7 @@ func (b *builder) link() {
 	for i := range b.lattice.Electrons {
 		e := &b.lattice.Electrons[i]
 		e.refs = e.references()
+		e.paths = b.lattice.pathsOf(e)
 		needs := make(map[int]Need, len(e.Needs)+len(e.refs))
 		for _, n := range e.Needs {
 			needs[n.Electron] = n

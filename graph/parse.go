@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // maxElectrons bounds the width and length of a lattice.
@@ -50,6 +51,7 @@ func buildWith(src []byte, root *tree, canonical []byte) (*Lattice, error) {
 	sum := sha256.Sum256(canonical)
 	l.ID, l.Document = hex.EncodeToString(sum[:]), json.RawMessage(slices.Clone(canonical))
 	l.dag = newDAG(l.Electrons)
+	l.packed = sync.OnceValue(l.hashIncluded)
 	return l, nil
 }
 

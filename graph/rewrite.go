@@ -15,9 +15,10 @@ import (
 // payments of cost.go in, collects what the expression refers to, and refuses what
 // could not be found out before a run.
 type rewriter struct {
-	c    *compiler
-	refs []ref
-	err  *file.Error
+	c      *compiler
+	refs   []ref
+	inputs []string // that are looked at; everyInput when that shows at run time
+	err    *file.Error
 }
 
 func (r *rewriter) refuse(n ast.Node, format string, args ...any) {
@@ -37,6 +38,8 @@ func (r *rewriter) rewrite(n ast.Node, lenient bool) ast.Node {
 			r.refuse(n, "$env is not available")
 		case n.Value == "electrons" && r.c.index != nil:
 			r.refuse(n, "electrons needs a name: electrons.NAME.result, .files or .stdout")
+		case n.Value == "inputs":
+			r.inputs = append(r.inputs, everyInput)
 		}
 	case *ast.BytesNode:
 		r.refuse(n, "bytes are not JSON; use text")
@@ -247,6 +250,8 @@ func (r *rewriter) chain(n ast.Node, lenient bool) ast.Node {
 				nt = nature.Nature{}
 			}
 			r.reference(n, p)
+		} else if root.Value == "inputs" {
+			r.input(p)
 		} else if root.Value == "$env" {
 			r.refuse(root, "$env is not available")
 		}

@@ -17,6 +17,7 @@ type Template struct {
 // part is a piece of a template.
 type part interface {
 	eval(vars map[string]any) (any, error)
+	inputs(seen map[string]bool) // notes those that it looks at
 }
 
 type (

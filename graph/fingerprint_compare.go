@@ -1,0 +1,146 @@
+package graph
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Compared says what a fingerprint is compared with.
+type Compared struct {
+	Before   Fingerprint
+	Lattice  *Lattice                // that Before is of; nil: it can't be read
+	RanAgain func(electron int) bool // tells which electrons of the lattice were not reused
+}
+
+// maxReasons is how many changes are named.
+const maxReasons = 3
+
+// Differences says in words why the result of electron i can't be that of before; empty
+// when it can. The contents of paths are left to who can look at them.
+func (l *Lattice) Differences(i int, now Fingerprint, c Compared) string {
+	e := &l.Electrons[i]
+	was := c.Before
+	var ds []string
+	add := func(format string, args ...any) { ds = append(ds, fmt.Sprintf(format, args...)) }
+	switch {
+	case was.Kind != now.Kind:
+		add("it was %s, is %s", was.Kind, now.Kind)
+	case was.Body != now.Body:
+		add("its %s changed", now.Kind)
+	}
+	if was.Include != now.Include {
+		ds = append(ds, l.includeChanges(c.Lattice)...)
+	}
+	ds = append(ds, l.wordChanges(e, was.Run, now.Run, c)...)
+	for _, name := range bothKeys(was.Args, now.Args) {
+		ds = append(ds, l.changed("args."+name, was.Args, now.Args, name, e.Args[name], c)...)
+	}
+	for _, name := range bothKeys(was.Env, now.Env) {
+		ds = append(ds, l.changed("env."+name, was.Env, now.Env, name, e.Env[name], c)...)
+	}
+	for _, name := range bothKeys(was.In, now.In) {
+		if was.In[name] != now.In[name] {
+			add("%s differs", name)
+		}
+	}
+	if was.Outputs != now.Outputs {
+		add("its outputs changed")
+	}
+	if was.Result != now.Result {
+		add("result was %s, is %s", orDefault(was.Result), orDefault(now.Result))
+	}
+	return reasons(ds)
+}
+
+// Reasons joins what changed, the first of them when there are many.
+func reasons(ds []string) string {
+	if len(ds) <= maxReasons {
+		return strings.Join(ds, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(ds[:maxReasons], "; "), len(ds)-maxReasons)
+}
+
+func orDefault(mode string) string {
+	if mode == "" {
+		return "not set"
+	}
+	return mode
+}
+
+// changed compares one named value.
+func (l *Lattice) changed(what string, was, now map[string]string, name string, t *Template, c Compared) []string {
+	before, had := was[name]
+	after, has := now[name]
+	switch {
+	case had && has && before == after:
+		return nil
+	case !had:
+		return []string{what + " is new"}
+	case !has:
+		return []string{what + " is gone"}
+	}
+	return []string{l.differs(what, before, after, t, c)}
+}
+
+func (l *Lattice) differs(what, before, after string, t *Template, c Compared) string {
+	if t != nil {
+		for _, r := range t.refs {
+			if c.RanAgain != nil && c.RanAgain(r.electron) {
+				return "upstream " + l.Electrons[r.electron].Name + " ran again and its " + r.field + " differs"
+			}
+		}
+	}
+	if strings.HasPrefix(what, "env.") || strings.HasPrefix(before, hashed) || strings.HasPrefix(after, hashed) {
+		return what + " differs"
+	}
+	return what + " was " + before + ", is " + after
+}
+
+// wordChanges compares the words of run.
+func (l *Lattice) wordChanges(e *Spec, was, now []string, c Compared) (ds []string) {
+	if e.Body.Kind != "run" {
+		return nil
+	}
+	if len(was) != len(now) {
+		return []string{fmt.Sprintf("run had %d words, has %d", len(was), len(now))}
+	}
+	for i := range now {
+		if was[i] != now[i] {
+			var t *Template
+			if i < len(e.Run) {
+				t = e.Run[i]
+			}
+			ds = append(ds, l.differs(item("run", i), was[i], now[i], t, c))
+		}
+	}
+	return ds
+}
+
+// includeChanges names the packed files that changed since before.
+func (l *Lattice) includeChanges(before *Lattice) []string {
+	if before == nil {
+		return []string{"the included files changed"}
+	}
+	var ds []string
+	for _, name := range bothKeys(before.Include, l.Include) {
+		was, had := before.Include[name]
+		is, has := l.Include[name]
+		switch {
+		case !had:
+			ds = append(ds, name+" is new")
+		case !has:
+			ds = append(ds, name+" is gone")
+		case was.hash() != is.hash():
+			ds = append(ds, name+" changed")
+		}
+	}
+	return ds
+}
+
+func bothKeys[V any](a, b map[string]V) []string {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
