@@ -20,6 +20,7 @@ type server struct {
 
 var servers = map[string]server{
 	"postgres": {postgresDialect{}, dbtest.SharedPostgres, dbtest.Postgres, "(SELECT count(*) FROM pg_sleep(20)) > 0"},
+	"mariadb":  {mysqlDialect{}, dbtest.SharedMariaDB, dbtest.MariaDB, "SLEEP(20) = 0"},
 }
 
 func eachServer(t *testing.T, run func(t *testing.T, s server)) {
