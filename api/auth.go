@@ -134,7 +134,7 @@ func (s *Server) refused(r *http.Request, err error) error {
 	addr := remoteAddr(r)
 	n, wait := s.failures.add(addr, time.Now())
 	if loud(n) {
-		s.log.Warn().Str(keyRemote, addr.String()).Int("failures", n).Str(keyRoute, r.Method+" "+r.URL.Path).Str("reason", no.Detail).Msg("refused")
+		s.log.Warn().Str(keyRemote, addr.String()).Int("failures", n).Str(keyRoute, r.Method+" "+shownURI(r.URL.Path)).Str("reason", no.Detail).Msg("refused")
 	}
 	if wait > 0 {
 		return slowed(wait)

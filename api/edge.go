@@ -70,6 +70,9 @@ func (s *Server) readBody(op operation) echo.MiddlewareFunc {
 			if op.stream {
 				most, body.limit, body.whole = maxAsset, s.limits.chunk, false
 			}
+			if op.raw {
+				most = maxHook
+			}
 			body.ReadCloser = http.MaxBytesReader(c.Response(), r.Body, most)
 			body.begin()
 			if op.stream {
@@ -99,6 +102,8 @@ func (s *Server) readBody(op operation) echo.MiddlewareFunc {
 // checkBody refuses what a route doesn't take: it is not to be passed over in silence.
 func (op operation) checkBody(h http.Header, raw []byte) error {
 	switch text := string(bytes.TrimSpace(raw)); {
+	case op.raw:
+		return nil
 	case !op.body && text != "" && text != "{}":
 		return invalid(fieldError("", codeUnknownKey, "this route takes no body"))
 	case !op.body:
@@ -166,9 +171,9 @@ func (s *Server) fail(err error, c echo.Context) {
 		s.log.Debug().Err(err).Str(keyRoute, c.Path()).Msg("the client went away")
 	case e == nil:
 		e = &Error{Status: http.StatusInternalServerError, Code: codeInternal, Detail: "something went wrong here that nobody foresaw; the daemon's log says more"}
-		s.log.Error().Err(err).Str(keyRoute, c.Request().Method+" "+c.Request().URL.Path).Msg("request failed")
+		s.log.Error().Err(err).Str(keyRoute, c.Request().Method+" "+shownURI(c.Request().URL.Path)).Msg("request failed")
 	case e.Status >= http.StatusInternalServerError && e.Code != codeStopping:
-		s.log.Warn().Err(err).Str(keyRoute, c.Request().Method+" "+c.Request().URL.Path).Int(keyStatus, e.Status).Msg("request failed")
+		s.log.Warn().Err(err).Str(keyRoute, c.Request().Method+" "+shownURI(c.Request().URL.Path)).Int(keyStatus, e.Status).Msg("request failed")
 	}
 	if c.Response().Committed {
 		// The answer has begun: all that is left is to break it off, so that the client
@@ -231,7 +236,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			took := time.Since(began)
 			s.metrics.seen(c.Request().Method, c.Path(), strconv.Itoa(c.Response().Status), took)
 			if ev := s.log.Debug(); ev.Enabled() {
-				ev.Str(keyRoute, c.Request().Method+" "+c.Request().URL.RequestURI()).Int(keyStatus, c.Response().Status).Dur(keyDur, took).Msg("request")
+				ev.Str(keyRoute, c.Request().Method+" "+shownURI(c.Request().URL.RequestURI())).Int(keyStatus, c.Response().Status).Dur(keyDur, took).Msg("request")
 			}
 		}()
 		if err := next(c); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/latticed/latticed/executors"
 	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/webhook"
 )
 
 // Options says what a Server stands before.
@@ -26,6 +27,7 @@ type Options struct {
 	Dispatcher *dispatcher.Dispatcher
 	Triggers   *triggers.Manager
 	Executors  map[string]executors.Executor
+	Hooks      *webhook.Hub // nil: there are none
 
 	RunAs   string // the Unix user whose electrons run
 	Version string

@@ -200,6 +200,21 @@ func (m *Manager) keeper(ctx context.Context, idOrName string) (*keeper, error) 
 	return nil, ErrNotFound // removed meanwhile
 }
 
+// OfKind returns the triggers of a kind that run or are to run, those whose ids are
+// wanted, as they were registered.
+func (m *Manager) OfKind(kind string, wanted func(id string) bool) []Trigger {
+	var ts []Trigger
+	for _, k := range m.snapshot() {
+		if k.kind != kind || !wanted(k.id) {
+			continue
+		}
+		k.mu.Lock()
+		ts = append(ts, k.trigger)
+		k.mu.Unlock()
+	}
+	return ts
+}
+
 // DispatchEnded says that a dispatch has reached its end: one of a trigger, or, with an
 // empty id, of nobody's. It never blocks.
 func (m *Manager) DispatchEnded(triggerID string) {

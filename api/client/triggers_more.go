@@ -67,3 +67,9 @@ func (c *Client) ExplainPath(ctx context.Context, path, trigger string, limit in
 func (c *Client) ExplainDispatch(ctx context.Context, id string) (Answer[ExplanationPage], error) {
 	return get[ExplanationPage](ctx, c, "/v1/explain", url.Values{"dispatch": {id}})
 }
+
+// TriggerHook tells where a webhook is delivered to, which is a secret, and what a
+// delivery needs.
+func (c *Client) TriggerHook(ctx context.Context, name string) (Answer[Hook], error) {
+	return call[Hook](ctx, c, request{method: http.MethodGet, path: triggerPath(name, "hook")})
+}

@@ -24,8 +24,10 @@ import (
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/chain"
 	"github.com/latticed/latticed/triggers/directory"
 	"github.com/latticed/latticed/triggers/timer"
+	"github.com/latticed/latticed/triggers/webhook"
 )
 
 // socketGroup may use the socket, when the machine has it.
@@ -135,7 +137,8 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	})
 	folders, counted := directory.Counted(directory.Options{Roots: cfg.Paths.Watch})
 	d.folders = counted
-	kinds := triggers.Kinds{"directory": folders, "time": timer.Kind}
+	hub := webhook.New(d.incoming)
+	kinds := triggers.Kinds{"directory": folders, "time": timer.Kind, webhook.Name: hub.Kind, chain.Name: chain.Kind}
 	options := triggers.Options{
 		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}
@@ -144,7 +147,7 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	}
 	d.triggers = triggers.NewManager(d.store, kinds, options)
 	d.api = api.New(api.Options{
-		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs,
+		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs, Hooks: hub,
 		RunAs: runAs, Version: version, Log: log, Hosts: cfg.HTTP.Hosts, MaxConnections: cfg.HTTP.MaxConnections,
 		Alive: d.alive, Metrics: []prometheus.Collector{d},
 	})
@@ -154,6 +157,11 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	// Last, so that whoever connects is answered by a whole house.
 	d.listener, err = api.Listen(cfg.Paths.Socket, socketGroup)
 	return err
+}
+
+// incoming puts a file that came with a delivery among those from other machines.
+func (d *daemon) incoming(ctx context.Context, f webhook.File) (string, error) {
+	return d.store.Receive(ctx, store.Arrival{Trigger: f.Trigger, Rel: f.Rel, SHA256: f.SHA256, Size: f.Size, Owner: f.Owner})
 }
 
 // ended tells the triggers that a dispatch is over.

@@ -19,7 +19,7 @@ func newTrigger(c *cli) *cobra.Command {
 	cmd.AddCommand(
 		newTriggerAdd(c), newTriggerSet(c), newTriggerTest(c), newTriggerApply(c), newTriggerExport(c),
 		newTriggerList(c), newTriggerShow(c), newTriggerEvents(c), newTriggerFirings(c),
-		newTriggerPause(c), newTriggerResume(c), newTriggerFire(c), newTriggerRetry(c), newTriggerBackfill(c), newTriggerRm(c),
+		newTriggerPause(c), newTriggerResume(c), newTriggerFire(c), newTriggerRetry(c), newTriggerBackfill(c), newTriggerHook(c), newTriggerRm(c),
 	)
 	return cmd
 }

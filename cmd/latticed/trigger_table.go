@@ -51,6 +51,15 @@ func triggerFields() []field {
 		{"on_deadline", fieldText, "directory: then hold or fire"},
 		{"batch_size", fieldInt, "directory: how many files make one dispatch"},
 
+		{"path_secret", fieldText, "webhook: the last part of the URL; one is made unless signature or tokens protects it"},
+		{"signature", fieldJSON, "webhook: {style: github|stripe|hex, secret|secret_file|secret_env: …, header: NAME, tolerance: 5m}"},
+		{"tokens", fieldBool, "webhook: only who has a token of role source for this trigger delivers"},
+		{"delivery_id", fieldText, "webhook: the header that has the id by which a repeated delivery is known"},
+		{"accept_rate", fieldText, "webhook: how many deliveries are taken in which time: 600/1m"},
+		{"observe", fieldBool, "webhook: only record what is delivered, and fire nothing"},
+
+		{"of", fieldJSON, "dispatch: whose ends: {lattice: NAME, trigger: NAME, label: {NAME: VALUE}, status: [completed, failed, cancelled]}"},
+
 		{"every", fieldTime, "time: how long from one to the next"},
 		{"time_gap", fieldTime, "time: the same as every"},
 		{"cron", fieldText, "time: minute hour day month weekday, or @daily"},

@@ -9,6 +9,9 @@ import (
 	"github.com/latticed/latticed/triggers"
 )
 
+// Name is the name of the kind.
+const Name = "dispatch"
+
 // of says which dispatches a trigger follows.
 type of struct {
 	Lattice string            `json:"lattice,omitempty"` // name or id

@@ -14,6 +14,9 @@ import (
 	"github.com/latticed/latticed/triggers"
 )
 
+// Name is the name of the kind.
+const Name = "webhook"
+
 const (
 	// madeSecret is how many random bytes a path has that is made here.
 	madeSecret = 24
