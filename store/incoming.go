@@ -41,8 +41,15 @@ var ErrNoUpload = errors.New("the file of this event is not there: upload it fir
 // there belongs to the users: it is never overwritten and never removed here.
 type incoming struct {
 	dir string
-	mu  sync.Mutex // one file at a time finds its name
+
+	mu   sync.Mutex // one file at a time finds its name
+	sums map[string]fileSum
 }
+
+// fileSum is the SHA-256 of a version of a file.
+type fileSum struct{ version, sha256 string }
+
+const maxSums = 64 // that are remembered
 
 // halfway is the folder of what is not whole yet; no trigger has such a name.
 const halfway = ".partial"
@@ -73,12 +80,12 @@ func (s *Store) Receive(ctx context.Context, a Arrival) (string, error) {
 	defer root.Close()
 	s.incoming.mu.Lock()
 	defer s.incoming.mu.Unlock()
-	name, there, err := spot(ctx, root, &a)
-	if err == nil && !there {
-		name, err = s.receive(ctx, root, &a, name)
-	}
-	if err == nil {
+	name, there, err := s.incoming.spot(root, &a)
+	switch {
+	case err == nil && there:
 		err = s.ForgetUpload(ctx, a.SHA256, a.Owner)
+	case err == nil:
+		name, err = s.receive(ctx, root, &a, name)
 	}
 	switch {
 	case errors.Is(err, unix.ENOTDIR):
@@ -91,21 +98,17 @@ func (s *Store) Receive(ctx context.Context, a Arrival) (string, error) {
 	return filepath.Join(s.incoming.dir, name), nil
 }
 
-// receive copies the bytes beside, then gives them their name.
+// receive makes the bytes a file beside, then gives them their name.
 func (s *Store) receive(ctx context.Context, root *os.Root, a *Arrival, name string) (string, error) {
 	if _, err := s.uploaded(ctx, a.SHA256, a.Owner); errors.Is(err, ErrNotFound) {
 		return "", ErrNoUpload
 	} else if err != nil {
 		return "", err
 	}
-	from, err := s.OpenAsset(ctx, a.SHA256)
-	if err != nil {
-		return "", err
-	}
-	defer from.Close()
 	tmp := path.Join(halfway, uuid.NewString())
 	defer root.Remove(tmp)
-	if err := copyInto(ctx, root, tmp, from); err != nil {
+	linked, err := s.bring(ctx, root, tmp, a)
+	if err != nil {
 		return "", err
 	}
 	if err := makeParents(root, path.Dir(name)); err != nil {
@@ -114,17 +117,76 @@ func (s *Store) receive(ctx context.Context, root *os.Root, a *Arrival, name str
 	for n := 2; ; n++ { // somebody else may write here
 		err := root.Link(tmp, name)
 		if err == nil {
-			return name, syncBelow(root, path.Dir(name))
+			break
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
 		name = numbered(a.Rel, n)
 	}
+	if err := syncBelow(root, path.Dir(name)); err != nil {
+		return "", err
+	}
+	if err := s.ForgetUpload(ctx, a.SHA256, a.Owner); err != nil || !linked {
+		return name, err
+	}
+	return name, s.part(ctx, root, a, name)
+}
+
+// bring makes the file tmp. That of an asset which nothing else needs is only given
+// another name, since a copy of many gigabytes takes minutes.
+func (s *Store) bring(ctx context.Context, root *os.Root, tmp string, a *Arrival) (linked bool, err error) {
+	if err := root.MkdirAll(halfway, 0o700); err != nil {
+		return false, err
+	}
+	sha, err := hash(a.SHA256)
+	if err != nil {
+		return false, err
+	}
+	var needed, uploads int
+	err = s.quick(ctx, func(q querier) error {
+		return q.row("SELECT refs, (SELECT count(*) FROM uploads u WHERE u.sha256 = assets.sha256) FROM assets WHERE sha256 = ?", []any{sha}, &needed, &uploads)
+	})
+	if err != nil {
+		return false, err
+	}
+	if needed == 0 && uploads == 1 && a.Size > inlineMax {
+		err := os.Link(s.files.path(a.SHA256), filepath.Join(s.incoming.dir, tmp))
+		switch {
+		case err == nil:
+			return true, root.Chmod(tmp, 0o644)
+		case !errors.Is(err, unix.EXDEV): // incoming may be another disk
+			return false, err
+		}
+	}
+	return false, s.copyAsset(ctx, root, tmp, a.SHA256)
+}
+
+// part gives a file bytes of its own when its asset is needed all the same: somebody has
+// uploaded it a moment ago.
+func (s *Store) part(ctx context.Context, root *os.Root, a *Arrival, name string) error {
+	tmp := path.Join(halfway, uuid.NewString())
+	err := s.copyAsset(ctx, root, tmp, a.SHA256)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = root.Rename(tmp, name)
+	}
+	return errors.Join(err, syncBelow(root, path.Dir(name)))
+}
+
+func (s *Store) copyAsset(ctx context.Context, root *os.Root, to, sha string) error {
+	from, err := s.OpenAsset(ctx, sha)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return copyInto(root, to, from)
 }
 
 // spot finds the name for an arrival, and whether it is there already.
-func spot(ctx context.Context, root *os.Root, a *Arrival) (name string, there bool, err error) {
+func (in *incoming) spot(root *os.Root, a *Arrival) (name string, there bool, err error) {
 	last := ""
 	for n := 1; ; n++ {
 		name = numbered(a.Rel, n)
@@ -141,15 +203,16 @@ func spot(ctx context.Context, root *os.Root, a *Arrival) (name string, there bo
 	}
 	// The same file comes again when the answer was lost, so it is the latest.
 	for _, old := range []string{last, a.Rel} {
-		if same, err := has(ctx, root, old, a.SHA256); old != "" && (same || err != nil) {
+		if same, err := in.has(root, old, a.SHA256); old != "" && (same || err != nil) {
 			return old, true, err
 		}
 	}
 	return name, false, nil
 }
 
-// has tells whether a file has this content; false when there is none.
-func has(ctx context.Context, root *os.Root, name, sha string) (bool, error) {
+// has tells whether a file has this content; false when there is none. Its caller may
+// give up before a large one is read; what was found is there when he comes again.
+func (in *incoming) has(root *os.Root, name, sha string) (bool, error) {
 	if name == "" {
 		return false, nil
 	}
@@ -157,16 +220,24 @@ func has(ctx context.Context, root *os.Root, name, sha string) (bool, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return false, nil //nolint:nilerr // then it is not the same
 	}
+	version := fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+	if s := in.sums[name]; s.version == version {
+		return s.sha256 == sha, nil
+	}
 	f, err := root.Open(name)
 	if err != nil {
 		return false, nil //nolint:nilerr // its owner has closed it to us
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &ctxReader{ctx, f}); err != nil {
+	if _, err := io.Copy(h, f); err != nil {
 		return false, err
 	}
-	return hex.EncodeToString(h.Sum(nil)) == sha, nil
+	if in.sums == nil || len(in.sums) >= maxSums {
+		in.sums = map[string]fileSum{}
+	}
+	in.sums[name] = fileSum{version, hex.EncodeToString(h.Sum(nil))}
+	return in.sums[name].sha256 == sha, nil
 }
 
 // numbered is NAME~2.EXT for n = 2.
@@ -232,15 +303,12 @@ func readable(name string) string {
 }
 
 // copyInto writes a new file that everybody may read, and makes its bytes durable.
-func copyInto(ctx context.Context, root *os.Root, name string, from io.Reader) error {
-	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
-		return err
-	}
+func copyInto(root *os.Root, name string, from io.Reader) error {
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, &ctxReader{ctx, from})
+	_, err = io.Copy(f, from)
 	return errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
 }
 

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -104,6 +106,33 @@ func TestReceive(t *testing.T) {
 		a.SHA256, a.Size = sumOf([]byte("of anna")), 7
 		if _, err := s.Receive(t.Context(), a); !errors.Is(err, ErrNoUpload) {
 			t.Errorf("somebody else's: %v", err)
+		}
+	})
+
+	t.Run("a large one that is needed elsewhere, too, is a copy", func(t *testing.T) {
+		for _, shared := range []bool{false, true} {
+			s := openNew(t)
+			data := content(100_000)
+			if shared {
+				must(s.PutPiece(t.Context(), piece(data, 0, len(data), "anna")))(t)
+			}
+			path, err := arrive(t, s, "large", data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(path)
+			if err != nil || info.Mode() != 0o644 || info.Sys().(*syscall.Stat_t).Nlink != 1 {
+				t.Errorf("%v %v", info, err)
+			}
+			if err := os.WriteFile(path, []byte("its users may"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if shared && !bytes.Equal(read(t, s, sumOf(data)), data) {
+				t.Error("the asset was changed with it")
+			}
+			if left := filesOf(t, s); (len(left) > 0) != shared {
+				t.Errorf("assets: %v", left)
+			}
 		}
 	})
 

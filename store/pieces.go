@@ -49,11 +49,11 @@ type pieces struct {
 	dir string
 
 	mu    sync.Mutex // also while files are added or removed
-	turns map[string]*turn
+	turns map[string]*pieceTurn
 }
 
-// turn lets the latest of those who write one file write, and nobody before it.
-type turn struct {
+// pieceTurn lets the latest of those who write one file write, and nobody before it.
+type pieceTurn struct {
 	mu    sync.Mutex
 	last  int
 	users int // guarded by pieces.mu
@@ -126,14 +126,14 @@ func (ps *pieces) add(ctx context.Context, p Piece, o Options, whole func(path s
 }
 
 // enter and leave keep a turn for as long as somebody uses it.
-func (ps *pieces) enter(name string) *turn {
+func (ps *pieces) enter(name string) *pieceTurn {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	t := ps.turns[name]
 	if t == nil {
-		t = &turn{}
+		t = &pieceTurn{}
 		if ps.turns == nil {
-			ps.turns = map[string]*turn{}
+			ps.turns = map[string]*pieceTurn{}
 		}
 		ps.turns[name] = t
 	}
@@ -141,7 +141,7 @@ func (ps *pieces) enter(name string) *turn {
 	return t
 }
 
-func (ps *pieces) leave(name string, t *turn) {
+func (ps *pieces) leave(name string, t *pieceTurn) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if t.users--; t.users == 0 {
@@ -150,7 +150,7 @@ func (ps *pieces) leave(name string, t *turn) {
 }
 
 // begin takes over the file, which has to be as long as offset.
-func (t *turn) begin(path string, offset int64) (*os.File, int, error) {
+func (t *pieceTurn) begin(path string, offset int64) (*os.File, int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -174,7 +174,7 @@ func (t *turn) begin(path string, offset int64) (*os.File, int, error) {
 
 // pieceWriter writes as long as it is its turn.
 type pieceWriter struct {
-	t        *turn
+	t        *pieceTurn
 	f        *os.File
 	mine     int
 	at, size int64
