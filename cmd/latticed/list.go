@@ -15,53 +15,28 @@ import (
 	"github.com/latticed/latticed/graph"
 )
 
-// listFilters are the filters of the route, in the order of --help.
-func listFilters() [][2]string {
-	return [][2]string{
-		{"lattice", "id or name of the lattice"},
-		{"trigger", "id or name of the trigger"},
-		{"owner", "whose"},
-		{"q", "text in the note, the lattice's name or a label"},
-		{"parent", "redispatched from this one"},
-		{"root", "also sublattices, of this one"},
-		{"order", "newest (default) or oldest first"},
-		{"after", "the next page: what the last one named"},
-	}
-}
-
 func newList(c *cli) *cobra.Command {
-	var status, labels, inputs []string
-	var since, until string
+	var filters filterFlags
+	var order, after string
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List dispatches, newest first",
 		Args:  exactly(),
 	}
+	filters.add(cmd)
 	f := cmd.Flags()
-	f.StringSliceVar(&status, "status", nil, "new, pending, running, completed, failed, cancelled (repeatable, or with commas)")
-	f.StringArrayVar(&labels, "label", nil, "key=value (repeatable: all hold)")
-	f.StringArrayVarP(&inputs, "input", "i", nil, "an effective input key=value (repeatable: all hold)")
-	f.StringVar(&since, "since", "", "created at or after: an instant, or a duration ago such as 2h")
-	f.StringVar(&until, "until", "", "created before: an instant, or a duration ago")
+	f.StringVar(&order, "order", "", "newest (default) or oldest first")
+	f.StringVar(&after, "after", "", "the next page: what the last one named")
 	f.IntVar(&limit, "limit", 0, "how many (default 50, at most 500)")
-	values := map[string]*string{}
-	for _, filter := range listFilters() {
-		values[filter[0]] = f.String(filter[0], "", filter[1])
-	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		q := url.Values{"status": status, "label": labels}
-		for name, v := range values {
-			if *v != "" {
-				q.Set(name, *v)
-			}
-		}
-		if err := addInputs(q, inputs); err != nil {
+		q, err := filters.query()
+		if err != nil {
 			return err
 		}
-		for name, v := range map[string]string{"since": since, "until": until} {
-			if err := addInstant(q, name, v); err != nil {
-				return err
+		for name, v := range map[string]string{"order": order, "after": after} {
+			if v != "" {
+				q.Set(name, v)
 			}
 		}
 		if limit != 0 {

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"net/url"
+
+	"github.com/spf13/cobra"
+)
+
+// filterFlags are the filters of dispatches that list and table share.
+type filterFlags struct {
+	status, labels, inputs []string
+	since, until           string
+	words                  map[string]*string
+}
+
+// listFilters are the filters of the route that take a word, in the order of --help.
+func listFilters() [][2]string {
+	return [][2]string{
+		{"lattice", "id or name of the lattice"},
+		{"trigger", "id or name of the trigger"},
+		{"owner", "whose"},
+		{"q", "text in the note, the lattice's name or a label"},
+		{"parent", "redispatched from this one"},
+		{"root", "also sublattices, of this one"},
+	}
+}
+
+func (ff *filterFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVar(&ff.status, "status", nil, "new, pending, running, completed, failed, cancelled (repeatable, or with commas)")
+	f.StringArrayVar(&ff.labels, "label", nil, "key=value (repeatable: all hold)")
+	f.StringArrayVarP(&ff.inputs, "input", "i", nil, "an effective input key=value (repeatable: all hold)")
+	f.StringVar(&ff.since, "since", "", "created at or after: an instant, or a duration ago such as 2h")
+	f.StringVar(&ff.until, "until", "", "created before: an instant, or a duration ago")
+	ff.words = map[string]*string{}
+	for _, filter := range listFilters() {
+		ff.words[filter[0]] = f.String(filter[0], "", filter[1])
+	}
+}
+
+// query is what was given as the parameters of the route.
+func (ff *filterFlags) query() (url.Values, error) {
+	q := url.Values{}
+	for name, list := range map[string][]string{"status": ff.status, "label": ff.labels} {
+		if len(list) > 0 {
+			q[name] = list
+		}
+	}
+	for name, v := range ff.words {
+		if *v != "" {
+			q.Set(name, *v)
+		}
+	}
+	if err := addInputs(q, ff.inputs); err != nil {
+		return nil, err
+	}
+	for name, v := range map[string]string{"since": ff.since, "until": ff.until} {
+		if err := addInstant(q, name, v); err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
