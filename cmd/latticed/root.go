@@ -53,12 +53,14 @@ for events; when one fires, a lattice runs with inputs taken from the event.
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
-	root.PersistentFlags().StringVar(&c.server, "server", "", "the daemon: unix:PATH (default $LATTICED_SERVER, else the socket $LATTICED_SOCKET, /run/latticed/latticed.sock, $XDG_RUNTIME_DIR/latticed.sock)")
+	root.PersistentFlags().StringVar(&c.server, "server", "", "the daemon: unix:PATH or https://HOST:PORT (default $LATTICED_SERVER, else the socket $LATTICED_SOCKET, /run/latticed/latticed.sock, $XDG_RUNTIME_DIR/latticed.sock)")
+	root.PersistentFlags().StringVar(&c.tokenFile, "token-file", "", "with https: a file with the token (default $LATTICED_TOKEN, else $LATTICED_TOKEN_FILE)")
+	root.PersistentFlags().StringVar(&c.caFile, "ca-file", "", "with https: a certificate (PEM) to trust besides the system's (default $LATTICED_CA_FILE)")
 	root.AddCommand(
 		newServe(c), newRun(c), newCheck(c), newStore(c), newLattices(c), newLattice(c),
 		newDispatch(c), newRedispatch(c), newStart(c), newCancel(c), newWait(c), newShow(c), newResult(c), newRm(c),
 		newList(c), newLogs(c), newGet(c),
-		newTrigger(c), newExplain(c), newExecutor(c), newEvents(c), newWhoami(c), newVersion(c), newRunner(c),
+		newTrigger(c), newExplain(c), newExecutor(c), newEvents(c), newToken(c), newAudit(c), newWatch(c), newWhoami(c), newVersion(c), newRunner(c),
 	)
 	walk(root, func(cmd *cobra.Command) {
 		sayTypes(cmd)
