@@ -22,9 +22,12 @@ type cli struct {
 	stdout io.Writer
 	stderr io.Writer
 
-	json   bool
-	server string
-	gone   bool // there is no daemon to ask afterwards: name no next command
+	json      bool
+	server    string
+	tokenFile string
+	caFile    string
+	warned    bool // of a token that others can read
+	gone      bool // there is no daemon to ask afterwards: name no next command
 }
 
 const socketName = "latticed.sock"
@@ -37,14 +40,7 @@ func (c *cli) connect() (*client.Client, error) {
 		server = os.Getenv("LATTICED_SERVER")
 	}
 	if server != "" {
-		path, ok := strings.CutPrefix(server, "unix:")
-		switch {
-		case ok:
-			return client.New(strings.TrimPrefix(path, "//")), nil
-		case filepath.IsAbs(server):
-			return client.New(server), nil
-		}
-		return nil, usagef("--server %s: only unix:PATH is possible; this version listens at a Unix socket only", server)
+		return c.remote(server)
 	}
 	candidates := sockets()
 	for _, path := range candidates {

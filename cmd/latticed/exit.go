@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/user"
 	"slices"
@@ -79,6 +81,7 @@ func spoken(cmd *cobra.Command, no *client.Refused) string {
 		e.Line, e.Path = 0, asFlag(cmd, e.Path)
 	}
 	return strings.NewReplacer(
+		"send it as Authorization: Bearer TOKEN", "give it in $LATTICED_TOKEN, or in a file with --token-file",
 		"resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ", "confirm=", "--confirm ",
 	).Replace(said.Error())
 }
@@ -133,7 +136,20 @@ func (c *cli) complain(msg string) {
 
 // remedy says why the daemon can't be reached, and what to do.
 func (c *cli) remedy(u *client.Unreachable) string {
+	var stranger x509.UnknownAuthorityError
+	var misnamed x509.HostnameError
+	remote := strings.HasPrefix(u.Server, "http")
 	switch {
+	case errors.As(u.Err, &stranger):
+		return fmt.Sprintf("the certificate of %s is signed by nobody this machine trusts; name it, or its authority's, with --ca-file", u.Server)
+	case errors.As(u.Err, &misnamed):
+		return fmt.Sprintf("the certificate of %s is for another name: %v", u.Server, misnamed)
+	case errors.Is(u.Err, http.ErrSchemeMismatch):
+		return fmt.Sprintf("there is no TLS at %s: write http:// if the daemon was started with --allow-plain or is on this machine", u.Server)
+	case remote && errors.Is(u.Err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nobody listens at %s: the daemon is not running, or not with --listen", u.Server)
+	case remote:
+		return fmt.Sprintf("the daemon at %s did not answer: %v", u.Server, u.Err)
 	case errors.Is(u.Err, fs.ErrPermission):
 		name := "you"
 		if me, err := user.Current(); err == nil {

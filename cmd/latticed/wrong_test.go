@@ -92,7 +92,7 @@ func TestWrong_usage_is_explained(t *testing.T) {
 		{"serve --config nothing.toml", 2, "read the configuration: open nothing.toml: no such file or directory"},
 		{"serve --parallel -1", 2, "executors.local.parallel must not be negative, is -1"},
 		{"runner", 2, "a state directory is needed"},
-		{"whoami --server tcp://x:1", 2, "--server tcp://x:1: only unix:PATH is possible; this version listens at a Unix socket only"},
+		{"whoami --server tcp://x:1", 2, "--server: tcp://x:1: write unix:PATH or https://HOST:PORT"},
 		{"whoami", 3, "the daemon is not running: there is no socket at " + dir + "/s; start it with: systemctl start latticed, or by hand: latticed serve"},
 		{"whoami --server unix:/nowhere/s", 3, "the daemon is not running: there is no socket at /nowhere/s; start it with: systemctl start latticed, or by hand: latticed serve"},
 	} {
