@@ -1,0 +1,87 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+// largestBatch is about how much is copied and stored at once, in bytes.
+const largestBatch = 8 << 20
+
+// batch is what one read has found, with the cursor behind it.
+type batch struct {
+	cursor cursor
+	isNew  bool // the trigger begins here
+	events []triggers.Event
+	more   bool
+	stamp  string
+}
+
+// reach is how far a trigger looks back.
+func (c *config) reach(l *layout) reach {
+	return reach{lookBack: c.lookBack, most: mostSeen, unique: l.unique}
+}
+
+// next reads what is new after a stored cursor; nothing is stored.
+func (s *source) next(ctx context.Context, raw json.RawMessage) (batch, error) {
+	var b batch
+	var l *layout
+	var p found
+	err := s.link.use(ctx, func(ctx context.Context, x *session) error {
+		var err error
+		b = batch{stamp: x.stamp}
+		if b.cursor, b.isNew, err = s.read(raw); err != nil {
+			return err
+		}
+		if l, err = x.layout(ctx, s.table, s.wish); err != nil {
+			return err
+		}
+		now := time.Now()
+		if b.isNew {
+			b.more = s.start != "now" // at once, after the beginning is stored
+			b.cursor.frontier, err = s.begin(ctx, x.reading(l, &s.config), now)
+			return err
+		}
+		p, err = b.cursor.look(ctx, x.reading(l, &s.config), now, s.atOnce(), s.reach(l))
+		return err
+	})
+	if err != nil {
+		return batch{}, err
+	}
+	b.more = b.more || p.more
+	b.events, err = s.events(l, p.rows(), false)
+	return b, err
+}
+
+// atOnce is how many rows are read at a time: fewer when they are large.
+func (s *source) atOnce() int {
+	if s.fat == 0 {
+		return s.limit
+	}
+	return max(1, min(s.limit, largestBatch/s.fat))
+}
+
+// events makes events of rows.
+func (s *source) events(l *layout, rows []row, backfill bool) ([]triggers.Event, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	now := time.Now().UTC().Format(instantLayout)
+	events, size := make([]triggers.Event, len(rows)), 0
+	for i, r := range rows {
+		var err error
+		if events[i].Key, err = eventKey(r.at, l.unique); err != nil {
+			return nil, err
+		}
+		if events[i].Payload, err = l.payload(r.values, payload{Kind: kindRow, Time: now, Backfill: backfill}); err != nil {
+			return nil, err
+		}
+		events[i].Kind = kindRow
+		size += len(events[i].Payload)
+	}
+	s.fat = size / len(rows)
+	return events, nil
+}

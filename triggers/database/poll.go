@@ -1,0 +1,106 @@
+package database
+
+import (
+	"context"
+	"time"
+)
+
+// shelf is a table as a poll reads it: in the order of positions, and what the
+// where-clauses leave of it.
+type shelf interface {
+	// between is the positions above a floor up to and including high, n at most.
+	between(ctx context.Context, f floor, high position, n int) ([]position, error)
+	// pick is the rows at some positions that are still there.
+	pick(ctx context.Context, at []position) ([]row, error)
+	// after is the first rows above a floor, n at most.
+	after(ctx context.Context, f floor, n int) ([]row, error)
+	// last is the positions of the last rows, the last one first, n at most.
+	last(ctx context.Context, n int) ([]position, error)
+}
+
+// floor is a place that rows are above.
+type floor struct {
+	at     *position // nil: all rows are
+	strict bool      // else rows of the same order are above it, too
+}
+
+// found is what a poll has found.
+type found struct {
+	late, fresh []row
+	more        bool // there is more: poll again
+}
+
+func (p found) rows() []row { return append(p.late[:len(p.late):len(p.late)], p.fresh...) }
+
+// look finds rows that are new, at most limit of them above high and as many below. The
+// frontier has them behind it afterwards, and more when there is an error.
+func (f *frontier) look(ctx context.Context, s shelf, now time.Time, limit int, r reach) (found, error) {
+	f.settle(now, r)
+	var p found
+	high := f.high()
+	if f.overlaps() {
+		late, more, err := f.overlooked(ctx, s, *high, limit)
+		if err != nil {
+			return found{}, err
+		}
+		p.late, p.more = late, more
+	}
+	fresh, err := s.after(ctx, floor{high, high != nil && high.Key != nil}, limit)
+	if err != nil {
+		return found{}, err
+	}
+	p.fresh, p.more = fresh, p.more || len(fresh) == limit
+	f.overtaken(places(p.late), now, r)
+	f.advance(places(fresh), now, r)
+	return p, nil
+}
+
+// overlooked is the rows at or below high that were not seen.
+func (f *frontier) overlooked(ctx context.Context, s shelf, high position, limit int) ([]row, bool, error) {
+	known := f.known()
+	there, err := s.between(ctx, floor{f.Floor, f.Strict}, high, len(known)+limit)
+	if err != nil {
+		return nil, false, err
+	}
+	var missed []position
+	for _, at := range there {
+		if !known[marked(at).mark] {
+			missed = append(missed, at)
+		}
+	}
+	if len(missed) == 0 {
+		return nil, false, nil
+	}
+	rows, err := s.pick(ctx, missed[:min(limit, len(missed))])
+	return rows, len(missed) > limit && len(rows) > 0, err
+}
+
+// baseline is how many rows at the end of a table are taken for seen when a trigger
+// begins now: what appears between them is new.
+const baseline = 256
+
+// begin is the frontier of a trigger that begins now.
+func begin(ctx context.Context, s shelf, now time.Time, r reach) (frontier, error) {
+	last, err := s.last(ctx, baseline)
+	if err != nil {
+		return frontier{}, err
+	}
+	rows := make([]placed, len(last))
+	for i, at := range last {
+		rows[len(last)-1-i] = marked(at)
+	}
+	var f frontier
+	if len(rows) == baseline {
+		f.Floor, f.Strict, rows = &rows[0].position, true, rows[1:]
+	}
+	f.advance(rows, now, r)
+	return f, nil
+}
+
+func places(rows []row) []placed {
+	all := make([]placed, len(rows))
+	for i := range rows {
+		all[i] = marked(rows[i].at)
+	}
+	return all
+}

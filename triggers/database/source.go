@@ -1,0 +1,155 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latticed/latticed/triggers"
+)
+
+// source watches one table for one trigger.
+type source struct {
+	pool *pool
+	config
+	seat uint64 // among all sources
+
+	hinted atomic.Bool // somebody sent something to its channel
+
+	mu   sync.Mutex // held by Run and Close
+	link *link      // nil before the first run
+	due  time.Time  // of the next poll
+	fat  int        // how large the rows of the last batch were on average, in bytes
+}
+
+// cursor is where a trigger stands.
+type cursor struct {
+	Scope string `json:"scope"`
+	frontier
+	Polls int64 `json:"polls,omitempty"` // of mode level: how many have found rows
+}
+
+// calm is how long nobody needs to look at what stands still.
+const calm = time.Hour
+
+// Run polls when it is time to, and asks to be run again.
+func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if s.link == nil {
+		s.link = s.pool.join(s.place)
+	}
+	s.link.watch.quit(s)
+	deaf := s.listens(from)
+	now := time.Now()
+	if now.Before(s.due) && !s.hinted.Swap(false) {
+		return triggers.Until(s.due)
+	}
+	stamp, err := s.poll(ctx, from, emit)
+	var down *downError
+	switch {
+	case errors.As(err, &down):
+		return s.wait(from, down)
+	case err != nil:
+		return err
+	}
+	s.pool.counters.polls.Add(1)
+	if deaf == "" {
+		from.Health(triggers.Active, "")
+	} else {
+		from.Health(triggers.Degraded, fmt.Sprintf("does not hear channel %s and polls only: %s", s.listen, deaf))
+	}
+	return s.rest(stamp, now, from.Wake)
+}
+
+// listens makes the source hear its channel, and says why it doesn't.
+func (s *source) listens(from triggers.From) string {
+	if s.listen == "" {
+		return ""
+	}
+	return s.link.hear(s, listening{s.listen, from.Wake})
+}
+
+// wait says that the database is away, and until when it is left alone.
+func (s *source) wait(from triggers.From, down *downError) error {
+	state := triggers.Degraded
+	if time.Since(down.since) > overdue {
+		state = triggers.Failing
+	}
+	from.Health(state, down.reason)
+	s.due = down.retry.Add(stagger(s.seat, min(s.interval, time.Second)))
+	return triggers.Until(s.due)
+}
+
+// rest waits for the next poll: where the engine tells that nothing has changed, for a
+// change.
+func (s *source) rest(stamp string, began time.Time, wake func()) error {
+	now := time.Now()
+	if stamp == "" || s.mode == modeLevel || !steady(s.clauses) {
+		s.due = slot(s.seat, s.interval, now)
+		return triggers.Until(s.due)
+	}
+	s.due = began.Add(s.interval)
+	s.link.await(s, waiter{stamp: stamp, every: s.interval, wake: wake})
+	return triggers.Until(now.Add(calm))
+}
+
+// poll looks once at the table and reports what it finds. It returns the stamp of the
+// database as it was before.
+func (s *source) poll(ctx context.Context, from triggers.From, emit triggers.Emit) (stamp string, err error) {
+	if s.mode == modeLevel {
+		return s.pollLevel(ctx, from.Cursor, emit)
+	}
+	for raw := from.Cursor; ; {
+		b, err := s.next(ctx, raw)
+		if err != nil {
+			return "", err
+		}
+		if raw, err = json.Marshal(b.cursor); err != nil {
+			return "", fmt.Errorf("write the cursor: %w", err)
+		}
+		if b.isNew || len(b.events) > 0 {
+			if err := emit(ctx, triggers.Batch{Cursor: raw, Events: b.events}); err != nil {
+				return "", err
+			}
+			s.pool.counters.rows.Add(int64(len(b.events)))
+		}
+		if !b.more {
+			return b.stamp, nil
+		}
+	}
+}
+
+// read is a stored cursor; one of another table than this is none.
+func (s *source) read(raw json.RawMessage) (c cursor, isNew bool, err error) {
+	scope := s.scope()
+	if raw != nil {
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return c, false, fmt.Errorf("read the cursor: %w", err)
+		}
+		if c.Scope == scope {
+			return c, false, nil
+		}
+	}
+	return cursor{Scope: scope}, true, nil
+}
+
+// Close lets the connection go.
+func (s *source) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != nil {
+		s.link.watch.quit(s)
+		s.link.channels.deafen(s)
+		s.pool.leave(s.link)
+		s.link = nil
+	}
+	return nil
+}

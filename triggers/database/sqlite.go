@@ -1,0 +1,210 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/glebarez/go-sqlite"
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteDialect speaks to a file that other processes write.
+type sqliteDialect struct{}
+
+// sqliteBusy is how long SQLite itself waits for a lock, in milliseconds: a writer that
+// commits needs less. Who holds it longer is waited for without a connection in use.
+const sqliteBusy = 200
+
+// errTooSlow means that a statement was interrupted at its limit.
+var errTooSlow = errors.New("the query took longer than query_timeout; an index on the cursor columns would help")
+
+// errStale means that what a connection has open is not what the path names any more,
+// or has to be opened in another way.
+var errStale = errors.New("the file is another one")
+
+func (sqliteDialect) open(ctx context.Context, a address) (conn, error) {
+	f, err := lookAt(a.database)
+	if err != nil {
+		return nil, err
+	}
+	alone, err := f.alone()
+	if err != nil {
+		return nil, err
+	}
+	name := url.URL{Scheme: "file", OmitHost: true, Path: a.database}
+	q := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(" + strconv.Itoa(sqliteBusy) + ")", "temp_store(MEMORY)", "cache_size(-2000)"}}
+	if alone {
+		q.Set("immutable", "1")
+	}
+	name.RawQuery = q.Encode()
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, err
+	}
+	c := &sqliteConn{db: db, path: a.database, file: f, alone: alone}
+	if c.conn, err = db.Conn(ctx); err == nil {
+		err = c.fence()
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// fence keeps statements from opening other files.
+func (c *sqliteConn) fence() error {
+	return c.conn.Raw(func(dc any) error {
+		v := reflect.Indirect(reflect.ValueOf(dc))
+		tls, db := v.FieldByName("tls"), v.FieldByName("db")
+		if !tls.IsValid() || tls.Type() != reflect.TypeFor[*libc.TLS]() || !db.IsValid() || db.Kind() != reflect.Uintptr {
+			return errors.New("the SQLite driver is built otherwise than we know")
+		}
+		sqlite3.Xsqlite3_limit((*libc.TLS)(tls.UnsafePointer()), uintptr(db.Uint()), sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+		return nil
+	})
+}
+
+// quote uses the sign that makes an identifier and nothing else: SQLite takes a name in
+// double quotes that no column has for a text.
+func (sqliteDialect) quote(name string) string {
+	return "`" + strings.ReplaceAll(name, "`", "``") + "`"
+}
+
+func (sqliteDialect) parameter(int, column) string { return "?" }
+
+func (sqliteDialect) tuples() bool { return true }
+
+func (sqliteDialect) page(query string, n int) string { return query + " LIMIT " + strconv.Itoa(n) }
+
+func (sqliteDialect) judge(err error) trouble {
+	var e *sqlite.Error
+	var absent *absentError
+	switch {
+	case errors.Is(err, errTooSlow), errors.Is(err, errChanging):
+		return troubleBusy
+	case errors.As(err, &absent):
+		return troubleMissing
+	case isFileTrouble(err), errors.Is(err, errStale), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone):
+		return troubleLost
+	case !errors.As(err, &e):
+		return troubleOther
+	}
+	switch code := e.Code(); code & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return troubleBusy
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+		return troubleLost
+	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return troubleDenied
+	}
+	if text := e.Error(); strings.Contains(text, "no such table") || strings.Contains(text, "no such column") {
+		return troubleMissing
+	}
+	return troubleOther
+}
+
+// sqliteConn is one connection to a file.
+type sqliteConn struct {
+	db    *sql.DB
+	conn  *sql.Conn
+	path  string
+	file  file // as it was opened
+	alone bool // nobody else has it open: read without locks, see alone
+}
+
+var _ conn = (*sqliteConn)(nil)
+
+func (c *sqliteConn) close() error {
+	var err error
+	if c.conn != nil {
+		err = c.conn.Close()
+	}
+	return errors.Join(err, c.db.Close())
+}
+
+// stamp is which file that is, and its data_version, which SQLite promises to change
+// with every commit of another connection.
+func (c *sqliteConn) stamp(ctx context.Context) (string, error) {
+	now, err := lookAt(c.path)
+	switch {
+	case err != nil:
+		return "", err
+	case now.id != c.file.id:
+		return "", errStale
+	case c.alone:
+		if now != c.file || now.journals() {
+			return "", errStale
+		}
+		return fmt.Sprint(now), nil
+	}
+	var version int64
+	if err := c.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+		return "", err
+	}
+	return fmt.Sprint(c.file.id, version), nil
+}
+
+// batchTable holds what was copied while the lock was held.
+const batchTable = "temp.latticed_batch"
+
+// read copies the rows in one statement, which can be interrupted at any time, as a
+// SELECT can't through this driver; then no lock is held any more. The sign + keeps the
+// values as they are stored, whatever the type of their column says.
+func (c *sqliteConn) read(ctx context.Context, query string, args []any, limit time.Duration, f func([]any) error) error {
+	limited, stop := context.WithTimeoutCause(ctx, limit, errTooSlow)
+	defer stop()
+	if _, err := c.conn.ExecContext(limited, "CREATE TEMP TABLE "+batchTable[len("temp."):]+" AS "+query, args...); err != nil {
+		if limited.Err() != nil && interrupted(err) {
+			return context.Cause(limited)
+		}
+		return err
+	}
+	err := c.copied(ctx, f)
+	_, dropped := c.conn.ExecContext(context.WithoutCancel(ctx), "DROP TABLE "+batchTable)
+	return errors.Join(err, dropped)
+}
+
+func interrupted(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_INTERRUPT || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// copied hands over what was copied.
+func (c *sqliteConn) copied(ctx context.Context, f func([]any) error) error {
+	if c.alone { // no lock has kept others away: nobody came?
+		if now, err := lookAt(c.path); err != nil || now != c.file || now.journals() {
+			return errors.Join(errChanging, err)
+		}
+	}
+	rows, err := c.conn.QueryContext(context.WithoutCancel(ctx), "SELECT * FROM "+batchTable+" ORDER BY rowid")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		values, into := make([]any, len(names)), make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		if err := f(values); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
