@@ -20,15 +20,13 @@ import (
 
 // watchFlags are those of the command watch, beside the fields of kind directory.
 type watchFlags struct {
-	trigger   string
-	tokenFile string
-	caFile    string
-	spool     string
-	limit     string
-	level     string
-	upload    bool
-	once      bool
-	status    bool
+	trigger string
+	spool   string
+	limit   string
+	level   string
+	upload  bool
+	once    bool
+	status  bool
 }
 
 func newWatch(c *cli) *cobra.Command {
@@ -42,7 +40,8 @@ the daemon has it, over restarts and weeks without a network, and is delivered o
 in order to a trigger of kind webhook, signed with a token of role source. With --upload
 the files go first; the daemon puts them into incoming/TRIGGER/ of its state directory.
 
-The token is in $LATTICED_TOKEN or in a file, which is read again before each delivery.
+The token is in $LATTICED_TOKEN or in a file that --token-file or $LATTICED_TOKEN_FILE
+names, which is read again before each delivery.
 `,
 		Example: `  latticed watch /data/scans --server https://lab:8321 --token-file ~/scans.token --trigger scans --upload
   latticed watch --trigger scans --status`,
@@ -67,8 +66,6 @@ The token is in $LATTICED_TOKEN or in a file, which is read again before each de
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&w.trigger, "trigger", "", "the webhook trigger that gets the events")
-	f.StringVar(&w.tokenFile, "token-file", "", "file with the token of role source (default $LATTICED_TOKEN_FILE)")
-	f.StringVar(&w.caFile, "ca-file", "", "certificates (PEM) to be trusted besides the system's")
 	f.BoolVar(&w.upload, "upload", false, "send the files, too")
 	f.StringVar(&w.spool, "spool", "", "where events wait (default $XDG_STATE_HOME/latticed/watch/TRIGGER)")
 	f.StringVar(&w.limit, "spool-limit", "256MiB", "how much may wait: beyond it events stay in the folder until there is room")
@@ -176,7 +173,7 @@ func (c *cli) watch(cmd *cobra.Command, dir, spoolDir string, w *watchFlags) (er
 	if err != nil || limit <= 0 {
 		return usagef("--spool-limit %s: write a size such as 256MiB", w.limit)
 	}
-	door, err := c.watchDoor(w)
+	door, err := c.watchDoor()
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (c *carrier) deliver(ctx context.Context, e spool.Event) error {
 		return err
 	}
 	began := time.Now()
-	answer, stop := context.WithTimeout(ctx, patience(size))
+	answer, stop := context.WithTimeout(ctx, answerTime(size))
 	defer stop()
 	a, err := api.Deliver(answer, c.trigger, c.deliveryID(e), body)
 	var no *client.Refused
@@ -171,8 +171,8 @@ func forGood(no *client.Refused) bool {
 	return false
 }
 
-// patience is how long the daemon may take over so many bytes.
-func patience(size int64) time.Duration {
+// answerTime is how long the daemon may take over so many bytes.
+func answerTime(size int64) time.Duration {
 	return answerWithin + time.Duration(size/(10<<20))*time.Second
 }
 

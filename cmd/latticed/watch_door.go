@@ -20,8 +20,9 @@ type door struct {
 	shown string // the token that api shows
 }
 
-// watchDoor finds the daemon and the token.
-func (c *cli) watchDoor(w *watchFlags) (*door, error) {
+// watchDoor finds the daemon. What it is shown is a signature, so that the token itself
+// stays here.
+func (c *cli) watchDoor() (*door, error) {
 	server := c.server
 	if server == "" {
 		server = os.Getenv("LATTICED_SERVER")
@@ -29,16 +30,9 @@ func (c *cli) watchDoor(w *watchFlags) (*door, error) {
 	if server == "" {
 		return nil, usagef("--server is missing: where the daemon is, such as https://lab:8321")
 	}
-	file := w.tokenFile
-	if file == "" {
-		file = os.Getenv("LATTICED_TOKEN_FILE")
-	}
-	d := &door{
-		options: client.Options{Server: server, CAFile: w.caFile, Sign: true},
-		token:   func() (string, error) { return os.Getenv("LATTICED_TOKEN"), nil },
-	}
-	if file != "" {
-		d.token = func() (string, error) { return firstLine(file) }
+	d := &door{options: client.Options{Server: server, CAFile: c.caFile, Sign: true}, token: c.token}
+	if d.options.CAFile == "" {
+		d.options.CAFile = os.Getenv("LATTICED_CA_FILE")
 	}
 	probe := d.options
 	probe.Sign = false

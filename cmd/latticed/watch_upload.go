@@ -201,7 +201,7 @@ func sendPieces(ctx context.Context, api *client.Client, f *os.File, s sent) err
 		if n == 0 && received < s.size {
 			return changing(f.Name()) // it was cut off
 		}
-		within, stop := context.WithTimeout(ctx, patience(s.size))
+		within, stop := context.WithTimeout(ctx, answerTime(s.size))
 		a, err := api.PutPiece(within, s.sha256, s.size, received, buf[:n])
 		stop()
 		if err != nil {
