@@ -47,7 +47,7 @@ func (mysqlDialect) open(ctx context.Context, a address) (conn, error) {
 	defer cancel()
 	c := &mysqlConn{sqlConn: sqlConn{dialer: d}, config: config, mark: "latticed " + rand.Text()}
 	if err := c.connect(ctx); err != nil {
-		return nil, errors.Join(&connectError{a, oneLine(err.Error()), err}, c.close())
+		return nil, errors.Join(&connectError{a, briefMySQL(err), err}, c.close())
 	}
 	return c, nil
 }
@@ -137,6 +137,15 @@ func (mysqlDialect) judge(err error) trouble {
 	}
 	t, _ := judgeTransport(err)
 	return t
+}
+
+// briefMySQL is what the server says, or else what the network does.
+func briefMySQL(err error) string {
+	var said *mysql.MySQLError
+	if errors.As(err, &said) {
+		return oneLine(said.Message)
+	}
+	return briefly(err)
 }
 
 // mysqlConn is one connection.

@@ -31,20 +31,18 @@ func (postgresDialect) tuples() bool { return true }
 func (postgresDialect) page(query string, n int) string { return query + " LIMIT " + strconv.Itoa(n) }
 
 func (postgresDialect) open(ctx context.Context, a address) (conn, error) {
-	c, err := connectPostgres(ctx, a)
+	config, err := postgresConfig(a)
+	if err != nil {
+		return nil, err
+	}
+	c, err := connectPostgres(ctx, a, config)
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// connectPostgres connects. What the URL leaves open is as psql has it, the variables
-// PG… of the daemon and ~/.pgpass included.
-func connectPostgres(ctx context.Context, a address) (*postgresConn, error) {
-	config, err := postgresConfig(a)
-	if err != nil {
-		return nil, err
-	}
+func connectPostgres(ctx context.Context, a address, config *pgconn.Config) (*postgresConn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, config.ConnectTimeout, errSilent)
 	defer cancel()
 	d := &dialer{}
@@ -56,6 +54,8 @@ func connectPostgres(ctx context.Context, a address) (*postgresConn, error) {
 	return &postgresConn{pg: pg, dialer: d, user: config.User, arrays: map[int64]int64{}}, nil
 }
 
+// postgresConfig is what the URL says. What it leaves open is as psql has it, the
+// variables PG… of the daemon and ~/.pgpass included.
 func postgresConfig(a address) (*pgconn.Config, error) {
 	set := map[string]string{}
 	for name, value := range a.options {
@@ -110,11 +110,7 @@ func briefPostgres(err error) string {
 	if errors.As(err, &pg) {
 		return pg.Message
 	}
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
-		err = connect.Unwrap()
-	}
-	return oneLine(err.Error())
+	return briefly(err)
 }
 
 // classes of SQLSTATE, and whole ones, by what they mean for us.

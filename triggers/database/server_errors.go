@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"time"
 )
@@ -107,6 +108,22 @@ func within(ctx context.Context, limit time.Duration) (context.Context, context.
 // that of the read has ended.
 func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), farewell, errSilent)
+}
+
+// briefly is an error of a connect in a few words: what the network says without what we
+// say ourselves, each line once.
+func briefly(err error) string {
+	var name *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return "there is no host " + name.Name
+	case errors.Is(err, errSilent), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return errSilent.Error()
+	case errors.As(err, &op):
+		return strings.TrimPrefix(op.Err.Error(), "connect: ")
+	}
+	return oneLine(err.Error())
 }
 
 // oneLine makes one line of a message.
