@@ -115,12 +115,14 @@ func (t *tx) dropAsset(sha []byte, n int64) error {
 func (t *tx) removeUnused(where string, args ...any) error {
 	var files []string
 	err := t.rows(`DELETE FROM assets WHERE refs = 0 AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.sha256 = assets.sha256) AND `+where+
-		` RETURNING sha256, data IS NULL AND size > 0`, args, func(r rowScanner) error {
+		` RETURNING sha256, size, data IS NULL AND size > 0`, args, func(r rowScanner) error {
 		var sha []byte
+		var size int64
 		var inFile bool
-		if err := r.Scan(&sha, &inFile); err != nil {
+		if err := r.Scan(&sha, &size, &inFile); err != nil {
 			return err
 		}
+		t.freed += size
 		if inFile {
 			files = append(files, hex.EncodeToString(sha))
 		}

@@ -30,12 +30,20 @@ func (t *tx) deleteDispatch(number int64) error {
 	if err != nil {
 		return err
 	}
+	if err := t.removeDispatch(number); err != nil {
+		return err
+	}
+	return t.effect(Deleted{ID: id})
+}
+
+// removeDispatch removes a dispatch and those that belong to it.
+func (t *tx) removeDispatch(number int64) error {
 	type member struct {
 		number int64
 		id     string
 	}
 	var all []member
-	err = t.rows("SELECT number, id FROM dispatches WHERE number = ? OR root = ?", []any{number, number}, func(r rowScanner) error {
+	err := t.rows("SELECT number, id FROM dispatches WHERE number = ? OR root = ?", []any{number, number}, func(r rowScanner) error {
 		var m member
 		all = append(all, m)
 		return r.Scan(&all[len(all)-1].number, &all[len(all)-1].id)
@@ -44,7 +52,7 @@ func (t *tx) deleteDispatch(number int64) error {
 		return err
 	}
 	for _, m := range all {
-		if err := t.dropDispatchAssets(m.number); err != nil {
+		if err := t.dropAssets(dispatchUses, m.number); err != nil {
 			return err
 		}
 		if err := t.bury(KindDispatch, m.id); err != nil {
@@ -52,10 +60,8 @@ func (t *tx) deleteDispatch(number int64) error {
 		}
 		t.ended(m.id)
 	}
-	if _, err := t.exec("DELETE FROM dispatches WHERE number = ?", number); err != nil {
-		return err
-	}
-	return t.effect(Deleted{ID: id})
+	_, err = t.exec("DELETE FROM dispatches WHERE number = ?", number)
+	return err
 }
 
 // deletable refuses what runs and what a trigger needs.
@@ -83,19 +89,29 @@ func (t *tx) deletable(number int64) (id string, err error) {
 	return id, nil
 }
 
-// dropDispatchAssets takes back every place of a dispatch that names an asset.
-func (t *tx) dropDispatchAssets(number int64) error {
+// usesOf finds the places of a dispatch that name assets, or of a part of it.
+func usesOf(electrons, attempts string) string {
+	return `SELECT sha, count(*) AS n FROM (
+		SELECT result AS sha FROM electrons WHERE dispatch = ?1` + electrons + ` UNION ALL SELECT pickle FROM electrons WHERE dispatch = ?1` + electrons + ` UNION ALL
+		SELECT unhex(f.value ->> 'sha256') FROM electrons e, json_each(e.files) f WHERE e.dispatch = ?1` + electrons + ` UNION ALL
+		SELECT stdout FROM attempts WHERE dispatch = ?1` + attempts + ` UNION ALL SELECT stderr FROM attempts WHERE dispatch = ?1` + attempts + `
+		) WHERE sha IS NOT NULL GROUP BY sha`
+}
+
+var (
+	dispatchUses  = usesOf("", "")
+	usesWithSizes = `SELECT u.sha, u.n, a.refs, a.size, EXISTS (SELECT 1 FROM uploads p WHERE p.sha256 = a.sha256)
+		FROM (` + dispatchUses + `) u JOIN assets a ON a.sha256 = u.sha`
+)
+
+// dropAssets takes back every place that a query finds.
+func (t *tx) dropAssets(places string, args ...any) error {
 	type use struct {
 		sha []byte
 		n   int64
 	}
 	var uses []use
-	err := t.rows(`SELECT sha, count(*) FROM (
-		SELECT result AS sha FROM electrons WHERE dispatch = ?1 UNION ALL SELECT pickle FROM electrons WHERE dispatch = ?1 UNION ALL
-		SELECT unhex(f.value ->> 'sha256') FROM electrons e, json_each(e.files) f WHERE e.dispatch = ?1 UNION ALL
-		SELECT stdout FROM attempts WHERE dispatch = ?1 UNION ALL SELECT stderr FROM attempts WHERE dispatch = ?1 UNION ALL
-		SELECT stdout FROM electrons WHERE dispatch = ?1 UNION ALL SELECT stderr FROM electrons WHERE dispatch = ?1
-		) WHERE sha IS NOT NULL GROUP BY sha`, []any{number}, func(r rowScanner) error {
+	err := t.rows(places, args, func(r rowScanner) error {
 		uses = append(uses, use{})
 		return r.Scan(&uses[len(uses)-1].sha, &uses[len(uses)-1].n)
 	})

@@ -105,6 +105,10 @@ func (s *Store) prune(ctx context.Context) error {
 			return t.exec(`DELETE FROM entities WHERE (trigger, key) IN (SELECT e.trigger, e.key FROM triggers t
 				CROSS JOIN entities e ON e.trigger = t.n WHERE t.removed_at IS NOT NULL LIMIT ?)`, keepBatch)
 		},
+		func(t *tx) (int64, error) {
+			return t.exec(`DELETE FROM past_keys WHERE (trigger, hash) IN (SELECT p.trigger, p.hash FROM triggers t
+				CROSS JOIN past_keys p ON p.trigger = t.n WHERE t.removed_at IS NOT NULL LIMIT ?)`, keepBatch)
+		},
 		func(t *tx) (int64, error) { // gives one free page back per step
 			return 0, t.rows("PRAGMA incremental_vacuum(256)", nil, func(rowScanner) error { return nil })
 		},

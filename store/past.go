@@ -26,7 +26,9 @@ func (s *Store) Known(ctx context.Context, id string, keys []string) ([]string, 
 				return err
 			}
 		}
-		return nil
+		past, err := past(q, id, eventKey, keys)
+		known = append(known, past...)
+		return err
 	})
 	return known, err
 }

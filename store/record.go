@@ -216,7 +216,15 @@ func (t *tx) knownKeys(trigger int64, es []triggers.Event) (map[string]bool, err
 			return nil, err
 		}
 	}
-	return known, nil
+	keys := make([]string, len(es))
+	for i := range es {
+		keys[i] = es[i].Key
+	}
+	past, err := pastKeys(t, trigger, eventKey, keys)
+	for _, k := range past {
+		known[k] = true
+	}
+	return known, err
 }
 
 const eventColumns = "n, id, trigger, key, kind, at, state, reason, firing, path, payload, dedupe, seq, generation"

@@ -106,6 +106,6 @@ func lastSeq(ctx context.Context, db *gorm.DB) (int64, error) {
 	err := db.WithContext(ctx).Raw(`SELECT coalesce(max(seq), 0) FROM (
 		SELECT max(seq) AS seq FROM dispatches UNION ALL SELECT max(seq) FROM triggers UNION ALL
 		SELECT max(seq) FROM events UNION ALL SELECT max(n) FROM firings UNION ALL
-		SELECT max(seq) FROM tombstones UNION ALL SELECT value FROM meta WHERE key = 'forgotten')`).Scan(&seq).Error
+		SELECT max(seq) FROM tombstones UNION ALL SELECT max(value) FROM meta WHERE key = 'forgotten' OR key = 'seq')`).Scan(&seq).Error
 	return seq, err
 }

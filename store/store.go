@@ -35,6 +35,8 @@ type Store struct {
 	pieces   pieces
 	incoming incoming
 
+	pruning sync.Mutex // one Prune at a time
+
 	wakeKeeper chan struct{}
 	swept      chan struct{} // closed when the keeper has looked once
 

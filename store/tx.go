@@ -12,6 +12,8 @@ type tx struct {
 	w   *writer
 	now int64 // µs; the rows of a transaction agree
 	u   *unit // the one that runs
+
+	freed int64 // bytes of assets that were removed, by units rolled back alone, too
 }
 
 func (w *writer) begin() (*tx, error) {

@@ -51,7 +51,9 @@ func (s *Store) Fired(ctx context.Context, id string, keys []string) ([]string, 
 				return err
 			}
 		}
-		return nil
+		past, err := past(q, id, dedupeKey, keys)
+		found = append(found, past...)
+		return err
 	})
 	return found, err
 }

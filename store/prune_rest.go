@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+)
+
+// audit removes the oldest entries of the audit trail, and tokens that have been no good
+// for as long.
+func (p *pruner) audit(ctx context.Context) error {
+	if p.bounds.audit == 0 {
+		return nil
+	}
+	last, n, err := p.oldAudit(ctx)
+	if err != nil {
+		return err
+	}
+	p.out.Audit += n
+	if p.dry {
+		return nil
+	}
+	for gone := int64(prunePage); gone == prunePage; {
+		err := p.change(ctx, func(t *tx) (err error) {
+			gone, err = t.exec("DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE n <= ? ORDER BY n LIMIT ?)", last, prunePage)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return p.change(ctx, func(t *tx) error {
+		_, err := t.exec("DELETE FROM tokens WHERE revoked_at < ?1 OR expires_at < ?1", p.bounds.audit)
+		return err
+	})
+}
+
+// oldAudit finds the last entry that is too old: they are in order.
+func (p *pruner) oldAudit(ctx context.Context) (last, n int64, err error) {
+	for {
+		found := int64(0)
+		err := p.s.quick(ctx, func(q querier) error {
+			return q.rows("SELECT n, at FROM audit WHERE n > ? ORDER BY n LIMIT ?", []any{last, prunePage}, func(r rowScanner) error {
+				var row, at int64
+				err := r.Scan(&row, &at)
+				if at < p.bounds.audit && row == max(row, last) {
+					last, found = row, found+1
+				}
+				return err
+			})
+		})
+		if n += found; err != nil || found < prunePage {
+			return last, n, err
+		}
+	}
+}
+
+// triggers removes triggers that were removed before the horizon and of which no history
+// is left.
+func (p *pruner) triggers(ctx context.Context) error {
+	for p.horizon > 0 && !p.dry {
+		var n int64
+		err := p.change(ctx, func(t *tx) (err error) {
+			if err := t.keepSeq(); err != nil {
+				return err
+			}
+			n, err = t.exec(`DELETE FROM triggers WHERE n IN (SELECT n FROM triggers t WHERE removed_at < ?
+				AND NOT EXISTS (SELECT 1 FROM dispatches WHERE trigger = t.n) AND NOT EXISTS (SELECT 1 FROM firings WHERE trigger = t.n)
+				AND NOT EXISTS (SELECT 1 FROM events WHERE trigger = t.n) AND NOT EXISTS (SELECT 1 FROM entities WHERE trigger = t.n)
+				AND NOT EXISTS (SELECT 1 FROM past_keys WHERE trigger = t.n) LIMIT 10)`, p.horizon)
+			return err
+		})
+		if err != nil || n < 10 {
+			return err
+		}
+	}
+	return nil
+}
+
+// unused are lattices without a name that nothing runs and no trigger needs.
+const unused = `SELECT l.n, l.id FROM lattices l WHERE l.n > ? AND l.created_at < ?
+	AND NOT EXISTS (SELECT 1 FROM lattice_names m WHERE m.lattice = l.n)
+	AND NOT EXISTS (SELECT 1 FROM dispatches d WHERE d.lattice = l.n)
+	AND NOT EXISTS (SELECT 1 FROM triggers t WHERE t.lattice_id = l.id AND t.removed_at IS NULL) ORDER BY l.n LIMIT ?`
+
+// lattices removes definitions that only history used.
+func (p *pruner) lattices(ctx context.Context) error {
+	for after := int64(0); p.horizon > 0 && !p.dry; {
+		var ids []string
+		err := p.s.quick(ctx, func(q querier) error {
+			return q.rows(unused, []any{after, p.horizon, prunePage}, func(r rowScanner) error {
+				ids = append(ids, "")
+				return r.Scan(&after, &ids[len(ids)-1])
+			})
+		})
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			err := p.change(ctx, func(t *tx) error {
+				var still int
+				if err := t.row("SELECT count(*) FROM ("+unused+") u WHERE u.id = ?", []any{0, p.horizon, 1 << 30, id}, &still); err != nil || still == 0 {
+					return err // somebody uses it again
+				}
+				return t.deleteLattice(id)
+			})
+			if err != nil {
+				return err
+			}
+			p.s.compiled.drop(id)
+		}
+	}
+	return nil
+}
