@@ -40,7 +40,7 @@ func TestRemedy(t *testing.T) {
 		"stale":         {syscall.ECONNREFUSED, "nobody listens at /s any more; start it with: "},
 		"another":       {errors.New("odd"), "the daemon at /s did not answer: odd"},
 	} {
-		if got := c.remedy(&client.Unreachable{Socket: "/s", Err: w.err}); !strings.Contains(got, w.want) {
+		if got := c.remedy(&client.Unreachable{Server: "/s", Err: w.err}); !strings.Contains(got, w.want) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
