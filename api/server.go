@@ -151,13 +151,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, doors ...*Door) err
 	defer beside.Wait()
 	defer rest()
 
-	servers := []*http.Server{s.server(nil)}
 	served := make(chan error, 1+len(doors))
-	go func() { served <- servers[0].Serve(ln) }()
-	for _, d := range doors {
-		srv := s.server(d)
+	var servers []*http.Server
+	serve := func(srv *http.Server, at net.Listener) {
 		servers = append(servers, srv)
-		go func() { served <- srv.Serve(d.secured(&gate{d.Listener, s.crowd})) }()
+		go func() { served <- srv.Serve(at) }()
+	}
+	serve(s.server(nil), ln)
+	for _, d := range doors {
+		serve(s.server(d), d.secured(&gate{d.Listener, s.crowd}))
 	}
 	var err error
 	left := len(servers)
