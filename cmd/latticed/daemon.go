@@ -25,6 +25,7 @@ import (
 	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
 	"github.com/latticed/latticed/triggers/chain"
+	"github.com/latticed/latticed/triggers/database"
 	"github.com/latticed/latticed/triggers/directory"
 	"github.com/latticed/latticed/triggers/timer"
 	"github.com/latticed/latticed/triggers/webhook"
@@ -43,6 +44,7 @@ type daemon struct {
 	dispatcher *dispatcher.Dispatcher
 	triggers   *triggers.Manager
 	folders    func() directory.Stats
+	databases  func() database.Stats
 	alarms     *alarms // nil: nobody is told
 	api        *api.Server
 	listener   net.Listener
@@ -138,7 +140,9 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	folders, counted := directory.Counted(directory.Options{Roots: cfg.Paths.Watch})
 	d.folders = counted
 	hub := webhook.New(d.incoming)
-	kinds := triggers.Kinds{"directory": folders, "time": timer.Kind, webhook.Name: hub.Kind, chain.Name: chain.Kind}
+	sqlite, databases, polled := database.New(database.Options{Own: filepath.Join(cfg.Paths.StateDir, "latticed.db"), Roots: cfg.Paths.Watch})
+	d.databases = polled
+	kinds := triggers.Kinds{"directory": folders, "time": timer.Kind, "sqlite": sqlite, "database": databases, webhook.Name: hub.Kind, chain.Name: chain.Kind}
 	options := triggers.Options{
 		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}

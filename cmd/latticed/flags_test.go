@@ -10,7 +10,7 @@ import (
 )
 
 func TestFlags_say_what_they_take_in_words(t *testing.T) {
-	known := []string{"", "bool", "duration", fieldText, fieldExpr, fieldInt, fieldList, fieldPath, fieldTime, fieldSize, fieldJSON}
+	known := []string{"", "bool", "duration", fieldText, fieldExpr, fieldInt, fieldList, fieldPath, fieldTime, fieldSize, fieldJSON, fieldAny}
 	walk(newRoot(&cli{}), func(cmd *cobra.Command) {
 		check := func(f *pflag.Flag) {
 			if word := f.Value.Type(); !slices.Contains(known, word) {

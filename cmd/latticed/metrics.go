@@ -20,6 +20,7 @@ func (d *daemon) Collect(to chan<- prometheus.Metric) {
 	d.collectDispatcher(m)
 	d.collectTriggers(m)
 	d.collectFolders(m)
+	d.collectDatabases(m)
 	d.collectAlarms(m)
 	d.collectStore(m)
 }
@@ -77,6 +78,16 @@ func (d *daemon) collectFolders(m meter) {
 	m.gauge("latticed_watches", "Watches of inotify that are held.", float64(s.Watches), nil)
 	m.count("latticed_watch_overflows_total", "Queues of inotify that overflowed; everything was looked at then.", s.Overflows, nil)
 	m.count("latticed_folder_looks_total", "Looks at everything a trigger watches.", s.Looks, nil)
+}
+
+func (d *daemon) collectDatabases(m meter) {
+	s := d.databases()
+	m.gauge("latticed_databases", "Databases that triggers watch.", float64(s.Databases), nil)
+	m.gauge("latticed_databases_down", "Of them, those that can't be reached.", float64(s.Down), nil)
+	m.gauge("latticed_database_connections", "Connections to them that are open.", float64(s.Connections), nil)
+	m.count("latticed_database_connects_total", "Connections that were made.", s.Connects, nil)
+	m.count("latticed_database_polls_total", "Looks of triggers at a table; those that need none are not counted.", s.Polls, nil)
+	m.count("latticed_database_rows_total", "Rows that were handed over.", s.Rows, nil)
 }
 
 func (d *daemon) collectAlarms(m meter) {

@@ -30,7 +30,7 @@ func (s *specFlags) add(cmd *cobra.Command) {
 	f.StringArrayVar(&s.json, "field", nil, "any other field: name=text or name:=JSON (repeatable)")
 	for _, fd := range triggerFields() {
 		switch fd.kind {
-		case fieldList:
+		case fieldList, fieldRaw:
 			f.StringArray(fd.flag(), nil, fd.help)
 		case fieldBool:
 			f.Bool(fd.flag(), false, fd.help)
@@ -170,6 +170,11 @@ func (fd field) value(f *pflag.Flag) (any, error) {
 			list = append(list, commas(words)...)
 		}
 		return list, nil
+	case fieldRaw:
+		given, _ := f.Value.(pflag.SliceValue)
+		return given.GetSlice(), nil
+	case fieldAny:
+		return anything(v), nil
 	case fieldBool:
 		return v == "true", nil
 	case fieldInt:
@@ -183,6 +188,9 @@ func (fd field) value(f *pflag.Flag) (any, error) {
 	case fieldPath:
 		if v == "" { // a variable of a script that is not set must not mean the folder that it runs in
 			return nil, usagef("--%s: the path is empty", f.Name)
+		}
+		if strings.Contains(v, "://") || strings.HasPrefix(v, "file:") {
+			return v, nil // of a database
 		}
 		return filepath.Abs(v)
 	case fieldTime:
@@ -200,6 +208,17 @@ func (fd field) value(f *pflag.Flag) (any, error) {
 		}
 	}
 	return v, nil
+}
+
+// anything is a number or a list when it reads like one in JSON, else text.
+func anything(v string) any {
+	switch decoded, err := decode(v); decoded.(type) {
+	case json.Number, int64, float64, []any:
+		if err == nil {
+			return json.RawMessage(v)
+		}
+	}
+	return v
 }
 
 // object reads what a flag gives as JSON, or as YAML between braces, which the shell

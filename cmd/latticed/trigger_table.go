@@ -8,8 +8,10 @@ const (
 	fieldExpr = "expression" // bare, without ${{ }}
 	fieldInt  = "number"
 	fieldBool = "bool"
-	fieldList = "list" // repeatable, or with commas
-	fieldPath = "path" // made absolute
+	fieldList = "list"  // repeatable, or with commas
+	fieldRaw  = "SQL"   // repeatable; commas belong to it
+	fieldAny  = "value" // text, or JSON
+	fieldPath = "path"  // made absolute
 	fieldTime = "duration"
 	fieldSize = "size"
 	fieldJSON = "JSON" // or YAML within braces
@@ -40,7 +42,7 @@ func triggerFields() []field {
 		{"min_size", fieldSize, "directory: no smaller files"},
 		{"settle", fieldTime, "directory: how long unchanged makes a file ready"},
 		{"existing", fieldText, "directory: what is there already: ignore or fire"},
-		{"mode", fieldText, "directory: auto, events, poll or both"},
+		{"mode", fieldText, "directory: auto, events, poll or both; sqlite, database: rows (each new one once) or level (while there are some)"},
 		{"refire", fieldText, "directory: version (a file that changes fires again) or never"},
 		{"unit", fieldText, "directory: file, or folder: one event for a whole folder"},
 		{"depth", fieldInt, "directory: how deep the folders of unit folder are, 1 is directly in dir_path"},
@@ -59,6 +61,24 @@ func triggerFields() []field {
 		{"observe", fieldBool, "webhook: only record what is delivered, and fire nothing"},
 
 		{"of", fieldJSON, "dispatch: whose ends: {lattice: NAME, trigger: NAME, label: {NAME: VALUE}, status: [completed, failed, cancelled]}"},
+
+		{"db_path", fieldPath, "sqlite: the file; database: the same as url"},
+		{"url", fieldText, "database: postgresql://user:password@host/db, mysql://…, mssql://…; others may see your command line: see url_file"},
+		{"url_file", fieldPath, "database: a file whose first line is the URL, read by the daemon"},
+		{"url_env", fieldText, "database: a variable of the daemon's environment that holds the URL"},
+		{"table_name", fieldText, "sqlite, database: the table or view, or SCHEMA.TABLE"},
+		{"poll_interval", fieldTime, "sqlite, database: how often to look, 50ms at least"},
+		{"where_clauses", fieldRaw, "sqlite, database: a condition in SQL on rows (repeatable)"},
+		{"cursor", fieldList, "sqlite, database: the columns that grow with each new row"},
+		{"key", fieldList, "sqlite, database: the columns that tell rows apart"},
+		{"version", fieldText, "sqlite, database: a column that grows with each change of a row, which then is an event, too"},
+		{"start", fieldAny, "sqlite, database: from where on: now, beginning, or a value of the cursor column"},
+		{"look_back", fieldTime, "sqlite, database: how late a row may be committed"},
+		{"limit", fieldInt, "sqlite, database: how many rows to read at a time"},
+		{"columns", fieldList, "sqlite, database: which columns event.row has"},
+		{"query_timeout", fieldTime, "sqlite, database: how long one query may take"},
+		{"trigger_after_n", fieldInt, "sqlite, database: with mode level, every so many looks that find rows"},
+		{"listen", fieldText, "database: a channel of PostgreSQL whose messages make it look at once"},
 
 		{"every", fieldTime, "time: how long from one to the next"},
 		{"time_gap", fieldTime, "time: the same as every"},

@@ -53,6 +53,7 @@ func (s *source) next(ctx context.Context, raw json.RawMessage) (batch, error) {
 	}
 	b.more = b.more || p.more
 	b.events, err = s.events(l, p.rows(), false)
+	s.learn(b.events)
 	return b, err
 }
 
@@ -64,13 +65,24 @@ func (s *source) atOnce() int {
 	return max(1, min(s.limit, largestBatch/s.fat))
 }
 
-// events makes events of rows.
+// learn notes how large rows are.
+func (s *source) learn(events []triggers.Event) {
+	size := 0
+	for i := range events {
+		size += len(events[i].Payload)
+	}
+	if size > 0 {
+		s.fat = size / len(events)
+	}
+}
+
+// events makes events of rows. It may be called beside Run.
 func (s *source) events(l *layout, rows []row, backfill bool) ([]triggers.Event, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
 	now := time.Now().UTC().Format(instantLayout)
-	events, size := make([]triggers.Event, len(rows)), 0
+	events := make([]triggers.Event, len(rows))
 	for i, r := range rows {
 		var err error
 		if events[i].Key, err = eventKey(r.at, l.unique); err != nil {
@@ -80,8 +92,6 @@ func (s *source) events(l *layout, rows []row, backfill bool) ([]triggers.Event,
 			return nil, err
 		}
 		events[i].Kind = kindRow
-		size += len(events[i].Payload)
 	}
-	s.fat = size / len(rows)
 	return events, nil
 }

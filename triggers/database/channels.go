@@ -11,20 +11,20 @@ import (
 // message makes a trigger poll earlier and says nothing that is believed.
 type channels struct {
 	mu      sync.Mutex
-	of      map[*source]listening
+	of      map[*source]ear
 	stop    context.CancelFunc // nil: nobody listens
 	gone    chan struct{}
 	problem string // why nothing is heard; empty: it is, or soon
 }
 
-type listening struct {
+type ear struct {
 	channel string
 	wake    func()
 }
 
 // hear wakes a source when something is sent to a channel, until deafen. It returns why
 // nothing is heard, if that is so.
-func (l *link) hear(s *source, of listening) string {
+func (l *link) hear(s *source, of ear) string {
 	c := &l.channels
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,7 +33,7 @@ func (l *link) hear(s *source, of listening) string {
 	}
 	known := slices.Contains(c.names(), of.channel)
 	if c.of == nil {
-		c.of = map[*source]listening{}
+		c.of = map[*source]ear{}
 	}
 	c.of[s] = of
 	if !known {
@@ -129,7 +129,7 @@ func (c *channels) wake(channel string) {
 	}
 }
 
-// end ends the listening, and waits for it.
+// end ends the ear, and waits for it.
 func (c *channels) end() {
 	c.mu.Lock()
 	stop, gone := c.stop, c.gone

@@ -9,6 +9,8 @@ import (
 type Options struct {
 	// Own is the daemon's own database, which no trigger may open: "" if there is none.
 	Own string
+	// Roots are the folders that SQLite files may be in; empty: any.
+	Roots []string
 }
 
 // Kinds of events.

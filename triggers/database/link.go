@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -69,6 +68,7 @@ func (l *link) end() {
 // downError says that a database can't be asked now, and when to try again.
 type downError struct {
 	reason string
+	busy   bool // it is there, but somebody keeps it locked, or it was too slow
 	since  time.Time
 	retry  time.Time
 }
@@ -158,7 +158,7 @@ func (l *link) connect(ctx context.Context) error {
 	if l.dialect, err = dialectOf(a.engine); err != nil {
 		return err
 	}
-	if err := l.pool.stranger(a); err != nil {
+	if err := l.pool.allowed(a); err != nil {
 		return err
 	}
 	limited, stop := context.WithTimeout(ctx, openLimit)
@@ -187,22 +187,6 @@ func dialectOf(engine string) (dialect, error) {
 		return postgresDialect{}, nil
 	}
 	return nil, fmt.Errorf("databases of type %s can't be watched", engine)
-}
-
-// stranger refuses the daemon's own database: to open and close it beside the store
-// would drop the store's locks.
-func (p *pool) stranger(a address) error {
-	if a.engine != engineSQLite || p.own == "" {
-		return nil
-	}
-	own, err := os.Stat(p.own)
-	if err != nil {
-		return nil //nolint:nilerr // there is none
-	}
-	if its, err := os.Stat(a.database); err == nil && os.SameFile(own, its) {
-		return &addressError{errors.New("is latticed's own database, which can't be watched; use kind dispatch for what happens in it")}
-	}
-	return nil
 }
 
 func (l *link) disconnect() {
@@ -253,17 +237,24 @@ func (l *link) failed(err error, t trouble) error {
 		down := l.down
 		return &down
 	case troubleBusy:
-		return &downError{reason: shown.Error(), since: now, retry: now.Add(retryFirst)}
+		return &downError{reason: shown.Error(), busy: true, since: now, retry: now.Add(retryFirst)}
 	case troubleMissing, troubleDenied, troubleOther:
 		l.forget()
 	}
-	return &queryError{trouble: t, err: shown}
+	q := &queryError{trouble: t, err: shown}
+	var at *addressError
+	var absent *absentError
+	var closed *closedError
+	q.ofPlace, q.ofTable = errors.As(err, &at), errors.As(err, &absent) || errors.As(err, &closed)
+	return q
 }
 
 // queryError is what a database has against what it was asked. Its text tells no
 // password.
 type queryError struct {
 	trouble trouble
+	ofPlace bool // its URL can't be had, or must not be used
+	ofTable bool // the table is not there, or closed to us
 	err     error
 }
 

@@ -8,7 +8,8 @@ import (
 
 // pool has one link for each database that is watched.
 type pool struct {
-	own string // the daemon's own database
+	own   string   // the daemon's own database
+	roots []string // where files may be; empty: anywhere
 
 	mu    sync.Mutex
 	links map[string]*link
@@ -17,7 +18,7 @@ type pool struct {
 	counters counters
 }
 
-func newPool(o Options) *pool { return &pool{own: o.Own, links: map[string]*link{}} }
+func newPool(o Options) *pool { return &pool{own: o.Own, roots: o.Roots, links: map[string]*link{}} }
 
 // next is a number for each source, from which its place among the others follows.
 func (p *pool) next() uint64 { return p.seats.Add(1) }

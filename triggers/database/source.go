@@ -74,7 +74,7 @@ func (s *source) listens(from triggers.From) string {
 	if s.listen == "" {
 		return ""
 	}
-	return s.link.hear(s, listening{s.listen, from.Wake})
+	return s.link.hear(s, ear{s.listen, from.Wake})
 }
 
 // wait says that the database is away, and until when it is left alone.
