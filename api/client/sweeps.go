@@ -3,17 +3,21 @@ package client
 import (
 	"context"
 	"maps"
+	"net/http"
 	"net/url"
 	"time"
 )
 
-// CreateSweep makes a sweep; with dryRun it is only said what it would be.
-func (c *Client) CreateSweep(ctx context.Context, s NewSweep, dryRun bool) (Answer[Sweep], error) {
-	path := "/v1/sweeps"
-	if dryRun {
-		path += "?dry_run=true"
+// CreateSweep makes a sweep; with dry it is only said what it would be.
+func (c *Client) CreateSweep(ctx context.Context, s NewSweep, dry bool) (Answer[Sweep], error) {
+	if !dry {
+		return post[Sweep](ctx, c, "/v1/sweeps", s, true)
 	}
-	return post[Sweep](ctx, c, path, s, !dryRun)
+	body, err := jsonBody(s)
+	if err != nil {
+		return Answer[Sweep]{}, err
+	}
+	return call[Sweep](ctx, c, request{method: http.MethodPost, path: "/v1/sweeps", query: dryRun, body: body, contentType: "application/json"})
 }
 
 // BulkCancel asks all that a filter finds to end.

@@ -99,6 +99,10 @@ func asFlag(cmd *cobra.Command, path string) string {
 		return strings.Replace("-m"+rest, ".", " ", 1)
 	case name == "inputs" && flags.Lookup("input") != nil:
 		return strings.Replace("-i"+rest, ".", " ", 1)
+	case name == "grid" && flags.Lookup("list") != nil:
+		return strings.Replace("-i"+rest, ".", " ", 1)
+	case name == "where" && flags.Lookup("where") != nil:
+		return strings.Replace("--where"+rest, ".", " ", 1)
 	case name == "labels" && flags.Lookup("label") != nil:
 		return strings.Replace("--label"+rest, ".", " ", 1)
 	case (name == "states" || name == "events") && flags.Lookup(name[:len(name)-1]) != nil:

@@ -58,8 +58,8 @@ for events; when one fires, a lattice runs with inputs taken from the event.
 	root.PersistentFlags().StringVar(&c.caFile, "ca-file", "", "with https: a certificate (PEM) to trust besides the system's (default $LATTICED_CA_FILE)")
 	root.AddCommand(
 		newServe(c), newRun(c), newCheck(c), newStore(c), newLattices(c), newLattice(c),
-		newDispatch(c), newRedispatch(c), newStart(c), newCancel(c), newWait(c), newShow(c), newResult(c), newRm(c),
-		newList(c), newLogs(c), newGet(c),
+		newDispatch(c), c.redispatchMany(newRedispatch(c)), newStart(c), c.withWhere(newCancel(c), "asked to cancel", bulkCancel), newWait(c), newShow(c), newResult(c), newRm(c),
+		newList(c), newSweep(c), newTable(c), newLogs(c), newGet(c),
 		newTrigger(c), newExplain(c), newExecutor(c), newEvents(c), newToken(c), newAudit(c), newWatch(c), newWhoami(c), newVersion(c), newRunner(c),
 	)
 	walk(root, func(cmd *cobra.Command) {

@@ -30,6 +30,7 @@ func triggerFields() []field {
 		{"rate", fieldText, "how many may start in which time at most: 60/1h"},
 		{"batch", fieldJSON, "how many events make one dispatch, and how long to wait for them: {size: 10, wait: 5m}"},
 		{"loop", fieldText, "what seems to come of the trigger's own results: hold or allow"},
+		{"sweep", fieldJSON, "many dispatches of each firing: {grid: {bins: [64, 128]}}, or {list: […]}; with max_in_flight"},
 		{"expect_every", fieldTime, "without an event for this long the trigger is failing"},
 
 		{"dir_path", fieldPath, "directory: the folder or file to watch"},
