@@ -24,6 +24,7 @@ type attempt struct {
 	doubted  bool            // trouble of it was stored before this walk
 	handle   json.RawMessage // as recorded with the start
 	task     executors.Task
+	evidence *evidence // nil: not known
 	cancel   context.CancelCauseFunc
 }
 
@@ -60,6 +61,7 @@ const (
 	waitWindow    = "window"    // as many dispatches as may be are live
 	waitSweep     = "sweep"     // as many of its sweep as may be are let go
 	waitQueue     = "queue"     // accepted a moment ago
+	waitCancel    = "cancel"    // electron: it was asked to end
 )
 
 func (k *walk) tell(n news) {

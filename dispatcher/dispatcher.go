@@ -37,6 +37,7 @@ type Dispatcher struct {
 	opts   Options
 	log    zerolog.Logger
 	docs   documents
+	looks  *looks
 	wake   chan struct{} // one slot, no data
 	listen chan struct{} // one slot: there is something in asked
 	beats  chan chan<- struct{}
@@ -69,6 +70,7 @@ func New(store Store, execs map[string]executors.Executor, o Options) *Dispatche
 		slots:  make(map[string]*slots, len(execs)),
 		opts:   o,
 		log:    o.Log.With().Str(keyComponent, "dispatcher").Logger(),
+		looks:  newLooks(),
 		wake:   make(chan struct{}, 1),
 		listen: make(chan struct{}, 1),
 		beats:  make(chan chan<- struct{}),

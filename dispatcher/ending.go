@@ -22,7 +22,8 @@ type ending struct {
 	result    *graph.Asset
 	pickle    *graph.Asset
 	files     map[string]graph.Asset
-	permanent bool // another attempt would end the same way
+	print     json.RawMessage // the fingerprint of what completed
+	permanent bool            // another attempt would end the same way
 	release   func(keep bool)
 }
 
@@ -35,6 +36,9 @@ func (k *walk) preserve(ctx context.Context, a *attempt, res executors.Result, v
 			e.record = record(a, res, v)
 			e.record.Stdout, e.record.Stderr = e.stdout, e.stderr
 			e.permanent, e.release = v.permanent, res.Release
+			if e.record.Status == graph.Completed {
+				e.print = k.fingerprint(a)
+			}
 			return &e.ending
 		}
 		k.w.d.count.storeErrors.Add(1)

@@ -46,6 +46,9 @@ func (d *Dispatcher) ExplainElectrons(ctx context.Context, g graph.Dispatch, es 
 	d.mu.Unlock()
 	for i := range es {
 		e := &es[i]
+		if !e.CancelRequestedAt.IsZero() && !e.Status.Terminal() && e.Waiting == nil {
+			e.Waiting = &graph.Waiting{Code: waitCancel, Since: e.CancelRequestedAt, Detail: "it was asked to end"}
+		}
 		if e.Status != graph.Pending || e.Waiting != nil {
 			continue
 		}

@@ -13,4 +13,5 @@ const (
 	keyDur       = "dur" // how long it took, or how long until it is tried again
 	keyLattice   = "lattice"
 	keySweep     = "sweep"
+	keyCount     = "count"
 )

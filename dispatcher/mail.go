@@ -6,7 +6,23 @@ import "sync"
 type mail struct {
 	mu     sync.Mutex
 	news   []news
+	seen   []seen
 	grants map[string]int // slots by executor
+}
+
+func (m *mail) see(s seen) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen = append(m.seen, s)
+}
+
+// takeSeen empties that part of the box.
+func (m *mail) takeSeen() []seen {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ss := m.seen
+	m.seen = nil
+	return ss
 }
 
 func (m *mail) tell(n news) {

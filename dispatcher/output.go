@@ -39,7 +39,8 @@ func (d *Dispatcher) Log(ctx context.Context, dispatch, electron, attempt, strea
 		}
 		l := Log{ReadSeekCloser: nothing(), Attempt: a}
 		if a.ID == "" {
-			return l, nil
+			l.Attempt.Stdout, l.Attempt.Stderr = e.Stdout, e.Stderr // of a reused one
+			return d.storedLog(ctx, l, stream)
 		}
 		if a.Status.Terminal() {
 			return d.storedLog(ctx, l, stream)

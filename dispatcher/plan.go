@@ -21,8 +21,15 @@ func (k *walk) plan() {
 	for _, n := range newest(ns) {
 		k.hear(n)
 	}
+	if is := k.w.takeMarks(); len(is) > 0 {
+		k.marked = k.marked || !k.begun
+		k.cancelSome(is)
+	}
 	if k.w.cancel.Load() && !k.cancelling {
 		k.cancelAll()
+	}
+	for _, s := range k.mail.takeSeen() {
+		k.saw(s)
 	}
 	if !k.stopping {
 		k.becomeDue()
@@ -60,21 +67,21 @@ func (k *walk) ended(a *attempt, e ending) {
 	}
 	switch e.record.Status {
 	case graph.Completed:
-		c.To, c.Result, c.Pickle, c.Files = graph.Completed, e.result, e.pickle, e.files
+		c.To, c.Result, c.Pickle, c.Files, c.Fingerprint = graph.Completed, e.result, e.pickle, e.files, e.print
 		k.vals.completed(a.electron, e)
 	case graph.Cancelled:
 		c.To, c.Reason = graph.Cancelled, graph.ReasonCancelled
 	case graph.Lost:
 		x.lost++
-		if x.lost <= retries.Lost && k.retry(c, x.lost, lostBackoff) {
+		if x.lost <= retries.Lost && !x.ending && k.retry(c, x.lost, lostBackoff) {
 			return
 		}
-		if k.cancelling {
+		if k.cancelling || x.ending {
 			c.To, c.Reason = graph.Cancelled, graph.ReasonCancelled
 		}
 	default:
 		x.failed++
-		if !e.permanent && x.failed <= retries.Max && k.retry(c, x.failed, retries.Backoff) {
+		if !e.permanent && !x.ending && x.failed <= retries.Max && k.retry(c, x.failed, retries.Backoff) {
 			return
 		}
 	}
@@ -162,7 +169,7 @@ func (k *walk) ready(is []int) {
 			k.close(k.change(i, graph.Skipped, graph.ReasonCondition))
 			more, ss = k.p.Skip(i, graph.ReasonCondition)
 		default:
-			k.line(i)
+			more, ss = k.lineOrReuse(i)
 		}
 		k.skipped(ss)
 		is = append(is, more...)
@@ -214,6 +221,25 @@ func (k *walk) becomeDue() {
 			k.ready([]int{i})
 		}
 	}
+}
+
+// cancelSome ends electrons that were asked to end: what runs when nothing of it is
+// left, the others at once.
+func (k *walk) cancelSome(is []int) {
+	if len(is) == 0 {
+		return
+	}
+	for _, i := range is {
+		x := &k.es[i]
+		x.ending = true
+		if x.attempt != nil {
+			x.attempt.cancel(executors.ErrCancelled)
+		}
+	}
+	ready, skipped := k.p.Cancel(is...)
+	k.skipped(skipped)
+	k.ready(ready)
+	k.w.log.Info().Int(keyCount, len(is)).Msg("electrons are being cancelled")
 }
 
 // cancelAll ends what runs and everything that has not begun.

@@ -49,7 +49,8 @@ func (e *readError) Unwrap() error { return e.err }
 // are gone stay gone, and an expression fails the same way each time.
 func mayPass(err error) bool {
 	var r *readError
-	return errors.Is(err, errNotYet) || errors.As(err, &r) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, triggers.ErrNotFound)
+	var p *previousError
+	return errors.Is(err, errNotYet) || errors.As(err, &p) || errors.As(err, &r) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, triggers.ErrNotFound)
 }
 
 // size looks how long a stored asset is.

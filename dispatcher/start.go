@@ -74,7 +74,7 @@ func (k *walk) nextInLine(name string) (int, bool) {
 // start plans the next attempt of electron i, which has a slot. When its expressions
 // fail it ends instead, with what follows from that.
 func (k *walk) start(i int) (ready []int, skipped []graph.Skip, started bool) {
-	task, err := k.task(i)
+	task, given, err := k.task(i)
 	if err != nil {
 		ready, skipped = k.unprepared(i, err)
 		return ready, skipped, false
@@ -84,10 +84,12 @@ func (k *walk) start(i int) (ready []int, skipped []graph.Skip, started bool) {
 	x.status, x.waiting, x.vain = graph.Running, nil, 0
 	k.p.Start(i)
 	a := k.newAttempt(i, newID(), x.n, spec.Executor, task)
+	a.evidence = given
 	a.handle = k.handle(a)
 	k.step.Starts = append(k.step.Starts, graph.AttemptStart{
-		Electron: i, Name: a.name, ID: a.id, N: a.n, Executor: a.executor, Handle: a.handle, At: k.now,
+		Electron: i, Name: a.name, ID: a.id, N: a.n, Executor: a.executor, Handle: a.handle, Reuse: x.why, At: k.now,
 	})
+	x.why = ""
 	k.planned[a.executor]++
 	k.starting = append(k.starting, a)
 	return nil, nil, true
@@ -128,10 +130,11 @@ func (k *walk) launch(a *attempt) {
 	a.cancel = cancel
 	k.es[a.electron].attempt = a
 	k.w.d.own(a.id)
-	if k.w.cancel.Load() {
+	if k.w.cancel.Load() || k.es[a.electron].ending {
 		cancel(executors.ErrCancelled) // asked for while the start was being stored, or before
 	}
 	k.wg.Go(func() { k.see(ctx, a) })
+	k.lookFirst(a.evidence)
 }
 
 func newID() string {

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 
 	"github.com/latticed/latticed/graph"
@@ -30,6 +31,11 @@ type Store interface {
 	// Pending returns up to limit pending dispatches, oldest first, without those that
 	// wait for another of their sweep, and those whose numbers skip knows.
 	Pending(ctx context.Context, limit int, skip func(number int64) bool) ([]graph.Dispatch, error)
+	// Run returns one dispatch with those of its electrons that have a row.
+	Run(ctx context.Context, id string) (graph.Run, error)
+	// RequestCancelElectrons marks electrons (index → name) that have not ended, unless
+	// the dispatch is over. It tells how many this call has marked.
+	RequestCancelElectrons(ctx context.Context, id string, electrons map[int]string) (graph.Dispatch, int, error)
 	// Advance records a step.
 	Advance(ctx context.Context, s graph.Step) error
 
@@ -39,6 +45,8 @@ type Store interface {
 	Standing(ctx context.Context, idOrNumber string) (string, graph.Status, error)
 	// Electron returns one electron of a dispatch; pending ones come from the lattice.
 	Electron(ctx context.Context, dispatchID, name string) (graph.Electron, error)
+	// Fingerprint returns what was recorded of a completed electron, nil: nothing was.
+	Fingerprint(ctx context.Context, dispatchID string, electron int) (json.RawMessage, error)
 	// Lattice returns a compiled lattice by id or name.
 	Lattice(ctx context.Context, idOrName string) (*graph.Lattice, error)
 	// InsertLattice stores l unless known. With name, l.Name points at it from now on.

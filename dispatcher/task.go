@@ -9,19 +9,20 @@ import (
 	"github.com/latticed/latticed/graph"
 )
 
-// task resolves electron i into what an executor runs. Who it is, the caller adds.
-func (k *walk) task(i int) (executors.Task, error) {
+// task resolves electron i into what an executor runs, and what its fingerprint is made
+// of. Who it is, the caller adds.
+func (k *walk) task(i int) (executors.Task, *evidence, error) {
 	v, spec := k.vals, &k.l.Electrons[i]
 	s, err := v.scope(i)
 	if err != nil {
-		return executors.Task{}, err
+		return executors.Task{}, nil, err
 	}
 	var r graph.Resolved
 	if err := v.evaluate(func() (err error) {
 		r, err = k.l.Resolve(i, s)
 		return err
 	}); err != nil {
-		return executors.Task{}, err
+		return executors.Task{}, nil, err
 	}
 	t := executors.Task{
 		Body: spec.Body, Argv: r.Argv, Env: r.Env, Unset: r.Unset, Args: r.Args,
@@ -30,14 +31,14 @@ func (k *walk) task(i int) (executors.Task, error) {
 	}
 	included, err := k.included()
 	if err != nil {
-		return executors.Task{}, err
+		return executors.Task{}, nil, err
 	}
 	t.Files = slices.Clip(included)
 	for _, ref := range r.Files {
 		from := k.l.Electrons[ref.Electron].Name
 		f, err := v.file(graph.InPath(from, ref.Name), v.left[ref.Electron].files[ref.Name])
 		if err != nil {
-			return executors.Task{}, fmt.Errorf("file %s of electron %s: %w", ref.Name, from, err)
+			return executors.Task{}, nil, fmt.Errorf("file %s of electron %s: %w", ref.Name, from, err)
 		}
 		f.ReadOnly = true
 		t.Files = append(t.Files, f)
@@ -49,14 +50,14 @@ func (k *walk) task(i int) (executors.Task, error) {
 		}
 		f, err := v.file(arg, *o.pickle)
 		if err != nil {
-			return executors.Task{}, fmt.Errorf("result of electron %s: %w", k.l.Electrons[from].Name, err)
+			return executors.Task{}, nil, fmt.Errorf("result of electron %s: %w", k.l.Electrons[from].Name, err)
 		}
 		if t.Pickles == nil {
 			t.Pickles = map[string]executors.File{}
 		}
 		t.Pickles[arg] = f
 	}
-	return t, nil
+	return t, k.evidenceOf(i, r), nil
 }
 
 // included returns the packed files of the lattice, the same for all its electrons.

@@ -97,11 +97,7 @@ func (v *values) restore(e graph.Electron) {
 	if e.Status != graph.Completed {
 		return
 	}
-	o := &outcome{result: e.Result, pickle: e.Pickle, files: e.Files}
-	if n := len(e.Attempts); n > 0 {
-		o.stdout = e.Attempts[n-1].Stdout
-	}
-	v.left[e.Index] = o
+	v.left[e.Index] = outcomeOf(e)
 }
 
 // condition tells whether electron i is to run.

@@ -22,6 +22,8 @@ type walk struct {
 	p       *graph.Progress
 	vals    *values          // inputs and what electrons left, for expressions
 	include []executors.File // packed files, once they were needed
+	reuse   *reuse           // nil: everything runs
+	marked  bool             // it is known that electrons were asked to end before it began
 
 	es      []electron
 	final   []atomic.Bool // those that are final; others may read it
@@ -68,6 +70,9 @@ type electron struct {
 	trouble trouble        // of attempt
 	waiting *graph.Waiting // as stored
 	err     *graph.Error   // of the last attempt
+	reused  bool           // completed by what its namesake left
+	why     string         // it could not be reused
+	ending  bool           // somebody asked to cancel it
 }
 
 // newWalk rebuilds what the store knows.
@@ -78,7 +83,7 @@ func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
 		later: map[int]time.Time{}, mail: mail{grants: map[string]int{}}, quit: make(chan struct{}),
 		step:  graph.Step{Dispatch: w.id},
 		shown: graph.WaitingChange{Reason: r.Dispatch.Reason, Waiting: r.Dispatch.Waiting},
-		begun: r.Dispatch.Status == graph.Running, now: time.Now(),
+		begun: r.Dispatch.Status == graph.Running, marked: r.Dispatch.Marked, now: time.Now(),
 	}
 	l, err := w.d.store.Lattice(ctx, r.Dispatch.LatticeID)
 	if err != nil {
@@ -92,6 +97,11 @@ func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
 	}
 	if k.vals, err = newValues(k.ctx, w.d.store, k.disp, l); err != nil {
 		return nil, err
+	}
+	if k.disp.Reuse && k.disp.ParentID != "" {
+		if k.reuse, err = newReuse(k.ctx, w.d, k.disp.ParentID, l); err != nil {
+			return nil, err
+		}
 	}
 	k.l, k.p = l, graph.NewProgress(l)
 	k.es, k.open = make([]electron, len(l.Electrons)), len(l.Electrons)
@@ -110,11 +120,15 @@ func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
 // restore takes up electrons that have left their initial state.
 func (k *walk) restore(es []graph.Electron) error {
 	k.now = time.Now()
+	var marks []int // asked to end
 	for _, e := range es {
 		if e.Index < 0 || e.Index >= len(k.es) {
 			return fmt.Errorf("electron %d is not in lattice %s", e.Index, k.l.ID)
 		}
 		k.restoreOne(e)
+		if !e.CancelRequestedAt.IsZero() && !e.Status.Terminal() {
+			marks = append(marks, e.Index)
+		}
 	}
 	var again []*attempt
 	for _, e := range es {
@@ -135,13 +149,15 @@ func (k *walk) restore(es []graph.Electron) error {
 	}
 	ready, skipped := k.p.Resume()
 	k.skipped(skipped)
+	k.cancelSome(marks)
 	k.ready(ready)
 	return nil
 }
 
 func (k *walk) restoreOne(e graph.Electron) {
 	x := &k.es[e.Index]
-	x.status, x.n, x.waiting, x.err = e.Status, len(e.Attempts), e.Waiting, e.Error
+	x.ending = !e.CancelRequestedAt.IsZero()
+	x.status, x.n, x.waiting, x.err, x.reused = e.Status, len(e.Attempts), e.Waiting, e.Error, e.ReusedFrom != ""
 	for _, a := range e.Attempts {
 		switch a.Status {
 		case graph.Failed:
@@ -175,14 +191,17 @@ func (k *walk) restoreOne(e graph.Electron) {
 // rejoin prepares to ask for an attempt that was started before.
 func (k *walk) rejoin(e graph.Electron) (*attempt, error) {
 	last := e.Attempts[len(e.Attempts)-1]
-	task, err := k.task(e.Index)
+	task, given, err := k.task(e.Index)
 	if mayPass(err) {
 		return nil, err
 	}
 	if err != nil {
-		task = executors.Task{} // it was resolved once; whoever knows the attempt needs no more
+		task, given = executors.Task{}, nil // it was resolved once; whoever knows the attempt needs no more
 	}
 	a := k.newAttempt(e.Index, last.ID, last.N, e.Executor, task)
+	if a.evidence = given; given != nil {
+		given.since = last.StartedAt
+	}
 	a.handle, a.begun, a.unknown, a.doubted = last.Handle, last.StartedAt, last.Status == graph.Unknown, e.Waiting != nil
 	a.startedBefore()
 	return a, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,8 @@ type walker struct {
 	gone   atomic.Bool                   // it was cancelled before it began
 	wake   chan struct{}                 // one slot, no data
 	ended  atomic.Pointer[[]atomic.Bool] // electrons, for Explain
+	mu     sync.Mutex
+	marks  []int // electrons that somebody asked to end lately
 	log    zerolog.Logger
 }
 
@@ -41,8 +44,27 @@ func (w *walker) signal() {
 	}
 }
 
+// mark passes on that electrons were asked to end.
+func (w *walker) mark(is []int) {
+	w.mu.Lock()
+	w.marks = append(w.marks, is...)
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *walker) takeMarks() []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	is := w.marks
+	w.marks = nil
+	return is
+}
+
 // live walks until the dispatch has ended or ctx does.
 func (w *walker) live(ctx context.Context, r graph.Run) {
+	if r.Dispatch.Marked && r.Dispatch.Status == graph.Pending && !w.reread(ctx, &r) {
+		return
+	}
 	for n := 1; ; n++ {
 		begun := time.Now()
 		err := w.walk(ctx, r)
@@ -58,13 +80,18 @@ func (w *walker) live(ctx context.Context, r graph.Run) {
 		if !sleep(ctx, delay) {
 			return
 		}
-		if !w.d.persist(ctx, "read again", func() (err error) {
-			r, err = w.read(ctx)
-			return err
-		}) || !alive(r) {
+		if !w.reread(ctx, &r) {
 			return
 		}
 	}
+}
+
+// reread reads the dispatch with its electrons; false when there is nothing to walk.
+func (w *walker) reread(ctx context.Context, r *graph.Run) bool {
+	return w.d.persist(ctx, "read again", func() (err error) {
+		*r, err = w.read(ctx)
+		return err
+	}) && alive(*r)
 }
 
 // over tells whether the dispatch has ended without this walker: it was cancelled
@@ -76,18 +103,11 @@ func (w *walker) over(ctx context.Context) bool {
 
 // read returns the dispatch as stored; a zero one when it was deleted.
 func (w *walker) read(ctx context.Context) (graph.Run, error) {
-	runs, err := w.d.store.Live(ctx, w.number-1, 1)
-	if err != nil {
-		return graph.Run{}, err
-	}
-	if len(runs) > 0 && runs[0].Dispatch.ID == w.id {
-		return runs[0], nil
-	}
-	g, err := w.d.store.Dispatch(ctx, w.id)
+	r, err := w.d.store.Run(ctx, w.id)
 	if errors.Is(err, triggers.ErrNotFound) {
 		return graph.Run{}, nil
 	}
-	return graph.Run{Dispatch: g}, err
+	return r, err
 }
 
 // alive tells whether a dispatch is to be walked.
@@ -171,7 +191,7 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 		return nil
 	}
 	if !k.begun {
-		s.Begin = k.now
+		s.Begin, s.Marked = k.now, k.marked
 	}
 	for n := 1; ; n++ {
 		err := k.advance(ctx, s, patience)

@@ -2,7 +2,9 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -158,11 +160,18 @@ func (t *tx) stepAssets(st *graph.Step) error {
 		delete(refs, a.SHA256)
 	}
 	for sha, n := range refs {
-		if err := t.referAsset(sha, n); err != nil {
+		switch err := t.referAsset(sha, n); {
+		case errors.Is(err, ErrNotFound) && reuses(st):
+			return graph.ErrStale // what was to be reused is gone
+		case err != nil:
 			return err
 		}
 	}
 	return nil
+}
+
+func reuses(st *graph.Step) bool {
+	return slices.ContainsFunc(st.Electrons, func(c graph.ElectronChange) bool { return c.Reused != nil })
 }
 
 func countAsset(refs map[string]int64, a *graph.Asset) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -40,7 +41,7 @@ func (t *tx) reuseElectron(dispatch int64, c *graph.ElectronChange) error {
 
 // Fingerprint returns what was recorded of a completed electron: what its result
 // depends on; nil when nothing was.
-func (s *Store) Fingerprint(ctx context.Context, dispatch string, electron int) (raw []byte, err error) {
+func (s *Store) Fingerprint(ctx context.Context, dispatch string, electron int) (raw json.RawMessage, err error) {
 	err = s.quick(ctx, func(q querier) error {
 		var text string
 		err := q.row("SELECT e.fingerprint FROM electrons e JOIN dispatches d ON d.number = e.dispatch WHERE d.id = ? AND e.idx = ?",

@@ -78,3 +78,15 @@ func (s *Store) Live(ctx context.Context, after int64, limit int) ([]graph.Run, 
 	}
 	return runs, nil
 }
+
+// Run returns one dispatch (id or number) with those of its electrons that have a row.
+func (s *Store) Run(ctx context.Context, id string) (run graph.Run, err error) {
+	err = s.quick(ctx, func(q querier) error {
+		if run.Dispatch, err = dispatchBy(q, id); err != nil {
+			return err
+		}
+		run.Electrons, err = electronsOf(q, run.Dispatch.Number, "idx >= 0", nil, -1)
+		return err
+	})
+	return run, err
+}

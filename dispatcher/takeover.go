@@ -1,0 +1,69 @@
+package dispatcher
+
+import (
+	"github.com/latticed/latticed/graph"
+)
+
+// seen is what a look at the files of an electron's inputs has shown.
+type seen struct {
+	electron int
+	d        decision
+	looks    map[string]look
+}
+
+// lineOrReuse takes the result of a ready electron over, or lines it up.
+func (k *walk) lineOrReuse(i int) ([]int, []graph.Skip) {
+	if k.reuse == nil || k.es[i].n > 0 {
+		k.line(i)
+		return nil, nil
+	}
+	d, err := k.reuse.decide(k.vals, i, k.ranAgain)
+	switch {
+	case err != nil:
+		return k.unprepared(i, err)
+	case d.why != "" || len(d.paths) == 0:
+		return k.decided(i, d)
+	}
+	k.wg.Go(func() { // a file server may let us wait, and others need not
+		k.mail.see(seen{i, d, k.w.d.looks.at(d.paths, true)})
+		k.w.signal()
+	})
+	return nil, nil
+}
+
+// ranAgain tells whether an electron ended in this dispatch by an attempt of its own.
+func (k *walk) ranAgain(i int) bool { return k.es[i].status == graph.Completed && !k.es[i].reused }
+
+// saw decides about an electron whose files were looked at.
+func (k *walk) saw(s seen) {
+	if k.es[s.electron].status != graph.Pending {
+		return // it was cancelled meanwhile
+	}
+	k.reuse.looked(&s.d, s.looks)
+	ready, skipped := k.decided(s.electron, s.d)
+	k.skipped(skipped)
+	k.ready(ready)
+}
+
+// decided lines an electron up with the reason why it runs, or takes its result over.
+func (k *walk) decided(i int, d decision) ([]int, []graph.Skip) {
+	if d.why != "" {
+		k.es[i].why = d.why
+		k.line(i)
+		return nil, nil
+	}
+	from, raw, err := k.reuse.reused(d)
+	if err != nil {
+		return k.unprepared(i, err)
+	}
+	c := k.change(i, graph.Completed, "")
+	c.Result, c.Pickle, c.Files = d.prev.Result, d.prev.Pickle, d.prev.Files
+	c.Reused, c.Fingerprint = from, raw
+	k.es[i].reused = true
+	k.vals.left[i] = outcomeOf(d.prev)
+	k.close(c)
+	k.after = append(k.after, func() {
+		k.w.log.Info().Str(keyElectron, c.Name).Str(keyStatus, string(graph.Completed)).Str(keyReason, from.Why).Msg("electron reused")
+	})
+	return k.p.End(i, graph.Completed)
+}
