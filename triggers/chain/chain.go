@@ -24,10 +24,12 @@ type of struct {
 func Kind(f *triggers.Fields) triggers.Made {
 	s := &source{}
 	name := f.Text("name", "")
-	if !f.Has("of") {
-		f.Refuse("of", graph.CodeMissing, "say which dispatches to follow: of: {lattice: NAME}, {trigger: NAME} or {label: {NAME: VALUE}}, and status unless completed is meant")
+	if f.Has("of") {
+		f.Nested("of", func(f *triggers.Fields) { s.of = readOf(f) })
+	} else {
+		f.Alias("of")
+		f.Refuse("of", graph.CodeMissing, "is missing: say which dispatches to follow: {lattice: NAME}, {trigger: NAME} or {label: {NAME: VALUE}}, and status unless completed is meant")
 	}
-	f.Nested("of", func(f *triggers.Fields) { s.of = readOf(f) })
 	return triggers.Made{
 		Source: s, AfterEnds: true, Follows: s.of.Lattice,
 		Warnings: ownEnds(name, &s.of),
@@ -58,15 +60,21 @@ func readOf(f *triggers.Fields) (o of) {
 	for _, s := range f.Words("status", ends[:1], ends...) {
 		o.Status = append(o.Status, graph.Status(s))
 	}
-	switch {
-	case f.Has("status") && len(o.Status) == 0:
+	if list, given := f.Value("status", nil).([]any); given && len(list) == 0 {
 		f.Refuse("status", graph.CodeBadValue, "names no end; give some of %s", strings.Join(ends, ", "))
-	case o.Lattice == "" && o.Trigger == "" && len(label) == 0 && (f.Has("status") || f.Has("lattice") || f.Has("trigger") || f.Has("label")):
-		f.Refuse("lattice", graph.CodeMissing, "give at least one of lattice, trigger and label: the ends of all dispatches would feed this trigger with its own")
-	case o.Lattice == "" && o.Trigger == "" && len(label) == 0:
-		f.Refuse("lattice", graph.CodeMissing, "give at least one of lattice, trigger and label")
+	}
+	f.Set("status", o.Status, statusFrom(f))
+	if o.Lattice == "" && o.Trigger == "" && len(label) == 0 {
+		f.Refuse("lattice", graph.CodeMissing, "give at least one of lattice, trigger and label: among the ends of all dispatches are those that this trigger makes")
 	}
 	return o
+}
+
+func statusFrom(f *triggers.Fields) string {
+	if f.Has("status") {
+		return triggers.FromTrigger
+	}
+	return triggers.FromDefault
 }
 
 // ownEnds warns of a trigger that follows what it has fired itself.

@@ -63,9 +63,9 @@ func object(values map[string][]string) map[string]any {
 	return out
 }
 
-// printable is text, or bytes that are none.
+// printable is text, or bytes that are none: no text has a NUL in it.
 func printable(s string) any {
-	if utf8.ValidString(s) {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
 		return s
 	}
 	return map[string]any{"base64": base64.StdEncoding.EncodeToString([]byte(s))}
