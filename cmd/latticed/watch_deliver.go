@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +129,11 @@ func spokenTrouble(err error) string {
 	var no *client.Refused
 	if errors.As(err, &no) {
 		return fmt.Sprintf("the daemon refuses (%d %s): %s", no.Status, no.Code, oneLine(no.Error()))
+	}
+	var away *client.Unreachable
+	var how *url.Error
+	if errors.As(err, &away) && errors.As(away.Err, &how) {
+		return oneLine(away.Server + ": " + how.Err.Error()) // without the path, which is another one each time
 	}
 	return oneLine(err.Error())
 }
