@@ -21,54 +21,6 @@ func (d *Dispatcher) Accept(ctx context.Context, r Request) (graph.Dispatch, []g
 	return d.accept(ctx, r, r.Inputs)
 }
 
-// Redispatch stores a new dispatch with the inputs of an earlier one (id or number),
-// changed by r. The earlier one may be in any state and is not waited for.
-func (d *Dispatcher) Redispatch(ctx context.Context, id string, r Request) (graph.Dispatch, []graph.Warning, error) {
-	parent, err := d.store.Dispatch(ctx, id)
-	if err != nil {
-		return graph.Dispatch{}, nil, err
-	}
-	inputs, err := merge(parent, r)
-	if err != nil {
-		return graph.Dispatch{}, nil, err
-	}
-	if r.Document == nil && r.Lattice == "" {
-		r.Lattice = parent.LatticeID
-	}
-	r.ParentID = parent.ID
-	return d.accept(ctx, r, inputs)
-}
-
-// merge lays r's inputs over the effective inputs of parent, by top-level key.
-func merge(parent graph.Dispatch, r Request) (map[string]any, error) {
-	inputs := map[string]any{}
-	if len(parent.Inputs) > 0 {
-		v, err := graph.DecodeValue(parent.Inputs)
-		if err != nil {
-			return nil, fmt.Errorf("inputs of dispatch %s: %w", parent.ID, err)
-		}
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil, fmt.Errorf("inputs of dispatch %s are not an object", parent.ID)
-		}
-		inputs = m
-	}
-	for _, name := range r.Unset {
-		if _, set := r.Inputs[name]; set {
-			return nil, invalid("unset", graph.CodeBadValue, "input %s is set and unset at once", name)
-		}
-		if _, known := inputs[name]; !known {
-			return nil, invalid("unset", graph.CodeUnknownName, "dispatch %d has no input %s to unset%s",
-				parent.Number, name, didYouMean(name, names(inputs)))
-		}
-		delete(inputs, name)
-	}
-	for name, v := range r.Inputs {
-		inputs[name] = v // null is a value
-	}
-	return inputs, nil
-}
-
 func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]any) (graph.Dispatch, []graph.Warning, error) {
 	none := graph.Dispatch{}
 	if err := checkText(r); err != nil {
@@ -89,7 +41,7 @@ func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]an
 	g := graph.Dispatch{
 		ID: newID(), LatticeID: l.ID, LatticeName: l.Name, Status: graph.Pending, Inputs: raw,
 		Labels: r.Labels, Note: r.Note, Owner: r.Owner, CreatedBy: r.CreatedBy, RunAs: r.RunAs,
-		ParentID: r.ParentID, Total: len(l.Electrons),
+		ParentID: r.ParentID, Reuse: r.Reuse, Total: len(l.Electrons),
 	}
 	if r.DisableRun {
 		g.Status = graph.New

@@ -56,7 +56,11 @@ func (d *Dispatcher) lattice(ctx context.Context, r Request) (l *graph.Lattice, 
 		return nil, false, invalid("lattice", graph.CodeBadValue, "it is given twice, as a document and by name")
 	case r.Document == nil && r.Lattice == "":
 		return nil, false, invalid("lattice", graph.CodeMissing, "say which lattice to run: a document, a name or an id")
-	case r.Document == nil:
+	}
+	if len(r.Replace) > 0 {
+		return d.replaced(ctx, r)
+	}
+	if r.Document == nil {
 		l, err = d.store.Lattice(ctx, r.Lattice)
 		return l, false, err
 	}
@@ -72,4 +76,26 @@ func (d *Dispatcher) lattice(ctx context.Context, r Request) (l *graph.Lattice, 
 	}
 	d.docs.put(key, l)
 	return l, true, nil
+}
+
+// replaced stores the lattice that comes of replacing electrons.
+func (d *Dispatcher) replaced(ctx context.Context, r Request) (l *graph.Lattice, fresh bool, err error) {
+	if l, err = d.draft(ctx, r); err != nil {
+		return nil, false, err
+	}
+	_, err = d.store.InsertLattice(ctx, l, false, r.Owner)
+	return l, true, err
+}
+
+// draft returns the lattice that r wants to run, and stores nothing.
+func (d *Dispatcher) draft(ctx context.Context, r Request) (l *graph.Lattice, err error) {
+	if r.Document != nil {
+		l, err = graph.Parse(r.Document)
+	} else {
+		l, err = d.store.Lattice(ctx, r.Lattice)
+	}
+	if err != nil || len(r.Replace) == 0 {
+		return l, err
+	}
+	return l.Replace(r.Replace)
 }

@@ -17,6 +17,9 @@ type Request struct {
 	// lattice of its parent.
 	Document []byte
 	Lattice  string
+	// Replace holds documents that take the place of electrons of that lattice, by name;
+	// what comes of it is kept by id alone.
+	Replace map[string][]byte
 
 	Inputs map[string]any // as graph.DecodeValue makes them
 	Unset  []string       // redispatch: inputs of the parent that fall back to their defaults

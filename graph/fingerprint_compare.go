@@ -22,17 +22,7 @@ const maxReasons = 3
 func (l *Lattice) Differences(i int, now Fingerprint, c Compared) string {
 	e := &l.Electrons[i]
 	was := c.Before
-	var ds []string
-	add := func(format string, args ...any) { ds = append(ds, fmt.Sprintf(format, args...)) }
-	switch {
-	case was.Kind != now.Kind:
-		add("it was %s, is %s", was.Kind, now.Kind)
-	case was.Body != now.Body:
-		add("its %s changed", now.Kind)
-	}
-	if was.Include != now.Include {
-		ds = append(ds, l.includeChanges(c.Lattice)...)
-	}
+	ds := l.fixedChanges(now, c)
 	ds = append(ds, l.wordChanges(e, was.Run, now.Run, c)...)
 	for _, name := range bothKeys(was.Args, now.Args) {
 		ds = append(ds, l.changed("args."+name, was.Args, now.Args, name, e.Args[name], c)...)
@@ -42,19 +32,39 @@ func (l *Lattice) Differences(i int, now Fingerprint, c Compared) string {
 	}
 	for _, name := range bothKeys(was.In, now.In) {
 		if was.In[name] != now.In[name] {
-			add("%s differs", name)
+			ds = append(ds, name+" differs")
 		}
-	}
-	if was.Outputs != now.Outputs {
-		add("its outputs changed")
-	}
-	if was.Result != now.Result {
-		add("result was %s, is %s", orDefault(was.Result), orDefault(now.Result))
 	}
 	return reasons(ds)
 }
 
-// Reasons joins what changed, the first of them when there are many.
+// FixedDifferences is Differences of what is known of electron i before any value is.
+func (l *Lattice) FixedDifferences(i int, c Compared) string {
+	return reasons(l.fixedChanges(l.Fingerprint(i, Resolved{}, nil, nil), c))
+}
+
+// fixedChanges compares what doesn't depend on values.
+func (l *Lattice) fixedChanges(now Fingerprint, c Compared) (ds []string) {
+	was := c.Before
+	switch {
+	case was.Kind != now.Kind:
+		ds = append(ds, "it was "+was.Kind+", is "+now.Kind)
+	case was.Body != now.Body:
+		ds = append(ds, "its "+now.Kind+" changed")
+	}
+	if was.Include != now.Include {
+		ds = append(ds, l.includeChanges(c.Lattice)...)
+	}
+	if was.Outputs != now.Outputs {
+		ds = append(ds, "its outputs changed")
+	}
+	if was.Result != now.Result {
+		ds = append(ds, "result was "+orDefault(was.Result)+", is "+orDefault(now.Result))
+	}
+	return ds
+}
+
+// reasons joins what changed, the first of them when there are many.
 func reasons(ds []string) string {
 	if len(ds) <= maxReasons {
 		return strings.Join(ds, "; ")
