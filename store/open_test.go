@@ -159,6 +159,7 @@ func TestSchemaEqualsModels(t *testing.T) {
 		tokenRow{},
 		tombstoneRow{},
 		metaRow{},
+		pastKeyRow{},
 	}
 	seen := map[string]bool{"migrations": true, "migration_hashes": true, "sqlite_sequence": true}
 	for _, m := range models {

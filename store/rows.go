@@ -254,6 +254,11 @@ type metaRow struct {
 	Value int64
 }
 
+type pastKeyRow struct {
+	Trigger int64  `gorm:"primaryKey"`
+	Hash    []byte `gorm:"primaryKey"`
+}
+
 func (dispatchRow) TableName() string     { return "dispatches" }
 func (labelRow) TableName() string        { return "dispatch_labels" }
 func (electronRow) TableName() string     { return "electrons" }
@@ -273,3 +278,4 @@ func (keyRow) TableName() string          { return "idempotency_keys" }
 func (tokenRow) TableName() string        { return "tokens" }
 func (tombstoneRow) TableName() string    { return "tombstones" }
 func (metaRow) TableName() string         { return "meta" }
+func (pastKeyRow) TableName() string      { return "past_keys" }
