@@ -78,7 +78,7 @@ func TestBulkRedispatch(t *testing.T) {
 		if got.Found != 4 || got.Done != 0 || got.Refused != 1 || got.Items[0].ID != other || !strings.Contains(got.Items[0].Error, `no input "alg"`) || got.Items[1].Number != 1 {
 			t.Errorf("%+v", got)
 		}
-		if h.count("") != 4 {
+		if h.listed("") != 4 {
 			t.Error("something was made")
 		}
 	})
@@ -86,7 +86,7 @@ func TestBulkRedispatch(t *testing.T) {
 		body := `{` + where + `, "inputs": {"alg": "q"}, "labels": {"why": "again"}, "max_in_flight": 1}`
 		a := h.do("POST /v1/bulk/redispatch", "Idempotency-Key: k", body)
 		got := a.bulk()
-		if got.Done != 3 || got.Refused != 1 || got.Items[1].Made != 5 || got.Items[3].Made != 7 || !strings.HasPrefix(got.Label, "sweep=again-") {
+		if got.Done != 3 || got.Refused != 1 || got.Items[1].Made != 5 || got.Items[3].Made != 7 || !strings.HasPrefix(got.Label, "sweep=sweepable-") {
 			t.Errorf("%+v", got)
 		}
 		if again := h.do("POST /v1/bulk/redispatch", "Idempotency-Key: k", body); string(again.body) != string(a.body) {
@@ -100,7 +100,7 @@ func TestBulkRedispatch(t *testing.T) {
 				t.Errorf("%s", d.body)
 			}
 		}
-		if !slices.Equal(bins, []float64{16, 32, 64}) || h.count("label="+got.Label) != 3 {
+		if !slices.Equal(bins, []float64{16, 32, 64}) || h.listed("label="+got.Label) != 3 {
 			t.Errorf("%v", bins)
 		}
 	})

@@ -10,9 +10,10 @@ import (
 const sweepable = `{"lattice": "sweepable", "inputs": {"bins": {"type": "integer", "minimum": 16, "default": 1024}, "alg": {"type": "string", "default": "lm"}},
 	"electrons": {"work": {"run": ["value", "${{ {\"bins\": inputs.bins} }}"]}}}`
 
-func (h *house) count(filter string) int {
+func (h *house) listed(filter string) int {
 	h.t.Helper()
-	return len(decodeAs[DispatchPage](h.do("GET /v1/dispatches?limit=500&" + filter).want(200)).Items)
+	items, _ := h.do("GET /v1/dispatches?limit=500&" + filter).want(200).field("items").([]any)
+	return len(items)
 }
 
 func TestSweep(t *testing.T) {
@@ -22,7 +23,7 @@ func TestSweep(t *testing.T) {
 		if a.field("count") != 6.0 || a.field("items.1.inputs.bins") != 16.0 || a.text("items.1.inputs.alg") != "b" || strings.Contains(string(a.body), `"id"`) {
 			t.Errorf("%s", a.body)
 		}
-		if h.count("") != 0 || len(decodeAs[LatticePage](h.do("GET /v1/lattices").want(200)).Items) != 0 {
+		if h.listed("") != 0 || len(h.do("GET /v1/lattices").want(200).field("items").([]any)) != 0 {
 			t.Error("something is stored")
 		}
 	})
@@ -38,7 +39,7 @@ func TestSweep(t *testing.T) {
 				t.Errorf("%s", d.body)
 			}
 		}
-		if h.count("label=sweep=fit") != 3 {
+		if h.listed("label=sweep=fit") != 3 {
 			t.Error("the label doesn't find them")
 		}
 	})
@@ -50,11 +51,11 @@ func TestSweep(t *testing.T) {
 		}
 	})
 	t.Run("a_key_makes_it_once", func(t *testing.T) {
-		before := h.count("")
+		before := h.listed("")
 		body := `{"lattice": ` + sweepable + `, "grid": {"bins": [16, 32]}}`
 		first := h.do("POST /v1/sweeps", "Idempotency-Key: k", body).want(201)
 		again := h.do("POST /v1/sweeps", "Idempotency-Key: k", body).want(201)
-		if string(first.body) != string(again.body) || again.header.Get("Idempotency-Replayed") != "true" || h.count("") != before+2 {
+		if string(first.body) != string(again.body) || again.header.Get("Idempotency-Replayed") != "true" || h.listed("") != before+2 {
 			t.Errorf("%s\n%s", first.body, again.body)
 		}
 		h.do("POST /v1/sweeps", "Idempotency-Key: k", `{"lattice": "x", "grid": {"bins": [16, 32]}}`).want(422)

@@ -23,7 +23,7 @@ func (d *Dispatcher) Explain(g *graph.Dispatch) {
 // line is why a dispatch is not walked yet.
 func (d *Dispatcher) line(g graph.Dispatch) *graph.Waiting {
 	if g.Held {
-		return &graph.Waiting{Code: waitSweep, Since: g.CreatedAt, Detail: "as many of its sweep run as may at a time; older ones go first"}
+		return &graph.Waiting{Code: waitSweep, Since: g.CreatedAt, Detail: "others of its sweep go first"}
 	}
 	if hold := d.Held(); hold != nil {
 		return hold
