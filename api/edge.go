@@ -165,7 +165,12 @@ func bodied(route string) bool {
 // fail answers an error; it is where every error of a request ends.
 func (s *Server) fail(err error, c echo.Context) {
 	e := judge(err)
-	gone := c.Request().Context().Err() != nil
+	ctx := c.Request().Context()
+	gone := ctx.Err() != nil
+	var ended *Error
+	if gone && errors.As(context.Cause(ctx), &ended) { // not the client, but its token
+		e, gone = ended, false
+	}
 	switch {
 	case gone:
 		s.log.Debug().Err(err).Str(keyRoute, c.Path()).Msg("the client went away")

@@ -26,8 +26,10 @@ import (
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/chain"
 	"github.com/latticed/latticed/triggers/directory"
 	"github.com/latticed/latticed/triggers/timer"
+	"github.com/latticed/latticed/triggers/webhook"
 )
 
 // house is a daemon in small: the real rooms over a socket, and an executor that does
@@ -41,6 +43,7 @@ type house struct {
 	log    *lockedBuffer
 	client *http.Client
 	router routers.Router
+	dir    string // of the state
 	socket string
 	door   *Door // over TCP
 
@@ -58,15 +61,23 @@ func newHouseWith(t *testing.T, door DoorOptions, change func(*Options)) *house 
 	h := &house{t: t, actor: newActor(t), stuck: newStuck(), log: &lockedBuffer{}}
 	log := zerolog.New(h.log).Level(zerolog.InfoLevel)
 	var err error
-	if h.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "state"), store.Options{}); err != nil {
+	h.dir = t.TempDir()
+	if h.store, err = store.Open(t.Context(), filepath.Join(h.dir, "state"), store.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	execs := map[string]executors.Executor{"local": h.actor}
 	var manager *triggers.Manager
 	d := dispatcher.New(h.store, execs, dispatcher.Options{Ended: func(g graph.Dispatch) { manager.DispatchEnded(g.TriggerID) }})
-	manager = triggers.NewManager(h.store, triggers.Kinds{"directory": directory.Kind(directory.Options{}), "time": timer.Kind, "stuck": h.stuck.kind, "still": stillKind}, triggers.Options{Wake: d.Wake, RunAs: "nobody"})
+	hub := webhook.New(func(ctx context.Context, f webhook.File) (string, error) {
+		return h.store.Receive(ctx, store.Arrival{Trigger: f.Trigger, Rel: f.Rel, SHA256: f.SHA256, Size: f.Size, Owner: f.Owner})
+	})
+	kinds := triggers.Kinds{
+		"directory": directory.Kind(directory.Options{}), "time": timer.Kind, webhook.Name: hub.Kind, chain.Name: chain.Kind,
+		"stuck": h.stuck.kind, "still": stillKind,
+	}
+	manager = triggers.NewManager(h.store, kinds, triggers.Options{Wake: d.Wake, RunAs: "nobody"})
 	o := Options{
-		Store: h.store, Dispatcher: d, Triggers: manager, Executors: execs,
+		Store: h.store, Dispatcher: d, Triggers: manager, Executors: execs, Hooks: hub,
 		RunAs: "nobody", Version: "test", Log: log, Alive: d.Beat,
 	}
 	if change != nil {
