@@ -43,13 +43,28 @@ func (s *Server) Redispatch(ctx context.Context, r RedispatchRequestObject) (Red
 	if err != nil {
 		return nil, err
 	}
-	req.DisableRun, req.Unset = b.DisableRun, b.Unset
+	req.DisableRun, req.Unset, req.Reuse = b.DisableRun, b.Unset, b.ReusePreviousResults
+	if req.Replace, err = replacements(b.ReplaceElectrons); err != nil {
+		return nil, err
+	}
+	if len(b.Lattice) > 0 {
+		if err := lattice(&req, b.Lattice); err != nil {
+			return nil, err
+		}
+	}
+	if r.Params.DryRun {
+		p, err := s.o.Dispatcher.PlanRedispatch(ctx, r.ID, req)
+		if err != nil {
+			return nil, moved(err, infoOf(ctx).body, b.Lattice)
+		}
+		return Redispatch200JSONResponse(redispatchPlan(p)), nil
+	}
 	d, call, err := s.accept(ctx, r.Params.IdempotencyKey, req, func(ctx context.Context, req dispatcher.Request) (graph.Dispatch, []graph.Warning, error) {
 		return s.o.Dispatcher.Redispatch(ctx, r.ID, req)
 	})
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, moved(err, infoOf(ctx).body, b.Lattice)
 	case call.answer != nil:
 		return call.saved(), nil
 	}
@@ -125,8 +140,8 @@ func moved(err error, body []byte, doc json.RawMessage) error {
 	line, column := place(body, int64(at))
 	out := fieldErrors(found)
 	for i, e := range out {
-		if strings.HasPrefix(e.Path, "inputs.") && e.Line == 0 {
-			continue // of the request's inputs, not of the document
+		if (strings.HasPrefix(e.Path, "inputs.") || strings.HasPrefix(e.Path, "replace_electrons.")) && e.Line == 0 {
+			continue // of other parts of the request, not of the document
 		}
 		out[i].Path = join("lattice", e.Path)
 		if e.Line == 1 {

@@ -306,7 +306,7 @@ type ElectronPage struct {
 type ElectronPlan struct {
 	Name string `json:"name"`
 
-	// Action depends: on the result of what runs before it
+	// Action skip: its condition is false; depends: on what electrons return that run before it
 	Action string `json:"action"`
 	Reason string `json:"reason"`
 }

@@ -185,6 +185,9 @@ func (s *Server) CancelDispatch(ctx context.Context, r CancelDispatchRequestObje
 	if err != nil {
 		return nil, err
 	}
+	if r.Body != nil && r.Body.Electrons != nil {
+		return s.cancelElectrons(ctx, d.ID, r.Body.Electrons)
+	}
 	if !d.Status.Terminal() {
 		if d, err = s.o.Dispatcher.Cancel(ctx, d.ID); err != nil {
 			return nil, err
@@ -192,5 +195,18 @@ func (s *Server) CancelDispatch(ctx context.Context, r CancelDispatchRequestObje
 		s.changed(ctx, "dispatch asked to cancel", keyDispatch, d.ID)
 	}
 	out, err := s.shown(ctx, d.ID)
+	return CancelDispatch200JSONResponse(out), err
+}
+
+// cancelElectrons cancels a part of a dispatch.
+func (s *Server) cancelElectrons(ctx context.Context, id string, named []string) (CancelDispatchResponseObject, error) {
+	if len(named) == 0 {
+		return nil, invalid(fieldError("electrons", codeWrongValue, "name at least one electron, or leave it out for all"))
+	}
+	if _, err := s.o.Dispatcher.CancelElectrons(ctx, id, named); err != nil {
+		return nil, err
+	}
+	s.changed(ctx, "electrons asked to cancel", keyDispatch, id)
+	out, err := s.shown(ctx, id)
 	return CancelDispatch200JSONResponse(out), err
 }

@@ -71,7 +71,7 @@ func errorOf(e *graph.Error) *RunError {
 func (s *Server) electronOf(ctx context.Context, e graph.Electron) (Electron, error) {
 	out := Electron{
 		Name: e.Name, Status: string(e.Status), Reason: orNull(e.Reason), Waiting: waitingOf(e.Waiting),
-		Executor: e.Executor, Error: errorOf(e.Error), ReusedFrom: orNull(e.ReusedFrom),
+		Executor: e.Executor, Error: errorOf(e.Error), ReusedFrom: orNull(e.ReusedFrom), Reuse: orNull(e.Reuse),
 		StartedAt: Micros(e.StartedAt), EndedAt: Micros(e.EndedAt),
 		Files: make(map[string]Asset, len(e.Files)), Attempts: make([]Attempt, 0, len(e.Attempts)),
 	}

@@ -25,6 +25,11 @@ func (c *Client) Redispatch(ctx context.Context, id string, d NewRedispatch) (An
 	return post[Dispatch](ctx, c, dispatchPath(id, "redispatch"), d, true)
 }
 
+// PlanRedispatch asks what Redispatch would do.
+func (c *Client) PlanRedispatch(ctx context.Context, id string, d NewRedispatch) (Answer[RedispatchPlan], error) {
+	return post[RedispatchPlan](ctx, c, dispatchPath(id, "redispatch")+"?dry_run=true", d, false)
+}
+
 // Dispatch reads one; with wait, when it has ended or wait is over.
 func (c *Client) Dispatch(ctx context.Context, id string, wait time.Duration) (Answer[Dispatch], error) {
 	q := url.Values{}
@@ -54,9 +59,13 @@ func (c *Client) StartDispatch(ctx context.Context, id string) (Answer[Dispatch]
 	return post[Dispatch](ctx, c, dispatchPath(id, "start"), nil, false)
 }
 
-// CancelDispatch asks to cancel one.
-func (c *Client) CancelDispatch(ctx context.Context, id string) (Answer[Dispatch], error) {
-	return post[Dispatch](ctx, c, dispatchPath(id, "cancel"), nil, false)
+// CancelDispatch asks to cancel one, or electrons of it with all that needs them.
+func (c *Client) CancelDispatch(ctx context.Context, id string, electrons ...string) (Answer[Dispatch], error) {
+	var body any
+	if len(electrons) > 0 {
+		body = Cancel{Electrons: electrons}
+	}
+	return post[Dispatch](ctx, c, dispatchPath(id, "cancel"), body, false)
 }
 
 const waitStep = 30 * time.Second

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,13 +76,22 @@ func (c *cli) show(ctx context.Context, api *client.Client, d client.Dispatch) e
 func (c *cli) showElectrons(d client.Dispatch) error {
 	fmt.Fprintln(c.stdout)
 	rows := [][]string{}
-	for _, e := range d.Electrons {
-		rows = append(rows, []string{
-			e.Name, state(e.Status, e.Reason, e.Waiting), e.Executor, strconv.Itoa(len(e.Attempts)),
-			took(e.StartedAt, e.EndedAt), files(e),
-		})
+	head := []string{"ELECTRON", "STATUS", "EXECUTOR", "ATTEMPTS", "TOOK", "FILES"}
+	reuses := slices.ContainsFunc(d.Electrons, func(e client.Electron) bool { return text(e.Reuse) != "" })
+	if reuses {
+		head = append(head, "REUSE")
 	}
-	if err := c.table([]string{"ELECTRON", "STATUS", "EXECUTOR", "ATTEMPTS", "TOOK", "FILES"}, rows); err != nil {
+	for _, e := range d.Electrons {
+		row := []string{
+			e.Name, state(e.Status, e.Reason, e.Waiting), dash(e.Executor), strconv.Itoa(len(e.Attempts)),
+			took(e.StartedAt, e.EndedAt), files(e),
+		}
+		if reuses {
+			row = append(row, reuse(e))
+		}
+		rows = append(rows, row)
+	}
+	if err := c.table(head, rows); err != nil {
 		return err
 	}
 	n := d.Counts
@@ -89,6 +99,18 @@ func (c *cli) showElectrons(d client.Dispatch) error {
 		fmt.Fprintf(c.stdout, "… and %d more electrons\n", all-len(d.Electrons))
 	}
 	return nil
+}
+
+// reuse says why an electron was reused or run.
+func reuse(e client.Electron) string {
+	switch why := text(e.Reuse); {
+	case why == "":
+		return "-"
+	case text(e.ReusedFrom) != "":
+		return "reused: " + printable(why)
+	default:
+		return "run: " + printable(why)
+	}
 }
 
 func files(e client.Electron) string {
