@@ -27,6 +27,9 @@ type files struct {
 
 	mu     sync.Mutex // between a rename and its counting in staged, and in removals
 	staged map[string]int
+
+	holders int      // backups under way
+	doomed  []string // what would have been removed but for them
 }
 
 const stagePrefix = "tmp-"
@@ -154,6 +157,10 @@ func (f *files) check(a *graph.NewAsset) error {
 func (f *files) remove(sha256 string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.holders > 0 {
+		f.doomed = append(f.doomed, sha256)
+		return
+	}
 	if f.staged[sha256] == 0 {
 		os.Remove(f.path(sha256)) // a file that stays is swept at the next start
 	}

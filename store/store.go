@@ -81,6 +81,12 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 	if err := s.incoming.tidy(); err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(filepath.Join(dir, restoringMark)); err == nil {
+		return nil, &RestoringError{dir}
+	}
+	if err := sweepBackups(dir); err != nil {
+		return nil, err
+	}
 	if err := s.openDatabase(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", filepath.Join(dir, databaseName), storageError(err))
 	}

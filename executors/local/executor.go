@@ -81,6 +81,9 @@ type handle struct {
 	Protocol int    `json:"protocol"`
 }
 
+// restored is what a restore puts into the handles of attempts that ran at the backup.
+const restored = "restored"
+
 // Handle implements executors.Handler.
 func (e *Executor) Handle(string) json.RawMessage {
 	b, err := json.Marshal(handle{BootID: e.boot, Protocol: e.o.Runner.Protocol})
@@ -97,6 +100,9 @@ func (e *Executor) Run(ctx context.Context, t executors.Task) (executors.Result,
 	known := t.Handle != nil // it may have been started
 	if known {
 		_ = json.Unmarshal(t.Handle, &h) // another form says nothing, and the runner is asked
+	}
+	if h.BootID == restored {
+		return e.lost(&t), fmt.Errorf("it ran when the backup was made that the daemon was restored from: %w", executors.ErrLost)
 	}
 	if h.BootID != "" && h.BootID != e.boot {
 		return e.lost(&t), fmt.Errorf("the machine was restarted: %w", executors.ErrLost)
