@@ -17,6 +17,7 @@ var reasons = map[string]string{
 	triggers.ReasonOverlap:    "as many of its dispatches run as may at a time",
 	triggers.ReasonBacklog:    "older events are decided first",
 	triggers.ReasonRate:       "as many have fired as the rate allows",
+	triggers.ReasonRestored:   "the daemon was restored from a backup, and nobody has let it go on yet",
 	triggers.ReasonReplacing:  "the dispatch that it replaces has not ended yet",
 	triggers.ReasonLoop:       "the trigger seems to feed itself",
 	triggers.ReasonIncomplete: "the deadline came before all of it was there",

@@ -74,16 +74,22 @@ func (k *keeper) decideAll(ctx context.Context) error {
 
 // weigh decides about pending events with the gate of now. k.mu is held.
 func (k *keeper) weigh(ctx context.Context, pending []Pending) ([]Verdict, Rest, error) {
-	g := k.plan.gate
-	g.Paused, g.SkipNew = k.paused, k.plan.made.SkipPaused
-	g.Render = func(batch []Pending) ([]graph.Dispatch, error) { return k.plan.render(&k.trigger, batch) }
 	if len(pending) == 0 {
 		return nil, Rest{}, nil
 	}
-	if k.paused {
+	if k.still() != "" {
+		g := k.plan.gate
+		g.Paused, g.Held, g.SkipNew = k.paused, true, k.plan.made.SkipPaused
 		verdicts, rest := Decide(g, k.backfills(pending), Now{})
 		return verdicts, rest, nil
 	}
+	return k.judge(ctx, pending)
+}
+
+// judge is weigh when nothing is held as a whole.
+func (k *keeper) judge(ctx context.Context, pending []Pending) ([]Verdict, Rest, error) {
+	g := k.plan.gate
+	g.Render = func(batch []Pending) ([]graph.Dispatch, error) { return k.plan.render(&k.trigger, batch) }
 	changed, err := k.plan.refresh(ctx, k.m.ledger)
 	if err != nil {
 		return nil, Rest{}, err
@@ -189,7 +195,7 @@ func (k *keeper) examine(ctx context.Context, pending []Pending) error {
 // dispatch to end has no timer.
 func (k *keeper) appoint(rest Rest) {
 	wake := rest.Wake
-	if at := k.strikes.next(k.window); !k.paused && !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
+	if at := k.strikes.next(k.window); k.still() == "" && !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
 		wake = at
 	}
 	wait := time.Until(wake)

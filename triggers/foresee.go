@@ -14,12 +14,12 @@ func (k *keeper) foresee(ctx context.Context, events []Pending) ([]Pending, []Ve
 		verdicts, rest, err := k.weigh(ctx, all)
 		return all, verdicts, rest, err
 	}
-	held, skipped := Verdict{State: EventHeld, Reason: ReasonBacklog}, Verdict{State: EventSkipped, Reason: ReasonPaused}
-	if k.paused {
-		held.Reason = ReasonPaused
+	held, skipped := Verdict{State: EventHeld, Reason: ReasonBacklog}, Verdict{State: EventSkipped, Reason: k.still()}
+	if still := k.still(); still != "" {
+		held.Reason = still
 	}
 	for i := len(k.window); i < len(all); i++ {
-		if k.paused && k.plan.made.SkipPaused && !all[i].backfilled() {
+		if k.still() != "" && k.plan.made.SkipPaused && !all[i].backfilled() {
 			skipped.Events = append(skipped.Events, i)
 		} else {
 			held.Events = append(held.Events, i)

@@ -24,6 +24,7 @@ const (
 // Reasons of events and firings.
 const (
 	ReasonPaused     = "paused"          // held, or skipped: the trigger is paused
+	ReasonRestored   = "restored"        // held, or skipped: nobody has ended the hold after a restore
 	ReasonBatch      = "batch"           // held: the batch is not full
 	ReasonOverlap    = "overlap"         // held or skipped: enough dispatches run
 	ReasonBacklog    = "backlog"         // held: older events are decided first
@@ -48,6 +49,7 @@ const (
 // Gate is the rule that decides about events.
 type Gate struct {
 	Paused  bool
+	Held    bool          // as if paused, because of a restore
 	SkipNew bool          // what comes during a pause is skipped, not held
 	Size    int           // events per firing
 	Wait    time.Duration // a smaller batch goes after this long

@@ -22,7 +22,7 @@ import (
 // of their own, which queue behind all others.
 func Decide(g Gate, pending []Pending, now Now) ([]Verdict, Rest) {
 	d := decider{gate: g, pending: pending, now: now.Time, slots: g.Max - now.InFlight, seen: map[string]bool{}, fired: now.Fired}
-	if g.Paused {
+	if g.Paused || g.Held {
 		d.pause()
 		return d.verdicts(), Rest{}
 	}
@@ -74,15 +74,19 @@ type decider struct {
 }
 
 func (d *decider) pause() {
+	reason := ReasonPaused
+	if !d.gate.Paused {
+		reason = ReasonRestored
+	}
 	for i := range d.pending {
 		p := &d.pending[i]
 		if p.State == EventHeld && p.Reason == ReasonLoop {
 			continue // an edit has to find it so
 		}
 		if d.gate.SkipNew && p.State == EventPending && !p.Check.Backfill {
-			d.skip(i, ReasonPaused)
+			d.skip(i, reason)
 		} else {
-			d.hold(i, ReasonPaused)
+			d.hold(i, reason)
 		}
 	}
 }

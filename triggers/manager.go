@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,10 @@ type Options struct {
 	// ClockSet tells, until ctx ends, that the wall clock may have been set, so that the
 	// manager looks at once and not after ten seconds: WatchClock. nil: nobody tells.
 	ClockSet func(ctx context.Context) <-chan struct{}
+
+	// Restored says that the state directory comes from a backup: all triggers hold what
+	// happens until Release.
+	Restored bool
 
 	// Baseline is how long Add and Patch wait for what is watched to answer, and then
 	// for the baseline; default 5 s each.
@@ -59,6 +64,8 @@ type Manager struct {
 	// edit is held by whoever adds, changes, pauses or removes triggers.
 	edit sync.Mutex
 
+	held atomic.Bool // since a restore, until Release
+
 	failing   sync.Map // by trigger id: those that an alarm was given for
 	followers sync.Map // keepers whose sources want to know when any dispatch ends
 
@@ -83,7 +90,9 @@ func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 	if o.Stop == 0 {
 		o.Stop = 5 * time.Second
 	}
-	return &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), asks: make(chan struct{}, maxAsks), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
+	m := &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), asks: make(chan struct{}, maxAsks), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
+	m.held.Store(o.Restored)
+	return m
 }
 
 // Run runs all triggers until ctx ends. It returns an error only when the triggers

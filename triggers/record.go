@@ -68,7 +68,7 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	}
 	fresh, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
 	if err != nil {
-		k.plainly = len(own) > 0 && !k.paused // in a pause nothing is decided that it might not bear
+		k.plainly = len(own) > 0 && k.still() == "" // in a pause nothing is decided that it might not bear
 		return err
 	}
 	stored, left := k.accept(all, old, own, ds, fresh)
@@ -149,7 +149,7 @@ func amended(events, fresh []Event) bool {
 // merges tells whether a new event is made one with the last that a pause holds.
 func (k *keeper) merges(events []Pending) bool {
 	n := len(k.window)
-	return k.paused && k.plan.made.Merge != nil && !k.behind && n > 0 && len(events) == 1 && events[0].Kind == k.window[n-1].Kind &&
+	return k.still() != "" && k.plan.made.Merge != nil && !k.behind && n > 0 && len(events) == 1 && events[0].Kind == k.window[n-1].Kind &&
 		!events[0].backfilled() && !k.window[n-1].backfilled()
 }
 

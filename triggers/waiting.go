@@ -5,7 +5,7 @@ import "time"
 // waitReasons are why events may be held.
 var waitReasons = [...]string{
 	ReasonPaused, ReasonBatch, ReasonOverlap, ReasonBacklog, ReasonRate,
-	ReasonReplacing, ReasonLoop, ReasonIncomplete, ReasonTrouble,
+	ReasonReplacing, ReasonRestored, ReasonLoop, ReasonIncomplete, ReasonTrouble,
 }
 
 // waiting counts undecided events, by why they are.

@@ -74,19 +74,20 @@ func (s *feed) Run(ctx context.Context, from triggers.From, emit triggers.Emit) 
 // world is a manager over a ledger in memory, with a source to feed by hand.
 type world struct {
 	*testing.T
-	ledger  *triggertest.Ledger
-	manager *triggers.Manager
-	feed    *feed
-	log     *bytes.Buffer // to be read when the manager has stopped
-	wakes   atomic.Int32
-	asked   []string // dispatches that were asked to end
-	checked int      // firings that a property test has looked at
-	made    func(*triggers.Made)
-	refuse  atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
-	slowly  bool                                            // the gate has decided before somebody reads past events
-	setBack time.Duration                                   // by how much the clock was, while nothing ran
-	stop    func()
-	n       int
+	ledger   *triggertest.Ledger
+	manager  *triggers.Manager
+	feed     *feed
+	log      *bytes.Buffer // to be read when the manager has stopped
+	wakes    atomic.Int32
+	asked    []string // dispatches that were asked to end
+	checked  int      // firings that a property test has looked at
+	made     func(*triggers.Made)
+	refuse   atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
+	restored bool
+	slowly   bool          // the gate has decided before somebody reads past events
+	setBack  time.Duration // by how much the clock was, while nothing ran
+	stop     func()
+	n        int
 
 	alarms struct {
 		sync.Mutex
@@ -133,7 +134,8 @@ func (w *world) start() {
 	var log zerolog.Logger
 	w.log, log = newLog()
 	w.manager = triggers.NewManager(&choosy{w.ledger, w}, kinds, triggers.Options{
-		Wake: func() { w.wakes.Add(1) }, Log: log, RunAs: "runner",
+		Restored: w.restored,
+		Wake:     func() { w.wakes.Add(1) }, Log: log, RunAs: "runner",
 		Alarm: func(a triggers.Alarm) {
 			w.alarms.Lock()
 			defer w.alarms.Unlock()
