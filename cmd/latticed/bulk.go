@@ -183,7 +183,10 @@ func were(n int) string {
 }
 
 // bulkCancel asks all that is found to end.
-func bulkCancel(ctx context.Context, api *client.Client, _ *cobra.Command, b bulk, dryRun bool) (client.Answer[client.BulkDone], error) {
+func bulkCancel(ctx context.Context, api *client.Client, cmd *cobra.Command, b bulk, dryRun bool) (client.Answer[client.BulkDone], error) {
+	if err := forOne(cmd, "wait"); err != nil {
+		return client.Answer[client.BulkDone]{}, err
+	}
 	return api.BulkCancel(ctx, client.BulkCancel{Where: b.where, Max: b.max, DryRun: dryRun})
 }
 
@@ -191,10 +194,8 @@ func bulkCancel(ctx context.Context, api *client.Client, _ *cobra.Command, b bul
 func bulkRedispatch(ctx context.Context, api *client.Client, cmd *cobra.Command, b bulk, dryRun bool) (client.Answer[client.BulkDone], error) {
 	none := client.Answer[client.BulkDone]{}
 	r := client.BulkRedispatch{Where: b.where, Max: b.max, DryRun: dryRun, Unset: listFlag(cmd, "unset")}
-	for _, name := range []string{"wait", "disable-run", "replace", "lattice"} {
-		if cmd.Flags().Changed(name) {
-			return none, usagef("--%s is for one dispatch, not for --where", name)
-		}
+	if err := forOne(cmd, "wait", "disable-run", "replace", "lattice"); err != nil {
+		return none, err
 	}
 	if f := cmd.Flags().Lookup("note"); f != nil {
 		r.Note = f.Value.String()
@@ -215,6 +216,16 @@ func bulkRedispatch(ctx context.Context, api *client.Client, cmd *cobra.Command,
 		}
 	}
 	return api.BulkRedispatch(ctx, r)
+}
+
+// forOne refuses flags that are about a single dispatch.
+func forOne(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s is for one dispatch, not for --where", name)
+		}
+	}
+	return nil
 }
 
 // inputsOfFound reads inputs by what the lattice of the newest that is found declares.

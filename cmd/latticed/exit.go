@@ -82,7 +82,7 @@ func spoken(cmd *cobra.Command, no *client.Refused) string {
 	}
 	return strings.NewReplacer(
 		"send it as Authorization: Bearer TOKEN", "give it in $LATTICED_TOKEN, or in a file with --token-file",
-		"resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ", "confirm=", "--confirm ",
+		"resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ", "confirm=", "--confirm ", "or raise max,", "or raise --max,",
 	).Replace(said.Error())
 }
 
