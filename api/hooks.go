@@ -109,8 +109,9 @@ func (s *Server) undelivered(ctx context.Context, to string, err error) error {
 // being edited or started, or is failing.
 func (s *Server) away(ctx context.Context, to string) bool {
 	if left := s.o.Hooks.Left(to); left != "" {
-		t, err := s.o.Store.Trigger(ctx, left)
-		return err == nil && webhook.Leads(to, &t)
+		if t, err := s.o.Store.Trigger(ctx, left); err == nil && webhook.Leads(to, &t) {
+			return true
+		}
 	}
 	for _, t := range s.o.Triggers.OfKind(webhook.Name, func(id string) bool { return !s.o.Hooks.Runs(id) }) {
 		if webhook.Leads(to, &t) {
