@@ -2,7 +2,21 @@ package api
 
 import "context"
 
+// The verdicts of a Check.
+const (
+	VerdictOK    = "ok"
+	VerdictWarn  = "warn"
+	VerdictWrong = "wrong"
+)
+
 // Doctor implements StrictServerInterface.
-func (s *Server) Doctor(context.Context, DoctorRequestObject) (DoctorResponseObject, error) {
-	return nil, &Error{Status: 501, Code: "not_built", Detail: "this route is being built"}
+func (s *Server) Doctor(ctx context.Context, _ DoctorRequestObject) (DoctorResponseObject, error) {
+	out := Doctor200JSONResponse{Ok: true, Checks: []Check{}}
+	if s.o.Doctor != nil {
+		out.Checks = s.o.Doctor(ctx)
+	}
+	for _, c := range out.Checks {
+		out.Ok = out.Ok && c.Verdict != VerdictWrong
+	}
+	return out, nil
 }

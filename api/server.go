@@ -41,6 +41,10 @@ type Options struct {
 	MaxConnections int
 	// Heartbeat is how often a stream of events shows that it lives; default 15 s.
 	Heartbeat time.Duration
+	// Retention is how much history is kept, as it is configured now; nil: all of it.
+	Retention func() store.Retention
+	// Doctor looks at what the daemon lives on; nil: nobody looks.
+	Doctor func(context.Context) []Check
 	// Metrics are collected beside those of HTTP, Go and the process.
 	Metrics []prometheus.Collector
 }
