@@ -126,7 +126,7 @@ func (f *foresight) foresee(i int) (action, reason string, err error) {
 	case !ok:
 		return ActionSkip, "its condition is false", nil
 	}
-	d, err := f.r.decide(f.v, i, f.runs)
+	d, err := f.r.decide(f.v, i, f)
 	switch {
 	case mayPass(err) || errors.Is(err, context.Canceled):
 		return "", "", err
@@ -146,8 +146,8 @@ func (f *foresight) foresee(i int) (action, reason string, err error) {
 	return ActionReuse, from.Why, err
 }
 
-// runs tells whether an electron certainly runs.
-func (f *foresight) runs(i int) bool { return f.all[i].Action == ActionRun }
+func (f *foresight) ranAgain(i int) bool { return f.all[i].Action == ActionRun }
+func (f *foresight) skipped(i int) bool  { return f.all[i].Action == ActionSkip }
 
 // unknown plans an electron that needs data which isn't there yet: it runs if there is
 // another reason.
@@ -164,7 +164,7 @@ func (f *foresight) unknown(i int, open string) (action, reason string, err erro
 	if d.why == "" {
 		d.why = f.r.l.FixedDifferences(i, graph.Compared{Before: d.was, Lattice: f.r.before})
 	}
-	if at := slices.IndexFunc(spec.Needs, func(n graph.Need) bool { return !n.Data && f.runs(n.Electron) }); d.why == "" && at >= 0 {
+	if at := slices.IndexFunc(spec.Needs, func(n graph.Need) bool { return !n.Data && f.ranAgain(n.Electron) }); d.why == "" && at >= 0 {
 		d.why = "it waits for " + f.r.l.Electrons[spec.Needs[at].Electron].Name + ", which ran again"
 	}
 	if d.why != "" {

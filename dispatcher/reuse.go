@@ -30,6 +30,12 @@ type decision struct {
 	paths map[string]string // still to be looked at
 }
 
+// course is what became of the electrons of the new dispatch so far.
+type course interface {
+	ranAgain(electron int) bool // it ended by an attempt of its own
+	skipped(electron int) bool
+}
+
 // previousError means that what an earlier dispatch left could not be read now.
 type previousError struct{ err error }
 
@@ -108,14 +114,13 @@ func (r *reuse) fate(e graph.Electron) string {
 	return fmt.Sprintf("it %s in %s", e.Status, r.where())
 }
 
-// decide looks at all but the files of inputs, which are left in paths. ranAgain tells
-// of the electrons that i needs whether they ran in this dispatch.
-func (r *reuse) decide(v *values, i int, ranAgain func(int) bool) (decision, error) {
+// decide looks at all but the files of inputs, which are left in paths.
+func (r *reuse) decide(v *values, i int, c course) (decision, error) {
 	d, err := r.previous(v.ctx, i)
 	if err != nil || d.why != "" {
 		return d, err
 	}
-	if d.why, err = r.waited(v, i, ranAgain); err != nil || d.why != "" {
+	if d.why, err = r.waited(v.ctx, i, c); err != nil || d.why != "" {
 		return d, err
 	}
 	s, err := v.scope(i)
@@ -130,22 +135,22 @@ func (r *reuse) decide(v *values, i int, ranAgain func(int) bool) (decision, err
 		return d, err
 	}
 	d.now = r.l.Fingerprint(i, res, v.laidOut(res), nil)
-	d.why = r.l.Differences(i, d.now, graph.Compared{Before: d.was, Lattice: r.before, RanAgain: ranAgain})
+	d.why = r.l.Differences(i, d.now, graph.Compared{Before: d.was, Lattice: r.before, RanAgain: c.ranAgain})
 	d.paths = v.paths(i)
 	return d, nil
 }
 
 // waited looks at what i waits for without taking data from it: what that has done is
 // not seen in its values, so i runs when it did.
-func (r *reuse) waited(v *values, i int, ranAgain func(int) bool) (string, error) {
+func (r *reuse) waited(ctx context.Context, i int, c course) (string, error) {
 	for _, n := range r.l.Electrons[i].Needs {
 		name := r.l.Electrons[n.Electron].Name
 		switch {
 		case n.Data:
-		case ranAgain(n.Electron):
+		case c.ranAgain(n.Electron):
 			return "it waits for " + name + ", which ran again", nil
-		case v.left[n.Electron] == nil:
-			was, err := r.store.Electron(v.ctx, r.parent.ID, name)
+		case c.skipped(n.Electron):
+			was, err := r.store.Electron(ctx, r.parent.ID, name)
 			if err != nil && !errors.Is(err, triggers.ErrNotFound) {
 				return "", &previousError{err}
 			}

@@ -17,7 +17,7 @@ func (k *walk) lineOrReuse(i int) ([]int, []graph.Skip) {
 		k.line(i)
 		return nil, nil
 	}
-	d, err := k.reuse.decide(k.vals, i, k.ranAgain)
+	d, err := k.reuse.decide(k.vals, i, walked{k})
 	switch {
 	case err != nil:
 		return k.unprepared(i, err)
@@ -31,8 +31,11 @@ func (k *walk) lineOrReuse(i int) ([]int, []graph.Skip) {
 	return nil, nil
 }
 
-// ranAgain tells whether an electron ended in this dispatch by an attempt of its own.
-func (k *walk) ranAgain(i int) bool { return k.es[i].status == graph.Completed && !k.es[i].reused }
+// walked is the course of a dispatch that is walked.
+type walked struct{ *walk }
+
+func (w walked) ranAgain(i int) bool { return w.es[i].status == graph.Completed && !w.es[i].reused }
+func (w walked) skipped(i int) bool  { return w.es[i].status == graph.Skipped }
 
 // saw decides about an electron whose files were looked at.
 func (k *walk) saw(s seen) {
