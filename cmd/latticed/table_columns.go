@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/latticed/latticed/api/client"
 	"github.com/latticed/latticed/graph"
@@ -64,6 +65,12 @@ func (col column) value(d client.Dispatch) any {
 			return nil
 		}
 		return json.Number(strconv.FormatFloat(d.EndedAt.Sub(d.StartedAt).Seconds(), 'f', -1, 64))
+	case "number":
+		return json.Number(strconv.FormatInt(d.Number, 10))
+	case "status":
+		return d.Status
+	case "created_at", "started_at", "ended_at", "cancel_requested_at":
+		return col.instant(d)
 	case "inputs":
 		return part(decoded(d.Inputs), col.rest)
 	case "result":
@@ -79,6 +86,17 @@ func (col column) value(d client.Dispatch) any {
 	}
 	fields, _ := decoded(raw).(map[string]any)
 	return part(fields[col.first], col.rest)
+}
+
+// instant is one of the times of a dispatch, as the daemon writes it.
+func (col column) instant(d client.Dispatch) any {
+	t := map[string]time.Time{
+		"created_at": d.CreatedAt, "started_at": d.StartedAt, "ended_at": d.EndedAt, "cancel_requested_at": d.CancelRequestedAt,
+	}[col.first]
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
 }
 
 func decoded(raw json.RawMessage) any {

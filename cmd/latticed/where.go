@@ -29,14 +29,11 @@ func readWhere(words []string) (client.Where, error) {
 			case is && known(name):
 				last = name
 				q.Add(name, value)
-			case last == "":
+			case last == "", last == "status" && is, last != "label" && is && graph.Suggest(name, whereWords()) != "":
 				return client.Where{}, notAFilter(part)
 			case last == "status":
 				q.Add(last, part)
 			default:
-				if is && graph.Suggest(name, whereWords()) != "" && last != "label" {
-					return client.Where{}, notAFilter(part)
-				}
 				values := q[last]
 				values[len(values)-1] += "," + part
 			}

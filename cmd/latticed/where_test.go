@@ -47,6 +47,7 @@ func TestWhere(t *testing.T) {
 		"fit":                  "write NAME=VALUE",
 		"statu=failed":         "did you mean status?",
 		"lattice=a,statu=b":    "did you mean status?",
+		"status=failed,x=b":    "write NAME=VALUE",
 		"lattice=":             "the value is empty",
 		"label=x":              "write label=KEY=VALUE",
 		"since=soon":           "--where since soon: write an instant",
