@@ -146,8 +146,15 @@ func (l *link) visit(ctx context.Context, f func(context.Context, *session) erro
 		return err
 	}
 	l.watch.saw(stamp)
-	return f(ctx, &session{link: l, stamp: stamp})
+	err = f(ctx, &session{link: l, stamp: stamp})
+	if r, ok := l.conn.(rester); ok {
+		err = errors.Join(err, r.rest())
+	}
+	return err
 }
+
+// rester is a conn that gives something back after each turn.
+type rester interface{ rest() error }
 
 func (l *link) connect(ctx context.Context) error {
 	a, err := l.at.address()

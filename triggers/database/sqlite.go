@@ -32,30 +32,9 @@ var errTooSlow = errors.New("the query took longer than query_timeout; an index 
 var errStale = errors.New("the file is another one")
 
 func (sqliteDialect) open(ctx context.Context, a address) (conn, error) {
-	f, err := lookAt(a.database)
-	if err != nil {
+	c := &sqliteConn{path: a.database}
+	if err := c.connect(ctx); err != nil {
 		return nil, err
-	}
-	alone, err := f.alone()
-	if err != nil {
-		return nil, err
-	}
-	name := url.URL{Scheme: "file", OmitHost: true, Path: a.database}
-	q := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(" + strconv.Itoa(sqliteBusy) + ")", "temp_store(MEMORY)", "cache_size(-2000)"}}
-	if alone {
-		q.Set("immutable", "1")
-	}
-	name.RawQuery = q.Encode()
-	db, err := sql.Open("sqlite", name.String())
-	if err != nil {
-		return nil, err
-	}
-	c := &sqliteConn{db: db, path: a.database, file: f, alone: alone}
-	if c.conn, err = db.Conn(ctx); err == nil {
-		err = c.fence()
-	}
-	if err != nil {
-		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
 }
@@ -89,7 +68,7 @@ func (sqliteDialect) judge(err error) trouble {
 	var e *sqlite.Error
 	var absent *absentError
 	switch {
-	case errors.Is(err, errTooSlow), errors.Is(err, errChanging):
+	case errors.Is(err, errTooSlow), errors.Is(err, errChanging), errors.Is(err, errOrphaned):
 		return troubleBusy
 	case errors.As(err, &absent):
 		return troubleMissing
@@ -113,38 +92,94 @@ func (sqliteDialect) judge(err error) trouble {
 }
 
 // sqliteConn is one connection to a file.
+//
+// A file in WAL mode is open during a turn only: who has one open keeps the last writer
+// from taking what is in the log into the file, and its users copy the file alone. Any
+// other file stays open, which nobody notices, so that its data_version can be asked.
 type sqliteConn struct {
-	db    *sql.DB
+	path string
+
+	db    *sql.DB // nil between turns, in WAL mode
 	conn  *sql.Conn
-	path  string
 	file  file // as it was opened
-	alone bool // nobody else has it open: read without locks, see alone
+	since time.Time
+	wal   bool
+	alone bool // nobody writes: read without locks, see file.alone
 }
 
 var _ conn = (*sqliteConn)(nil)
+
+// connect opens the file as it is now.
+func (c *sqliteConn) connect(ctx context.Context) error {
+	f, err := lookAt(c.path)
+	if err != nil {
+		return err
+	}
+	if c.wal, err = f.inWAL(); err != nil {
+		return err
+	}
+	c.since = time.Now()
+	if c.file, c.alone = f, c.wal && f.log.size == 0; c.wal && !c.alone {
+		if err := f.orphaned(); err != nil {
+			return err
+		}
+	}
+	q := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(" + strconv.Itoa(sqliteBusy) + ")", "temp_store(MEMORY)", "cache_size(-2000)"}}
+	if c.alone {
+		q.Set("immutable", "1")
+	}
+	name := url.URL{Scheme: "file", OmitHost: true, Path: c.path, RawQuery: q.Encode()}
+	if c.db, err = sql.Open("sqlite", name.String()); err != nil {
+		return err
+	}
+	if c.conn, err = c.db.Conn(ctx); err == nil {
+		err = c.fence()
+	}
+	if err != nil {
+		return errors.Join(err, c.close())
+	}
+	return nil
+}
+
+// ready connects again after a rest.
+func (c *sqliteConn) ready(ctx context.Context) error {
+	if c.db != nil {
+		return nil
+	}
+	return c.connect(ctx)
+}
+
+// rest is called at the end of a turn.
+func (c *sqliteConn) rest() error {
+	if c.wal {
+		return c.close()
+	}
+	return nil
+}
 
 func (c *sqliteConn) close() error {
 	var err error
 	if c.conn != nil {
 		err = c.conn.Close()
 	}
-	return errors.Join(err, c.db.Close())
+	if c.db != nil {
+		err = errors.Join(err, c.db.Close())
+	}
+	c.conn, c.db = nil, nil
+	return err
 }
 
-// stamp is which file that is, and its data_version, which SQLite promises to change
-// with every commit of another connection.
+// stamp is which file that is, and what changes with every commit: of a file that is
+// kept open its data_version, in WAL mode the times and sizes of the file and its log.
 func (c *sqliteConn) stamp(ctx context.Context) (string, error) {
 	now, err := lookAt(c.path)
 	switch {
 	case err != nil:
 		return "", err
-	case now.id != c.file.id:
+	case now.id != c.file.id, !c.wal && now.log.there:
 		return "", errStale
-	case c.alone:
-		if now != c.file || now.journals() {
-			return "", errStale
-		}
-		return fmt.Sprint(now), nil
+	case c.wal:
+		return now.stamp(time.Now()), nil
 	}
 	var version int64
 	if err := c.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
@@ -162,9 +197,32 @@ const batchTable = "temp.latticed_batch"
 func (c *sqliteConn) read(ctx context.Context, query string, args []any, limit time.Duration, f func([]any) error) error {
 	limited, stop := context.WithTimeoutCause(ctx, limit, errTooSlow)
 	defer stop()
-	if _, err := c.conn.ExecContext(limited, "CREATE TEMP TABLE "+batchTable[len("temp."):]+" AS "+query, args...); err != nil {
-		if limited.Err() != nil && interrupted(err) {
+	for again := 0; ; again++ {
+		err := c.readOnce(limited, query, args, f)
+		if !errors.Is(err, errChanging) || again == changingTries {
+			return err
+		}
+		select { // somebody writes: as soon as that is seen, they are read with locks
+		case <-limited.Done():
 			return context.Cause(limited)
+		case <-time.After(grain):
+		}
+		if err := c.close(); err != nil {
+			return err
+		}
+	}
+}
+
+// changingTries is how often a read is tried again that somebody may have disturbed.
+const changingTries = 5
+
+func (c *sqliteConn) readOnce(ctx context.Context, query string, args []any, f func([]any) error) error {
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	if _, err := c.conn.ExecContext(ctx, "CREATE TEMP TABLE "+batchTable[len("temp."):]+" AS "+query, args...); err != nil {
+		if ctx.Err() != nil && interrupted(err) {
+			return context.Cause(ctx)
 		}
 		return err
 	}
@@ -180,8 +238,8 @@ func interrupted(err error) bool {
 
 // copied hands over what was copied.
 func (c *sqliteConn) copied(ctx context.Context, f func([]any) error) error {
-	if c.alone { // no lock has kept others away: nobody came?
-		if now, err := lookAt(c.path); err != nil || now != c.file || now.journals() {
+	if c.alone { // no lock has kept others away: did nobody come?
+		if now, err := lookAt(c.path); err != nil || now != c.file || c.file.young(c.since) {
 			return errors.Join(errChanging, err)
 		}
 	}

@@ -14,6 +14,9 @@ func (c *sqliteConn) describe(ctx context.Context, name tableName) (table, error
 	if name.schema != "" && !strings.EqualFold(name.schema, "main") {
 		return table{}, &absentError{table: name} // a file has no schemas
 	}
+	if err := c.ready(ctx); err != nil {
+		return table{}, err
+	}
 	t := table{schema: "main"}
 	var form string
 	var withoutRowid bool

@@ -7,23 +7,35 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // identity is which file that is.
 type identity struct{ dev, ino uint64 }
 
-// file is a file as it was found.
+// file is a SQLite file as it was found.
 type file struct {
+	path  string
 	id    identity
+	owner uint32
 	size  int64
 	mtime int64 // ns
-	path  string
+	log   log
+}
+
+// log is the write-ahead log beside a file.
+type log struct {
+	there bool
+	size  int64
+	mtime int64 // ns
 }
 
 var (
 	errNotDatabase = errors.New("is not a SQLite database")
 	// errChanging means that somebody wrote while we read without a lock.
-	errChanging = errors.New("somebody has just opened the file to write")
+	errChanging = errors.New("somebody has just begun to write to the file")
+	// errOrphaned means that what a program has left is not ours to tidy up.
+	errOrphaned = errors.New("a program that wrote to the file has ended without closing it; it is read as soon as somebody opens it again")
 )
 
 func lookAt(path string) (file, error) {
@@ -38,7 +50,13 @@ func lookAt(path string) (file, error) {
 	if !ok {
 		return file{}, fmt.Errorf("%s: this system does not tell which file that is", path)
 	}
-	return file{id: identity{uint64(st.Dev), st.Ino}, size: info.Size(), mtime: info.ModTime().UnixNano(), path: path}, nil
+	f := file{path: path, id: identity{uint64(st.Dev), st.Ino}, owner: st.Uid, size: info.Size(), mtime: info.ModTime().UnixNano()}
+	if l, err := os.Stat(path + "-wal"); err == nil {
+		f.log = log{true, l.Size(), l.ModTime().UnixNano()}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return file{}, err
+	}
+	return f, nil
 }
 
 // isFileTrouble tells whether an error is of the path, not of what is in the file.
@@ -47,20 +65,36 @@ func isFileTrouble(err error) bool {
 	return errors.As(err, &path) || errors.Is(err, errNotDatabase)
 }
 
-// journals tells whether somebody writes through a write-ahead log beside the file, or
-// has left one.
-func (f file) journals() bool {
-	_, err := os.Stat(f.path + "-wal")
-	return err == nil
+// grain is how far apart two changes are that have different times, for sure.
+const grain = 20 * time.Millisecond
+
+// stamp changes with what is stored. A time that is so young that another change may
+// get the same is not taken for the last word.
+func (f file) stamp(now time.Time) string {
+	unsure := int64(0)
+	if f.young(now) {
+		unsure = now.UnixNano()
+	}
+	return fmt.Sprint(f.id, f.size, f.mtime, f.log, unsure)
 }
 
-// alone tells whether the file is in WAL mode and nobody has it open. To open it as
-// usual would create files beside it that its writers may have no right to; nothing is
-// in a log, so it is read as it is, and again if somebody came meanwhile.
+// young tells whether the file may have changed once more without a sign of it.
+func (f file) young(now time.Time) bool {
+	for _, mtime := range []int64{f.mtime, f.log.mtime} {
+		if age := now.UnixNano() - mtime; age < int64(grain) && age > -int64(grain) {
+			return true
+		}
+	}
+	return false
+}
+
+// inWAL tells whether the file is in WAL mode. It must not be asked of a file that this
+// process has open: closing it here drops all locks that the process holds on it.
 //
-// It must not be asked of a file that this process has open: closing it here drops
-// all locks that the process holds on it.
-func (f file) alone() (bool, error) {
+// While its log is empty or not there nobody writes, and all is in the file. It is read
+// as it is then, without locks, and again if somebody came meanwhile: to open it as
+// usual would make files beside it, to which its writers may have no right.
+func (f file) inWAL() (bool, error) {
 	r, err := os.Open(f.path)
 	if err != nil {
 		return false, err
@@ -76,6 +110,18 @@ func (f file) alone() (bool, error) {
 	if string(head[:16]) != "SQLite format 3\x00" {
 		return false, fmt.Errorf("%s %w", f.path, errNotDatabase)
 	}
-	const readByWAL = 19
-	return head[readByWAL] == 2 && !f.journals(), nil
+	const readVersion = 19
+	return head[readVersion] == 2, nil
+}
+
+// orphaned refuses a log whose index is gone when somebody else owns the file: we would
+// make an index that the owner may not be able to write to.
+func (f file) orphaned() error {
+	if _, err := os.Stat(f.path + "-shm"); err == nil {
+		return nil
+	}
+	if me := os.Geteuid(); me == 0 || uint32(me) == f.owner {
+		return nil
+	}
+	return errOrphaned
 }
