@@ -36,9 +36,11 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T) *lab { return newLabOn(t, newVictim(t)) }
+
+func newLabOn(t *testing.T, v *victim) *lab {
 	t.Helper()
-	l := &lab{victim: newVictim(t), addr: freeAddress(t)}
+	l := &lab{victim: v, addr: freeAddress(t)}
 	l.in, l.token = filepath.Join(l.dir, "in"), filepath.Join(l.dir, "token")
 	l.args = []string{"--listen", l.addr}
 	if err := os.Mkdir(l.in, 0o755); err != nil {
@@ -194,6 +196,16 @@ func (l *lab) below(name string) (n int) {
 	return n
 }
 
+// logged tells whether the log of either end has a text.
+func (l *lab) logged(part string) bool {
+	l.t.Helper()
+	text, err := os.ReadFile(l.log.Name())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return strings.Contains(string(text), part)
+}
+
 // Both ends are killed at random moments while files come: each of them arrives once,
 // and has one event and one dispatch.
 func TestWatch_and_daemon_are_killed_and_each_file_has_one_dispatch(t *testing.T) {
@@ -228,9 +240,8 @@ func TestWatch_and_daemon_are_killed_and_each_file_has_one_dispatch(t *testing.T
 			t.Errorf("%d files are left in %s", n, rest)
 		}
 	}
-	text, err := os.ReadFile(l.log.Name())
-	if err != nil || strings.Contains(string(text), `"level":"error"`) {
-		t.Errorf("the log has errors: %v", err)
+	if l.logged(`"level":"error"`) {
+		t.Error("the log has errors")
 	}
 	l.stop()
 }

@@ -138,11 +138,21 @@ func (b *breaking) pass(c net.Conn) {
 	if b.most > 0 {
 		left = int64(rand.N(b.most))
 	}
-	n, err := io.CopyN(s, c, left)
-	b.up.Add(n)
-	if err == nil {
+	if _, err := io.CopyN(counting{s, &b.up}, c, left); err == nil {
 		b.broke.Add(1)
 	}
+}
+
+// counting counts what is written.
+type counting struct {
+	io.Writer
+	n *atomic.Int64
+}
+
+func (c counting) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // What was sent before a connection broke is not sent again: only what was on its way.
@@ -280,7 +290,11 @@ func TestWatch_a_file_that_can_not_be_sent_is_told_without_it(t *testing.T) {
 
 // source watches the folder, for the spool to know that it is there.
 func (l *lab) source(s *spool.Spool) (stop func()) {
-	made, err := (&watchFlags{}).source(newWatch(&cli{}), l.in)
+	cmd := newWatch(&cli{})
+	if err := cmd.Flags().Set("settle", "100ms"); err != nil {
+		l.t.Fatal(err)
+	}
+	made, err := (&watchFlags{}).source(cmd, l.in)
 	if err != nil {
 		l.t.Fatal(err)
 	}
