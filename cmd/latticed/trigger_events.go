@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -135,11 +134,18 @@ func newTriggerFirings(c *cli) *cobra.Command {
 	return cmd
 }
 
+// fewDispatches is how many of a firing are named one by one.
+const fewDispatches = 3
+
 // numbersOf finds the numbers of the dispatches of firings: people use those.
 func numbersOf(ctx context.Context, api *client.Client, fs []client.Firing) (map[string]string, error) {
 	numbers := map[string]string{}
 	for _, f := range fs {
-		for _, id := range f.DispatchIds {
+		ids, between := f.DispatchIds, " "
+		if n := len(ids); n > fewDispatches { // a sweep, whose numbers follow each other
+			ids, between = []string{ids[0], ids[n-1]}, " to "
+		}
+		for _, id := range ids {
 			a, err := api.Dispatch(ctx, id, 0)
 			var no *client.Refused
 			said := strconv.FormatInt(a.Value.Number, 10)
@@ -149,7 +155,10 @@ func numbersOf(ctx context.Context, api *client.Client, fs []client.Firing) (map
 			case err != nil:
 				return nil, err
 			}
-			numbers[f.ID] = strings.TrimSpace(numbers[f.ID] + " " + said)
+			if before := numbers[f.ID]; before != "" {
+				said = before + between + said
+			}
+			numbers[f.ID] = said
 		}
 	}
 	return numbers, nil

@@ -108,6 +108,9 @@ func wouldFire(all []client.WouldFire) [][]string {
 	for i, w := range all {
 		what, kind := ofKey(w.Key)
 		rows[i] = []string{what, kind, pairs(w.Inputs, listWidth, nil)}
+		if w.Dispatches > 1 {
+			rows[i][2] += fmt.Sprintf(", the first of %d dispatches", w.Dispatches)
+		}
 	}
 	return rows
 }
