@@ -28,9 +28,13 @@ func (s *Server) explainDispatch(ctx context.Context, ref string) (Explanation, 
 	if err != nil {
 		return Explanation{}, err
 	}
+	after, err := s.followers(ctx, d)
+	if err != nil {
+		return Explanation{}, err
+	}
 	cause := line[len(line)-1]
 	if cause.FiringID == "" {
-		out.Text = harmless(dispatchSentence(line, es, nil, nil))
+		out.Text = harmless(dispatchSentence(line, es, nil, nil) + after)
 		return out, nil
 	}
 	t, err := s.o.Store.Trigger(ctx, cause.TriggerID)
@@ -48,7 +52,7 @@ func (s *Server) explainDispatch(ctx context.Context, ref string) (Explanation, 
 		return Explanation{}, err
 	}
 	out.Events = events.shown()
-	out.Text = harmless(dispatchSentence(line, es, &t, events))
+	out.Text = harmless(dispatchSentence(line, es, &t, events) + after)
 	return out, nil
 }
 

@@ -170,11 +170,18 @@ func dispatchSentence(line []graph.Dispatch, es []graph.Electron, t *triggers.Tr
 
 // about names what an event is about.
 func about(e triggers.Event) string {
-	var p struct{ Path, Time string }
+	var p struct {
+		Path, Time string
+		Number     int64
+	}
 	switch {
 	case json.Unmarshal(e.Payload, &p) != nil:
 	case p.Path != "":
 		return fmt.Sprintf("%s (%s at %s)", show(filepath.Base(p.Path)), e.Kind, when(e.At))
+	case e.Kind == "ended":
+		return fmt.Sprintf("the end of dispatch %d", p.Number)
+	case e.Kind == "delivery":
+		return fmt.Sprintf("the delivery %s (at %s)", show(e.Key), when(e.At))
 	case p.Time != "":
 		return fmt.Sprintf("the instant %s", p.Time)
 	case e.Kind == "manual":

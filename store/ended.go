@@ -137,3 +137,13 @@ func (w *causeWalk) before(firing string, c map[string]int) (generation int, err
 	}
 	return generation, nil
 }
+
+// followed finds what triggers have made of the end of a dispatch.
+const followed = `WHERE e.key = ? AND t.kind = '` + followsEnds + `' AND t.removed_at IS NULL ORDER BY e.n LIMIT ?`
+
+// Followed returns the events that the end of a dispatch was, of the triggers that follow
+// it: up to limit, oldest first.
+func (s *Store) Followed(ctx context.Context, dispatch string, limit int) ([]triggers.Event, error) {
+	r := &reader{s.read.WithContext(ctx)}
+	return r.events(followed, dispatch, limit)
+}

@@ -54,6 +54,14 @@ func TestEnded(t *testing.T) {
 		}
 	})
 
+	t.Run("what_followed_is_found_by_trigger_and_key", func(t *testing.T) {
+		s := openNew(t)
+		q := strings.ReplaceAll(strings.Replace(selectEvents+followed, "e.key = ?", "e.key = 'k'", 1), "LIMIT ?", "LIMIT 5")
+		if p := plan(t, s, q); strings.Contains(p, "SCAN e") || !strings.Contains(p, "(trigger=? AND key=?)") {
+			t.Error(p)
+		}
+	})
+
 	t.Run("the_ends_are_read_along_an_index", func(t *testing.T) {
 		s := openNew(t)
 		for _, q := range []string{strings.ReplaceAll(endedAfter, "?", "5"), lastEnded} {
