@@ -192,6 +192,10 @@ func dialectOf(engine string) (dialect, error) {
 		return sqliteDialect{}, nil
 	case enginePostgres:
 		return postgresDialect{}, nil
+	case engineMySQL:
+		return mysqlDialect{}, nil
+	case engineMSSQL:
+		return mssqlDialect{}, nil
 	}
 	return nil, fmt.Errorf("databases of type %s can't be watched", engine)
 }
