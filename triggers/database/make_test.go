@@ -1,6 +1,7 @@
 package database
 
 import (
+	"database/sql"
 	"encoding/json"
 	"testing"
 
@@ -29,4 +30,15 @@ func begun(t testing.TB, s *source) json.RawMessage {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// openForTest opens a file in this process, to make it.
+func openForTest(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
