@@ -13,8 +13,12 @@ type evidence struct {
 	in    map[string]string    // SHA-256 by what is laid out
 	paths map[string]string    // by input, those that it looks at
 	first chan map[string]look // of paths, when it began
-	since time.Time            // not zero: it began before, and before anybody looked
+	since time.Time            // when the attempt began
 }
+
+// promptly is how soon after the start a look comes before an attempt can have read or
+// changed anything.
+const promptly = 5 * time.Millisecond
 
 // evidenceOf gathers what is known of electron i when it starts; the files that it
 // reads are looked at beside its start.
@@ -53,10 +57,13 @@ func (v *values) laidOut(r graph.Resolved) map[string]string {
 	return in
 }
 
-// begin looks at the files of an attempt that is being started.
+// lookFirst looks at the files of an attempt that is being started.
 func (k *walk) lookFirst(e *evidence) {
 	if e == nil || len(e.paths) == 0 {
 		return
+	}
+	if e.since.IsZero() {
+		e.since = time.Now()
 	}
 	e.first = make(chan map[string]look, 1)
 	k.wg.Go(func() { e.first <- k.w.d.looks.at(e.paths, false) })
@@ -95,7 +102,7 @@ func (d *Dispatcher) pathsAfter(e *evidence) map[string]graph.Path {
 		case was.Doubt != "":
 			now.Path = graph.Path{Path: now.Path.Path, Doubt: was.Doubt}
 		case now.Doubt != "":
-		case was.Stamp != now.Stamp, !e.since.IsZero() && now.changed.After(e.since):
+		case was.Stamp != now.Stamp, was.seen.Sub(e.since) > promptly && now.changed.After(e.since.Add(-sameTick)):
 			now.Path = graph.Path{Path: now.Path.Path, Doubt: whileItRan}
 		}
 		paths[name] = now.steady()

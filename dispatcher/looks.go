@@ -46,6 +46,7 @@ func newLooks() *looks {
 // look is what was seen of a path.
 type look struct {
 	graph.Path
+	seen    time.Time
 	changed time.Time // when, by the file system's clock
 	folder  bool
 }
@@ -105,7 +106,7 @@ func (l *looks) one(path string, hash bool) look {
 
 // glance takes the stamp of a path.
 func glance(path string) look {
-	p := look{Path: graph.Path{Path: path}}
+	p := look{Path: graph.Path{Path: path}, seen: time.Now()}
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		p.Doubt = "can't be seen by the daemon: " + err.Error()

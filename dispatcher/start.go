@@ -133,8 +133,8 @@ func (k *walk) launch(a *attempt) {
 	if k.w.cancel.Load() || k.es[a.electron].ending {
 		cancel(executors.ErrCancelled) // asked for while the start was being stored, or before
 	}
-	k.wg.Go(func() { k.see(ctx, a) })
 	k.lookFirst(a.evidence)
+	k.wg.Go(func() { k.see(ctx, a) })
 }
 
 func newID() string {

@@ -94,7 +94,8 @@ func usesOf(electrons, attempts string) string {
 	return `SELECT sha, count(*) AS n FROM (
 		SELECT result AS sha FROM electrons WHERE dispatch = ?1` + electrons + ` UNION ALL SELECT pickle FROM electrons WHERE dispatch = ?1` + electrons + ` UNION ALL
 		SELECT unhex(f.value ->> 'sha256') FROM electrons e, json_each(e.files) f WHERE e.dispatch = ?1` + electrons + ` UNION ALL
-		SELECT stdout FROM attempts WHERE dispatch = ?1` + attempts + ` UNION ALL SELECT stderr FROM attempts WHERE dispatch = ?1` + attempts + `
+		SELECT stdout FROM attempts WHERE dispatch = ?1` + attempts + ` UNION ALL SELECT stderr FROM attempts WHERE dispatch = ?1` + attempts + ` UNION ALL
+		SELECT stdout FROM electrons WHERE dispatch = ?1` + electrons + ` UNION ALL SELECT stderr FROM electrons WHERE dispatch = ?1` + electrons + `
 		) WHERE sha IS NOT NULL GROUP BY sha`
 }
 
