@@ -130,6 +130,9 @@ func TestConfig_is_read_strictly(t *testing.T) {
 		"[executors.local]\nenv = 1\n":           "c.toml:2:7: executors.local.env must be a table of texts",
 		"[executors.local]\nparallel = 'x'\n":    "c.toml:2:12: executors.local.parallel must be a whole number",
 		"[executors.local]\npass_env = 'HOME'\n": "c.toml:2:12: executors.local.pass_env must be a list, such as [\"HOME\"]",
+		"[http]\nlisten = '127.0.0.1:1'\n":       "c.toml:2:10: http.listen must be a list, such as [\"127.0.0.1:8321\"]",
+		"[http]\nallow_plain = 'yes'\n":          "c.toml:2:15: http.allow_plain must be true or false",
+		"[http]\nlsiten = []\n":                  "c.toml:2:1: unknown key http.lsiten; did you mean http.listen?",
 		"paths = 1\n":                            "c.toml:1:9: paths must be a table",
 	} {
 		write(t, file, content)

@@ -41,7 +41,7 @@ func newTokenCreate(c *cli) *cobra.Command {
 		Example: `  latticed token create laptop --role operator --expires 90d
   latticed token create scanner --role source --trigger scans --out scanner.token`,
 		Args: exactly("NAME"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			t.Name = args[0]
 			api, err := c.connect()
 			if err != nil {
@@ -53,18 +53,17 @@ func newTokenCreate(c *cli) *cobra.Command {
 				if err != nil {
 					return usagef("--out: %v", err)
 				}
-				defer func() {
-					if err = errors.Join(err, f.Close()); err != nil {
-						_ = os.Remove(out)
-					}
-				}()
+				defer func() { _ = f.Close() }()
 				to = f
 			}
 			a, err := api.CreateToken(cmd.Context(), t)
-			if err != nil {
-				return err
+			if err == nil {
+				err = c.showToken(a, to, out)
 			}
-			return c.showToken(a, to, out)
+			if err != nil && out != "" {
+				err = errors.Join(err, os.Remove(out))
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
