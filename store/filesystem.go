@@ -44,3 +44,13 @@ func checkFilesystem(dir string, kind func(string) (int64, error)) error {
 	}
 	return nil
 }
+
+// NetworkFilesystem names the network file system that a folder is on, if it is on one.
+func NetworkFilesystem(dir string) (name string, network bool, err error) {
+	magic, err := filesystemKind(dir)
+	if err != nil {
+		return "", false, err
+	}
+	name, network = networkFilesystem(magic)
+	return name, network, nil
+}

@@ -8,7 +8,7 @@ import (
 
 const (
 	prunePage = 200                   // rows read at a time
-	pruneTurn = 5 * time.Millisecond // after which a transaction takes nothing more
+	pruneTurn = 5 * time.Millisecond  // after which a transaction takes nothing more
 	pruneRest = 50 * time.Millisecond // the longest pause after one
 	// pruneElectrons bounds what goes of one dispatch in a transaction.
 	pruneElectrons = 100

@@ -305,7 +305,7 @@ func TestAlarm_is_counted_in_the_metrics(t *testing.T) {
 	a.couriers[0].add(alarm("other", triggers.Failing, "gone"))
 	a.couriers[0].count(alarmFailed)
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(onlyAlarms{&daemon{alarms: a}})
+	reg.MustRegister(onlyAlarms{&daemon{bell: &bell{now: a}}})
 	all, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +319,7 @@ func TestAlarm_is_counted_in_the_metrics(t *testing.T) {
 			t.Errorf("%s is missing in\n%s", want, got)
 		}
 	}
-	(&daemon{}).collectAlarms(meter{}) // nobody is told
+	(&daemon{bell: &bell{}}).collectAlarms(meter{}) // nobody is told
 }
 
 // onlyAlarms collects nothing else of a daemon.

@@ -25,6 +25,8 @@ type Config struct {
 	HTTP      HTTP      `toml:"http"`
 	Executors Executors `toml:"executors"`
 	Alarm     Alarm     `toml:"alarm"`
+	Retention Retention `toml:"retention"`
+	Limits    Limits    `toml:"limits"`
 }
 
 // Paths says where things are.
@@ -121,7 +123,7 @@ func inTOML(err *toml.DecodeError) string {
 	if m == nil {
 		return said
 	}
-	must := map[string]string{"string": "text", "bool": "true or false", "int": "a whole number", "map[string]string": `a table of texts, such as {LANG = "C"}`}[m[1]]
+	must := map[string]string{"string": "text", "bool": "true or false", "int": "a whole number", "int64": "a whole number", "map[string]string": `a table of texts, such as {LANG = "C"}`}[m[1]]
 	key := strings.Join(err.Key(), ".")
 	switch {
 	case m[1] == "[]string" && key == "alarm.command":
@@ -150,8 +152,9 @@ func configHint(key string) string {
 		"http.listen", "http.tls_cert", "http.tls_key", "http.allow_plain", "http.hosts", "http.max_connections",
 		"executors.local.env", "executors.local.pass_env", "executors.local.parallel",
 		"alarm.command", "alarm.url", "alarm.after",
+		"retention.age", "retention.count", "retention.bytes", "retention.audit_age", "limits.min_free",
 	}
-	for _, words := range [][]string{known, {"paths", "http", "executors", "executors.local", "alarm"}} {
+	for _, words := range [][]string{known, {"paths", "http", "executors", "executors.local", "alarm", "retention", "limits"}} {
 		if s := graph.Suggest(key, words); s != "" {
 			return "; did you mean " + s + "?"
 		}
@@ -197,6 +200,7 @@ func (c *Config) fill() error {
 	if d, err := graph.ParseDuration(c.Alarm.After); err == nil {
 		c.Alarm.after = d
 	}
+	c.Retention.fill()
 	return nil
 }
 
@@ -220,7 +224,7 @@ func defaultStateDir() (string, error) {
 
 // Validate lists everything that is wrong.
 func (c *Config) Validate() error {
-	return errors.Join(slices.Concat(c.Paths.wrong(), c.HTTP.wrong(), c.Executors.Local.wrong(), c.Alarm.wrong())...)
+	return errors.Join(slices.Concat(c.Paths.wrong(), c.HTTP.wrong(), c.Executors.Local.wrong(), c.Alarm.wrong(), c.Retention.wrong(), c.Limits.wrong())...)
 }
 
 func (p *Paths) wrong() (found []error) {

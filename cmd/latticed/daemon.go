@@ -45,7 +45,9 @@ type daemon struct {
 	triggers   *triggers.Manager
 	folders    func() directory.Stats
 	databases  func() database.Stats
-	alarms     *alarms // nil: nobody is told
+	bell       *bell
+	janitor    *janitor
+	gauge      *gauge
 	api        *api.Server
 	listener   net.Listener
 	doors      []*api.Door
@@ -73,8 +75,10 @@ const settleIn = 10 * time.Second
 // stopLimit is how long one room may take to stop before it is left behind.
 const stopLimit = 15 * time.Second
 
-// serve runs the daemon until ctx ends.
-func serve(ctx context.Context, cfg Config, log zerolog.Logger) (err error) {
+// serve runs the daemon until ctx ends. At SIGHUP it reads the configuration again.
+func serve(ctx context.Context, cfg Config, read func() (Config, error), log zerolog.Logger) (err error) {
+	came, deaf := hangups()
+	defer deaf()
 	began := time.Now()
 	d := &daemon{log: log.With().Str(keyComponent, "serve").Logger(), failed: make(chan error, 8)}
 	defer func() { err = errors.Join(err, d.stop()) }()
@@ -88,6 +92,7 @@ func serve(ctx context.Context, cfg Config, log zerolog.Logger) (err error) {
 	if err := d.begin(ctx); err != nil {
 		return err
 	}
+	d.start("reload", (&reloader{d: d, now: cfg, read: read, came: came}).Run)
 	d.log.Info().Str("socket", cfg.Paths.Socket).Strs("listen", addresses(d.doors)).Str("state_dir", cfg.Paths.StateDir).Str("version", version).
 		Dur(keyDur, time.Since(began)).Msg("serving")
 	notify(d.log, ready(cfg.Paths.Socket))
@@ -125,6 +130,10 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	if d.store, err = store.Open(ctx, cfg.Paths.StateDir, store.Options{Log: log}); err != nil {
 		return err
 	}
+	restored, err := d.restored(ctx)
+	if err != nil {
+		return err
+	}
 	l := cfg.Executors.Local
 	d.local, err = local.New(local.Options{
 		StateDir: cfg.Paths.StateDir, Socket: cfg.Paths.Runner, RunnerUID: runnerUID, RuntimeDir: limits.RuntimeDir,
@@ -135,8 +144,10 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	}
 	execs := map[string]executors.Executor{"local": d.local}
 	d.dispatcher = dispatcher.New(d.store, execs, dispatcher.Options{
-		Parallel: l.Parallel, Ended: d.ended, Log: log,
+		Parallel: l.Parallel, Ended: d.ended, Restored: restored, Log: log,
 	})
+	d.janitor = newJanitor(d.store, cfg.Retention, log)
+	d.gauge = newGauge(cfg.Paths.StateDir, cfg.Limits, d.dispatcher, log)
 	folders, counted := directory.Counted(directory.Options{Roots: cfg.Paths.Watch})
 	d.folders = counted
 	hub := webhook.New(d.incoming)
@@ -146,14 +157,14 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	options := triggers.Options{
 		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}
-	if d.alarms = newAlarms(cfg.Alarm, log); d.alarms != nil {
-		options.Alarm = d.alarms.tell
-	}
+	d.bell = newBell(cfg.Alarm, log)
+	options.Alarm = d.bell.tell
+	options.Restored = restored
 	d.triggers = triggers.NewManager(d.store, kinds, options)
 	d.api = api.New(api.Options{
 		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs, Hooks: hub,
 		RunAs: runAs, Version: version, Log: log, Hosts: cfg.HTTP.Hosts, MaxConnections: cfg.HTTP.MaxConnections,
-		Alive: d.alive, Metrics: []prometheus.Collector{d},
+		Alive: d.alive, Retention: d.janitor.retention, Doctor: d.doctor(cfg), Metrics: []prometheus.Collector{d},
 	})
 	if d.doors, err = cfg.HTTP.open(ctx, log); err != nil {
 		return err
@@ -176,11 +187,15 @@ func (d *daemon) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	d.gauge.look() // before anything starts
+	d.start("disk", d.gauge.Run)
+	d.start("retention", d.janitor.Run)
 	d.start("dispatcher", d.dispatcher.Run)
-	if d.alarms != nil {
-		d.start("alarm", d.alarms.Run)
-	}
+	d.start("alarm", d.bell.Run)
 	d.start("triggers", d.triggers.Run)
+	if d.triggers.Held() {
+		d.start("hold", d.foretell)
+	}
 	d.start("api", func(ctx context.Context) error { return d.api.Serve(ctx, d.listener, d.doors...) })
 	return nil
 }

@@ -21,7 +21,7 @@ func served(t *testing.T) (get func(path string) string, stop func() error) {
 	cfg.Paths.StateDir, cfg.Paths.Socket = filepath.Join(dir, "state"), filepath.Join(dir, "s")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, cfg, zerolog.Nop()) }()
+	go func() { done <- serve(ctx, cfg, nil, zerolog.Nop()) }()
 	var dialer net.Dialer
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dialer.DialContext(ctx, "unix", cfg.Paths.Socket)

@@ -23,6 +23,25 @@ func (d *daemon) Collect(to chan<- prometheus.Metric) {
 	d.collectDatabases(m)
 	d.collectAlarms(m)
 	d.collectStore(m)
+	d.collectUpkeep(m)
+}
+
+func (d *daemon) collectUpkeep(m meter) {
+	held := func(yes bool) float64 {
+		if yes {
+			return 1
+		}
+		return 0
+	}
+	const help = "Whether no attempt starts, and why: little space on the disk, or the hold after a restore."
+	m.gauge("latticed_held", help, held(d.gauge.low.Load()), prometheus.Labels{"reason": "disk"})
+	m.gauge("latticed_held", help, held(d.triggers.Held()), prometheus.Labels{"reason": "restored"})
+	m.count("latticed_disk_holds_total", "How often there was too little space for attempts to start.", d.gauge.holds.Load(), nil)
+	m.gauge("latticed_state_free_bytes", "Space that is free where the state directory is.", float64(d.gauge.free.Load()), nil)
+	p := d.janitor.pruned()
+	m.count("latticed_pruned_dispatches_total", "Dispatches that retention has removed.", p.Dispatches, nil)
+	m.count("latticed_pruned_events_total", "Events that retention has removed.", p.Events, nil)
+	m.count("latticed_pruned_bytes_total", "Bytes of assets that retention has removed.", p.Bytes, nil)
 }
 
 func (d *daemon) collectDispatcher(m meter) {
@@ -91,11 +110,12 @@ func (d *daemon) collectDatabases(m meter) {
 }
 
 func (d *daemon) collectAlarms(m meter) {
-	if d.alarms == nil {
+	a := d.bell.current()
+	if a == nil {
 		return
 	}
-	m.gauge("latticed_alarms_waiting", "Failing triggers that were not told yet.", float64(d.alarms.waiting()), nil)
-	for _, c := range d.alarms.couriers {
+	m.gauge("latticed_alarms_waiting", "Failing triggers that were not told yet.", float64(a.waiting()), nil)
+	for _, c := range a.couriers {
 		results, queue := c.stats()
 		for result, n := range results {
 			m.count("latticed_alarms_total", "Alarms that ended, by how they are delivered and by how that went.", n, prometheus.Labels{"by": c.name, "result": result})

@@ -25,7 +25,7 @@ func TestMetrics_tell_what_waits_and_what_is_silent(t *testing.T) {
 	cfg.Paths.StateDir, cfg.Paths.Socket = filepath.Join(dir, "state"), filepath.Join(dir, "s")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, cfg, zerolog.Nop()) }()
+	go func() { done <- serve(ctx, cfg, nil, zerolog.Nop()) }()
 	eventually(t, "serving", func() bool { return exists(cfg.Paths.Socket) })
 	c := client.New(cfg.Paths.Socket)
 	defer c.Close()

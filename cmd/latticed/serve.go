@@ -30,7 +30,7 @@ again by the next start.
 			if err != nil {
 				return err
 			}
-			if err := serve(cmd.Context(), cfg, log); err != nil && !errors.Is(err, context.Canceled) {
+			if err := serve(cmd.Context(), cfg, func() (Config, error) { return settings(cmd, file, flags) }, log); err != nil && !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("serve: %w", err)
 			}
 			return nil

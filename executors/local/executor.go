@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latticed/latticed/executors"
@@ -17,7 +18,7 @@ import (
 type Executor struct {
 	o    Options
 	boot string
-	env  []string // Options.Env and PassEnv
+	env  atomic.Pointer[[]string] // Options.Env and PassEnv
 
 	dialing sync.Mutex // one goroutine connects at a time
 	mu      sync.Mutex
@@ -54,7 +55,15 @@ func New(o Options) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Executor{o: o, boot: boot, env: extraEnv(o.Env, o.PassEnv), links: map[int]*link{}, retired: map[*link]struct{}{}}, nil
+	e := &Executor{o: o, boot: boot, links: map[int]*link{}, retired: map[*link]struct{}{}}
+	e.SetEnv(o.Env, o.PassEnv)
+	return e, nil
+}
+
+// SetEnv changes Options.Env and PassEnv for attempts that start from now on.
+func (e *Executor) SetEnv(set map[string]string, pass []string) {
+	env := extraEnv(set, pass)
+	e.env.Store(&env)
 }
 
 // Kind is what lists of executors show.

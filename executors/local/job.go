@@ -77,7 +77,7 @@ func (e *Executor) prepare(t *executors.Task) (*job, error) {
 	if err := j.body(); err != nil {
 		return nil, executors.Permanent(err)
 	}
-	j.environment(e.env, runner.AttemptDir(e.o.StateDir, t.Attempt))
+	j.environment(*e.env.Load(), runner.AttemptDir(e.o.StateDir, t.Attempt))
 	for _, o := range t.Outputs {
 		if !filepath.IsLocal(o.Path) {
 			return nil, executors.Permanent(executors.Failf(executors.CodeOutputInvalid,

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/latticed/latticed/api"
+	"github.com/latticed/latticed/store"
+	"github.com/latticed/latticed/triggers"
+)
+
+const (
+	lookLimit   = 5 * time.Second        // for one check
+	slowWrite   = 500 * time.Millisecond // a commit takes a few milliseconds
+	largeWAL    = 256 << 20
+	namedAtMost = 5
+)
+
+// doctor looks at what the daemon lives on. Nothing of it changes anything.
+func (d *daemon) doctor(cfg Config) func(context.Context) []api.Check {
+	dir := cfg.Paths.StateDir
+	return func(ctx context.Context) []api.Check {
+		return []api.Check{
+			d.checkDoors(cfg),
+			checkClock(),
+			checkDisk(dir, func(total int64) int64 { return d.gauge.limits.Load().least(total) }),
+			checkPermissions(dir),
+			d.checkDatabase(ctx),
+			d.checkRunner(ctx),
+			checkInotify(d.folders().Watches),
+			d.checkMounts(ctx),
+			d.checkTriggers(ctx),
+			d.checkHold(),
+		}
+	}
+}
+
+func (d *daemon) checkDoors(cfg Config) api.Check {
+	const name = "doors"
+	said := "it listens at " + cfg.Paths.Socket
+	if more := addresses(d.doors); len(more) > 0 {
+		said += " and " + strings.Join(more, ", ")
+	}
+	info, err := os.Lstat(cfg.Paths.Socket)
+	switch {
+	case err != nil:
+		return wrong(name, "the socket "+cfg.Paths.Socket+" is gone: "+err.Error(), "restart the daemon")
+	case info.Mode().Perm()&0o007 != 0:
+		return wrong(name, fmt.Sprintf("everybody on this machine may use the socket %s (%s)", cfg.Paths.Socket, info.Mode().Perm()), "chmod 0660 "+cfg.Paths.Socket)
+	case len(d.doors) > 0 && cfg.HTTP.AllowPlain && cfg.HTTP.TLSCert == "":
+		return warn(name, said+", without TLS", "give it a certificate: [http] tls_cert and tls_key")
+	}
+	return well(name, said)
+}
+
+func (d *daemon) checkDatabase(ctx context.Context) api.Check {
+	const name = "database"
+	if err := d.store.Health(); err != nil {
+		return wrong(name, "the last write failed: "+err.Error(), "see the checks of the disk and the permissions")
+	}
+	began := time.Now()
+	beat, stop := context.WithTimeout(ctx, lookLimit)
+	defer stop()
+	if err := d.store.Beat(beat); err != nil {
+		return wrong(name, fmt.Sprintf("the writer has not answered within %s: %v", lookLimit, err), "is the disk well? The kernel's log (dmesg) may tell")
+	}
+	took, s := time.Since(began), d.store.Stats()
+	said := fmt.Sprintf("%s and %s of log; the writer answers within %s", bytesText(s.DBBytes), bytesText(s.WALBytes), took.Round(10*time.Microsecond))
+	look, end := context.WithTimeout(ctx, lookLimit)
+	defer end()
+	switch err := d.store.Examine(look); {
+	case errors.Is(err, context.DeadlineExceeded):
+		said += "; it is too large to be examined whole here"
+	case err != nil:
+		return wrong(name, err.Error(), "restore the last backup: latticed restore DIR --state-dir NEW")
+	default:
+		said += "; it is sound"
+	}
+	switch {
+	case took > slowWrite:
+		return warn(name, said, "the disk is slow or busy; the state directory belongs on a local disk")
+	case s.WALBytes > largeWAL:
+		return warn(name, said, "something has read for very long; restart the daemon if it does not shrink")
+	}
+	return well(name, said)
+}
+
+func (d *daemon) checkRunner(ctx context.Context) api.Check {
+	const name = "runner"
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	if err := d.local.Check(ctx); err != nil {
+		return wrong(name, err.Error(), "systemctl status 'latticed-runner@*', or restart the daemon when it starts its own")
+	}
+	if who, err := d.local.Info(ctx); err != nil || who.Cgroup == "" {
+		return warn(name, "it answers; attempts have no cgroup of their own: of a cancelled one, what hides well may stay",
+			"run it by its unit, which delegates one")
+	}
+	return well(name, "it answers, and each attempt has a cgroup of its own")
+}
+
+// checkMounts looks where the folders are that triggers watch.
+func (d *daemon) checkMounts(ctx context.Context) api.Check {
+	const name = "mounts"
+	all, err := d.store.Triggers(ctx)
+	if err != nil {
+		return wrong(name, err.Error(), "see the check of the database")
+	}
+	var away, polled []string
+	folders := 0
+	for _, t := range all {
+		var spec struct {
+			Dir string `json:"dir_path"`
+		}
+		if t.Kind != "directory" || json.Unmarshal(t.Spec, &spec) != nil {
+			continue
+		}
+		folders++
+		switch kind, network, err := lookAt(spec.Dir); {
+		case err != nil:
+			away = append(away, fmt.Sprintf("%s (trigger %s): %v", spec.Dir, t.Name, err))
+		case network:
+			polled = append(polled, spec.Dir+" is on "+kind)
+		}
+	}
+	switch {
+	case len(away) > 0:
+		return wrong(name, "folders can't be looked at: "+some(away), "are they mounted, and may the daemon's user read them? Each needs r and x, and x on every folder above")
+	case len(polled) > 0:
+		return warn(name, "polled, since other machines write there: "+some(polled), "nothing, if a delay of some seconds is no matter")
+	}
+	return well(name, fmt.Sprintf("watched folders: %d, all there", folders))
+}
+
+// some are the first few of many, for one line.
+func some(all []string) string {
+	if len(all) <= namedAtMost {
+		return strings.Join(all, "; ")
+	}
+	return strings.Join(all[:namedAtMost], "; ") + fmt.Sprintf("; and %d more", len(all)-namedAtMost)
+}
+
+var errNoAnswer = errors.New("it does not answer: is its file server gone?")
+
+// lookAt looks at a folder, for as long as a file server may take.
+func lookAt(dir string) (kind string, network bool, err error) {
+	type seen struct {
+		kind    string
+		network bool
+		err     error
+	}
+	found := make(chan seen, 1)
+	go func() { // a file server that is gone keeps it for as long as it likes
+		var s seen
+		if s.kind, s.network, s.err = store.NetworkFilesystem(dir); s.err == nil {
+			var f *os.File
+			if f, s.err = os.Open(dir); s.err == nil {
+				_ = f.Close()
+			}
+		}
+		found <- s
+	}()
+	select {
+	case s := <-found:
+		return s.kind, s.network, s.err
+	case <-time.After(2 * time.Second):
+		return "", false, errNoAnswer
+	}
+}
+
+// checkTriggers names those that do not work.
+func (d *daemon) checkTriggers(ctx context.Context) api.Check {
+	const name = "triggers"
+	all, err := d.store.Triggers(ctx)
+	if err != nil {
+		return wrong(name, err.Error(), "see the check of the database")
+	}
+	var failing, degraded []string
+	for _, t := range all {
+		switch t = d.triggers.Live(t); t.State {
+		case triggers.Failing:
+			failing = append(failing, t.Name+": "+t.Reason)
+		case triggers.Degraded:
+			degraded = append(degraded, t.Name+": "+t.Reason)
+		}
+	}
+	switch {
+	case len(failing) > 0:
+		return wrong(name, "failing: "+some(failing), "latticed trigger show NAME")
+	case len(degraded) > 0:
+		return warn(name, "degraded: "+some(degraded), "latticed trigger show NAME")
+	}
+	return well(name, fmt.Sprintf("%d, none of them in trouble", len(all)))
+}
+
+func (d *daemon) checkHold() api.Check {
+	const name = "hold"
+	switch w := d.dispatcher.Held(); {
+	case d.triggers.Held():
+		return warn(name, "everything is held since the restore from a backup", "latticed hold, then latticed hold --end")
+	case w != nil:
+		return wrong(name, w.Detail, "see the check of the disk")
+	}
+	return well(name, "attempts start")
+}
