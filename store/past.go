@@ -88,7 +88,7 @@ func (s *Store) About(ctx context.Context, id, path string, limit int) ([]trigge
 }
 
 // lastFired goes back along the firings of a trigger that made a dispatch.
-const lastFired = `SELECT e.n, e.id, e.key, e.kind, e.at, e.state, e.reason, e.payload, e.generation, f.id, f.dispatches ->> 0
+const lastFired = `SELECT e.n, e.id, e.key, e.kind, e.at, e.state, e.reason, e.payload, e.generation, f.id, f.dispatches ->> 0, f.dispatches ->> '$[#-1]'
 	FROM firings f INDEXED BY firings_decision JOIN events e INDEXED BY events_firing ON e.firing = f.n
 	WHERE f.trigger = (` + triggerNumber + `) AND f.decision = 'fired' AND e.path IS NOT NULL ORDER BY f.n DESC LIMIT ?`
 
@@ -101,7 +101,7 @@ func (s *Store) LastFired(ctx context.Context, id string, limit int) ([]triggers
 			e := triggers.FiredEvent{Event: triggers.Event{TriggerID: id}}
 			var at int64
 			var payload string
-			err := r.Scan(&e.Seq, &e.ID, &e.Key, &e.Kind, &at, &e.State, &e.Reason, &payload, &e.Generation, &e.FiringID, &e.Dispatch)
+			err := r.Scan(&e.Seq, &e.ID, &e.Key, &e.Kind, &at, &e.State, &e.Reason, &payload, &e.Generation, &e.FiringID, &e.Dispatch, &e.Last)
 			e.At, e.Payload = fromMicros(at), fromRawText(payload)
 			fired = append(fired, e)
 			return err

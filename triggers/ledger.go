@@ -38,10 +38,12 @@ type Fired struct {
 	Cancelled  []string         // ids of the dispatches that were asked to end
 }
 
-// FiredEvent is an event with the dispatch it has become.
+// FiredEvent is an event with the dispatches it has become, by id. They may be deleted
+// by now.
 type FiredEvent struct {
 	Event
-	Dispatch string // its id; it may be deleted by now
+	Dispatch string // the first
+	Last     string // the same, unless it is a sweep
 }
 
 // Counts is what the gate needs to know beside the window of events.

@@ -38,17 +38,18 @@ type traces struct {
 // trace is one file that was fired.
 type trace struct {
 	trigger, key string
-	dispatch     string
+	dispatch     string // the first
+	last         string // the same, unless it is a sweep
 	generation   int
 }
 
-// fired remembers an event that has become a dispatch.
-func (t *traces) fired(trigger string, p *Pending, dispatch string) {
+// fired remembers an event that has become dispatches, from the first to the last.
+func (t *traces) fired(trigger string, p *Pending, first, last string) {
 	file := filePath(p.fields)
 	if file == "" {
 		return
 	}
-	n := trace{trigger: trigger, key: traceKey(trigger, path.Dir(file), stem(path.Base(file))), dispatch: dispatch, generation: p.Generation}
+	n := trace{trigger: trigger, key: traceKey(trigger, path.Dir(file), stem(path.Base(file))), dispatch: first, last: last, generation: p.Generation}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.by == nil {

@@ -34,7 +34,7 @@ func TestStem(t *testing.T) {
 func TestAncestors(t *testing.T) {
 	derives := func(from, to string) bool {
 		var tr traces
-		tr.fired("t", &Pending{fields: map[string]any{"path": from}}, "d")
+		tr.fired("t", &Pending{fields: map[string]any{"path": from}}, "d", "d")
 		return len(tr.ancestors("t", to)) > 0
 	}
 	for _, c := range []struct {
@@ -68,7 +68,7 @@ func TestTraces(t *testing.T) {
 	t.Run("are_bounded_and_forget_the_oldest", func(t *testing.T) {
 		var tr traces
 		for n := range 3 * maxTraces {
-			tr.fired(fmt.Sprint("t", n%2), &Pending{fields: map[string]any{"path": fmt.Sprintf("/in/%d.tif", n)}}, fmt.Sprint(n))
+			tr.fired(fmt.Sprint("t", n%2), &Pending{fields: map[string]any{"path": fmt.Sprintf("/in/%d.tif", n)}}, fmt.Sprint(n), "")
 		}
 		if len(tr.ring) != maxTraces || len(tr.by) != maxTraces || tr.count["t0"]+tr.count["t1"] != maxTraces {
 			t.Errorf("%d in the ring, %d names, %v", len(tr.ring), len(tr.by), tr.count)
@@ -81,7 +81,7 @@ func TestTraces(t *testing.T) {
 	t.Run("of_one_name_the_latest_few_are_kept", func(t *testing.T) {
 		var tr traces
 		for n := range 3 * maxTraces {
-			tr.fired("t", &Pending{Event: Event{Generation: n}, fields: map[string]any{"path": "/in/a.tif"}}, fmt.Sprint(n))
+			tr.fired("t", &Pending{Event: Event{Generation: n}, fields: map[string]any{"path": "/in/a.tif"}}, fmt.Sprint(n), "")
 		}
 		found := tr.ancestors("t", "/in/a.tif")
 		if len(found) != maxNamesakes || found[0].generation != 3*maxTraces-1 {
@@ -90,7 +90,7 @@ func TestTraces(t *testing.T) {
 	})
 	t.Run("one_trigger_knows_nothing_of_another", func(t *testing.T) {
 		var tr traces
-		tr.fired("a", &Pending{fields: map[string]any{"path": "/in/a.tif"}}, "1")
+		tr.fired("a", &Pending{fields: map[string]any{"path": "/in/a.tif"}}, "1", "1")
 		if len(tr.ancestors("b", "/in/a.tif")) != 0 {
 			t.Error("it does")
 		}
@@ -123,7 +123,7 @@ func FuzzAncestors(f *testing.F) {
 	f.Add("relative", "..")
 	f.Fuzz(func(t *testing.T, from, to string) {
 		var tr traces
-		tr.fired("t", &Pending{fields: map[string]any{"path": from}}, "d")
+		tr.fired("t", &Pending{fields: map[string]any{"path": from}}, "d", "d")
 		tr.ancestors("t", to)
 		if from != "" && len(tr.ring) == 1 && strings.HasPrefix(from, "/") && len(tr.ancestors("t", filePath(map[string]any{"path": from}))) == 0 {
 			t.Errorf("%q does not lead to its next version", from)

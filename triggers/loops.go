@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/latticed/latticed/graph"
 )
 
 const (
@@ -39,20 +41,35 @@ func (k *keeper) generations(ctx context.Context, pending []Pending) error {
 		}
 		ancestors := k.m.traces.ancestors(k.id, file)
 		for _, a := range ancestors[:min(len(ancestors), maxAncestors)] {
-			d, err := k.m.ledger.Dispatch(ctx, a.dispatch)
+			while, err := k.underWay(ctx, a)
 			if errors.Is(err, ErrNotFound) {
 				continue
 			}
 			if err != nil {
 				return fmt.Errorf("read dispatch %s: %w", a.dispatch, err)
 			}
-			if during(changed, &d) {
+			if during(changed, &while) {
 				p.Generation = a.generation + 1
 				break
 			}
 		}
 	}
 	return nil
+}
+
+// underWay is the first dispatch of a firing, which has ended when the last of it has:
+// those of a sweep begin in their order, one after the other.
+func (k *keeper) underWay(ctx context.Context, t trace) (graph.Dispatch, error) {
+	d, err := k.m.ledger.Dispatch(ctx, t.dispatch)
+	if err != nil || t.last == t.dispatch {
+		return d, err
+	}
+	last, err := k.m.ledger.Dispatch(ctx, t.last)
+	if errors.Is(err, ErrNotFound) {
+		return d, nil
+	}
+	d.EndedAt = last.EndedAt
+	return d, err
 }
 
 // retrace remembers what was fired before this process was there, so that a restart
@@ -68,7 +85,7 @@ func (k *keeper) retrace(ctx context.Context) error {
 	for i := range fired {
 		p := Pending{Event: fired[i].Event}
 		p.decode()
-		k.m.traces.fired(k.id, &p, fired[i].Dispatch)
+		k.m.traces.fired(k.id, &p, fired[i].Dispatch, fired[i].Last)
 	}
 	k.traced = true
 	return nil

@@ -114,7 +114,7 @@ func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
 			p.State, p.Reason, p.FiringID = v.State, v.Reason, ds[n].FiringID
 			k.strikes.decided(p)
 			if len(v.Dispatches) > 0 {
-				k.m.traces.fired(k.id, p, v.Dispatches[0].ID)
+				k.m.traces.fired(k.id, p, v.Dispatches[0].ID, v.Dispatches[len(v.Dispatches)-1].ID)
 				if path, _ := p.fields["path"].(string); path != "" {
 					k.overtakers = append(k.overtakers, overtaker{p.ID, path})
 				}

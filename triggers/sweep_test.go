@@ -232,3 +232,20 @@ func TestSweep_gives_required_inputs_and_no_warning(t *testing.T) {
 		}
 	})
 }
+
+// TestSweep_that_feeds_its_trigger is noticed though not its first dispatch writes the
+// file, but one that begins when that has ended.
+func TestSweep_that_feeds_its_trigger(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		tr := w.add(`"overlap": "allow", "sweep": {"grid": {"n": [1, 2]}, "max_in_flight": 1}`)
+		w.file("/in/a")
+		for range 3 {
+			w.ledger.BeginDispatches(tr.ID, 1)
+			wait(time.Minute)
+			w.end(tr, 1)
+			w.restart()
+			w.runs(tr, "/in/a")
+		}
+		w.expect(tr, "1:fired:event 2:fired:event 3:fired:event 4:held:loop")
+	})
+}

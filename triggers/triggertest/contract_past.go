@@ -155,14 +155,21 @@ func testLastFired(x *ledgerTest) {
 	x.dispatches(x.b, 1)
 	both := x.fired(es[3])
 	both.EventIDs = append(both.EventIDs, es[4].ID)
-	out := x.fire(x.a, x.fired(es[2]), x.fired(es[0]), decided(triggers.EventSkipped, "", es[1]), both)
+	first := x.fired(es[2])
+	first.Dispatches = append(first.Dispatches, x.fired(es[2]).Dispatches...)
+	out := x.fire(x.a, first, x.fired(es[0]), decided(triggers.EventSkipped, "", es[1]), both)
 	for limit, want := range map[int][]int{9: {2, 0, 3}, 2: {0, 3}} {
 		got, err := x.l.LastFired(x.Context(), x.a.ID, limit)
 		if err != nil || len(got) != len(want) {
 			x.Fatalf("%d: %+v %v", limit, got, err)
 		}
 		for i, n := range want {
-			if e := got[i]; e.ID != es[n].ID || string(e.Payload) != string(es[n].Payload) || e.Dispatch != out.Dispatches[3-len(want)+i].ID {
+			at := 4 - len(want) + i // the first has two
+			from := at
+			if n == 2 {
+				from = 0
+			}
+			if e := got[i]; e.ID != es[n].ID || string(e.Payload) != string(es[n].Payload) || e.Dispatch != out.Dispatches[from].ID || e.Last != out.Dispatches[at].ID {
 				x.Errorf("%d of %d: %+v", i, limit, e)
 			}
 		}

@@ -101,7 +101,7 @@ func (l *Ledger) LastFired(_ context.Context, id string, limit int) (fired []tri
 	for _, f := range r.firings {
 		for _, event := range f.EventIDs {
 			if e := r.event(event); f.Decision == triggers.EventFired && pathOf(e.Payload) != "" {
-				fired = append(fired, triggers.FiredEvent{Event: *e, Dispatch: f.DispatchIDs[0]})
+				fired = append(fired, triggers.FiredEvent{Event: *e, Dispatch: f.DispatchIDs[0], Last: f.DispatchIDs[len(f.DispatchIDs)-1]})
 			}
 		}
 	}
