@@ -103,7 +103,7 @@ func readURL(f *triggers.Fields) (place, map[string]string) {
 		f.Set(field, "***", triggers.FromTrigger)
 		return place{}, map[string]string{field: "***"}
 	}
-	if a.password == "" {
+	if a.password.reveal() == "" {
 		return place{direct: a}, nil
 	}
 	f.Set(field, a.String(), triggers.FromTrigger)

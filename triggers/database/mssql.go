@@ -74,7 +74,7 @@ func mssqlSource(a address) (string, time.Duration, error) {
 	if a.user == "" {
 		return "", 0, errors.New("the URL names no user; a login of SQL Server is needed, Windows' own is not supported")
 	}
-	u.User = url.UserPassword(a.user, a.password)
+	u.User = url.UserPassword(a.user, a.password.reveal())
 	patience := connecting
 	options := url.Values{"database": {a.database}, "app name": {"latticed"}}
 	for name, value := range a.options {

@@ -54,7 +54,7 @@ func (mysqlDialect) open(ctx context.Context, a address) (conn, error) {
 
 func mysqlConfig(a address) (*mysql.Config, error) {
 	c := mysql.NewConfig()
-	c.User, c.Passwd, c.DBName, c.Net, c.Timeout, c.Logger = a.user, a.password, a.database, "tcp", connecting, mute{}
+	c.User, c.Passwd, c.DBName, c.Net, c.Timeout, c.Logger = a.user, a.password.reveal(), a.database, "tcp", connecting, mute{}
 	port, host := a.port, a.host
 	if port == 0 {
 		port = usualPort[engineMySQL]

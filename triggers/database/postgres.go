@@ -61,7 +61,7 @@ func postgresConfig(a address) (*pgconn.Config, error) {
 	for name, value := range a.options {
 		set[name] = value
 	}
-	for name, value := range map[string]string{"user": a.user, "password": a.password, "host": a.host + a.socket, "dbname": a.database} {
+	for name, value := range map[string]string{"user": a.user, "password": a.password.reveal(), "host": a.host + a.socket, "dbname": a.database} {
 		if value != "" {
 			set[name] = value
 		}

@@ -55,29 +55,49 @@ func urlFromEnv(name string) (address, error) {
 	return a, nil
 }
 
+// hidden is a text that no way of printing shows, neither of it nor of what it is a
+// field of: fmt follows no pointer there, and calls no method.
+type hidden struct{ text *string }
+
+// hide makes equal texts equal as far as they are empty.
+func hide(text string) hidden {
+	if text == "" {
+		return hidden{}
+	}
+	return hidden{&text}
+}
+
+func (h hidden) reveal() string {
+	if h.text == nil {
+		return ""
+	}
+	return *h.text
+}
+
 // redactor takes a password out of texts by its value, since nobody can know where
 // the messages of servers and drivers have it.
 type redactor struct {
-	forms []string // longest first
-	short bool     // the password is so short that what is left around it would tell it
+	forms *[]string // longest first; behind a pointer, so that nobody prints them; nil: no password
+	short bool      // the password is so short that what is left around it would tell it
 }
 
 // shortest password that is cut out; a text that has a shorter one is dropped.
 const shortest = 4
 
 func newRedactor(a address) redactor {
-	if a.password == "" {
+	password, forms := a.password.reveal(), []string{}
+	if password == "" {
 		return redactor{}
 	}
-	forms := []string{}
-	for _, secret := range []string{a.password, a.user + ":" + a.password} {
+	for _, secret := range []string{password, a.user + ":" + password} {
 		forms = append(forms, encoded(secret)...)
 	}
-	if a.written != "" {
-		forms = append(forms, a.written)
+	if written := a.written.reveal(); written != "" {
+		forms = append(forms, written)
 	}
 	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
-	return redactor{forms: slices.Compact(forms), short: len(a.password) < shortest}
+	forms = slices.Compact(forms)
+	return redactor{forms: &forms, short: len(password) < shortest}
 }
 
 // encoded are the ways in which a secret may stand in a text.
@@ -113,7 +133,10 @@ func inBase64(secret string, alphabet *base64.Encoding) []string {
 
 // text returns s with *** for the password in whichever way it was written.
 func (r redactor) text(s string) string {
-	for _, form := range r.forms {
+	if r.forms == nil {
+		return s
+	}
+	for _, form := range *r.forms {
 		if !strings.Contains(s, form) {
 			continue
 		}

@@ -17,24 +17,24 @@ import (
 
 func TestRedactor_takes_out_a_password_however_it_is_written(t *testing.T) {
 	a := must(parseURL(`postgresql://lab:Ses%61me%2F9%22'%5C+x@db/runs`))
-	if a.password != `Sesame/9"'\+x` {
-		t.Fatalf("the password is read as %q", a.password)
+	if a.password.reveal() != `Sesame/9"'\+x` {
+		t.Fatalf("the password is read as %q", a.password.reveal())
 	}
 	r := newRedactor(a)
 	for name, text := range map[string]string{
-		"raw":             a.password,
+		"raw":             a.password.reveal(),
 		"as it was given": `postgresql://lab:Ses%61me%2F9%22'%5C+x@db/runs`,
-		"query":           url.QueryEscape(a.password),
-		"path":            url.PathEscape(a.password),
-		"userinfo":        url.UserPassword("lab", a.password).String(),
-		"quoted":          strconv.Quote(a.password),
-		"sql":             strings.ReplaceAll(a.password, "'", "''"),
-		"base64":          base64.StdEncoding.EncodeToString([]byte(a.password)),
-		"base64 URL":      base64.RawURLEncoding.EncodeToString([]byte(a.password)),
-		"basic auth":      base64.StdEncoding.EncodeToString([]byte("lab:" + a.password)),
-		"inside base64 0": base64.StdEncoding.EncodeToString([]byte("abc" + a.password + "rest")),
-		"inside base64 1": base64.StdEncoding.EncodeToString([]byte("a" + a.password + "rest")),
-		"inside base64 2": base64.StdEncoding.EncodeToString([]byte("ab" + a.password + "rest")),
+		"query":           url.QueryEscape(a.password.reveal()),
+		"path":            url.PathEscape(a.password.reveal()),
+		"userinfo":        url.UserPassword("lab", a.password.reveal()).String(),
+		"quoted":          strconv.Quote(a.password.reveal()),
+		"sql":             strings.ReplaceAll(a.password.reveal(), "'", "''"),
+		"base64":          base64.StdEncoding.EncodeToString([]byte(a.password.reveal())),
+		"base64 URL":      base64.RawURLEncoding.EncodeToString([]byte(a.password.reveal())),
+		"basic auth":      base64.StdEncoding.EncodeToString([]byte("lab:" + a.password.reveal())),
+		"inside base64 0": base64.StdEncoding.EncodeToString([]byte("abc" + a.password.reveal() + "rest")),
+		"inside base64 1": base64.StdEncoding.EncodeToString([]byte("a" + a.password.reveal() + "rest")),
+		"inside base64 2": base64.StdEncoding.EncodeToString([]byte("ab" + a.password.reveal() + "rest")),
 	} {
 		got := r.text("before " + text + " after")
 		if !strings.Contains(got, "***") || !strings.HasPrefix(got, "before ") || !strings.HasSuffix(got, " after") || strings.Contains(got, "esame") {
@@ -50,7 +50,7 @@ func TestRedactor_leaves_no_trace_of_any_password(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		password := rapid.StringN(4, 30, 100).Draw(t, "password")
 		before, after := rapid.String().Draw(t, "before"), rapid.String().Draw(t, "after")
-		r := newRedactor(address{user: "lab", password: password})
+		r := newRedactor(address{user: "lab", password: hide(password)})
 		for _, text := range []string{
 			before + password + after,
 			before + url.QueryEscape(password) + after,
@@ -71,7 +71,7 @@ func TestRedactor_leaves_no_trace_of_any_password(t *testing.T) {
 }
 
 func TestRedactor_drops_a_text_with_a_password_that_could_be_guessed_from_the_rest(t *testing.T) {
-	r := newRedactor(address{user: "lab", password: "pw"})
+	r := newRedactor(address{user: "lab", password: hide("pw")})
 	if got := r.text("wrong pw for lab"); strings.Contains(got, "wrong") || !strings.Contains(got, "not shown") {
 		t.Errorf("shown as %q", got)
 	}
@@ -84,7 +84,7 @@ func TestRedactor_drops_a_text_with_a_password_that_could_be_guessed_from_the_re
 }
 
 func TestRedactor_keeps_what_an_error_is_but_not_the_error(t *testing.T) {
-	r := newRedactor(address{user: "lab", password: "Sesame99"})
+	r := newRedactor(address{user: "lab", password: hide("Sesame99")})
 	inner := &os.PathError{Op: "dial", Path: "lab:Sesame99@db", Err: context.DeadlineExceeded}
 	err := r.err(fmt.Errorf("connect: %w", inner))
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -113,11 +113,11 @@ func TestURLFromFile_takes_the_first_line_and_shows_nothing_of_it(t *testing.T) 
 		}
 	}
 	write("postgresql://lab:Sesame99@db/runs\r\n# of the lab\n")
-	if a, err := urlFromFile(file); err != nil || a.password != "Sesame99" || a.database != "runs" {
+	if a, err := urlFromFile(file); err != nil || a.password.reveal() != "Sesame99" || a.database != "runs" {
 		t.Errorf("%v, %v", a, err)
 	}
 	write("postgresql://lab:Sesame98@db/runs")
-	if a, err := urlFromFile(file); err != nil || a.password != "Sesame98" {
+	if a, err := urlFromFile(file); err != nil || a.password.reveal() != "Sesame98" {
 		t.Errorf("a new password was not read: %v, %v", a, err)
 	}
 	for text, want := range map[string]string{
@@ -142,7 +142,7 @@ func TestURLFromFile_takes_the_first_line_and_shows_nothing_of_it(t *testing.T) 
 
 func TestURLFromEnv_shows_nothing_of_the_value(t *testing.T) {
 	t.Setenv("LAB_DATABASE", "mysql://lab:Sesame99@db/runs")
-	if a, err := urlFromEnv("LAB_DATABASE"); err != nil || a.password != "Sesame99" {
+	if a, err := urlFromEnv("LAB_DATABASE"); err != nil || a.password.reveal() != "Sesame99" {
 		t.Errorf("%v, %v", a, err)
 	}
 	t.Setenv("LAB_DATABASE", "Sesame99")

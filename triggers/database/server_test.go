@@ -313,7 +313,7 @@ func TestOpen_says_what_is_wrong_without_the_password(t *testing.T) {
 			if shown := newRedactor(a).err(err).Error(); shown != err.Error() {
 				t.Errorf("%s: the driver itself shows the password: %s", what, err)
 			}
-			for _, form := range []string{a.password, url.QueryEscape(a.password), url.PathEscape(a.password), base64.StdEncoding.EncodeToString([]byte(a.password))} {
+			for _, form := range []string{a.password.reveal(), url.QueryEscape(a.password.reveal()), url.PathEscape(a.password.reveal()), base64.StdEncoding.EncodeToString([]byte(a.password.reveal()))} {
 				if strings.Contains(err.Error(), form) {
 					t.Errorf("%s: %v", what, err)
 				}

@@ -34,17 +34,17 @@ var schemes = map[string]string{
 }
 
 // address is where a database is. It comes from parseURL and is not changed. Every
-// way to print one leaves the password out.
+// way to print one, or what has one in it, leaves the password out.
 type address struct {
 	engine   string
 	user     string
-	password string
+	password hidden
 	host     string // a name or an IP without brackets; empty: this machine's usual place
 	port     int    // 0: the usual one
 	socket   string // the path of a Unix socket (of its folder for PostgreSQL), or empty
 	database string // its name; for SQLite the absolute path of the file
 	options  map[string]string
-	written  string // the password as it stood in the URL, percent signs and all
+	written  hidden // the password as it stood in the URL, percent signs and all
 }
 
 // parseURL reads the URL of a database as SQLAlchemy, libpq and Go's drivers write it.
@@ -74,10 +74,9 @@ func parseURL(text string) (address, error) {
 	}
 	var err error
 	if at >= 0 {
-		if a.user, a.password, err = a.credentials(door[:at]); err != nil {
+		if err := a.credentials(door[:at]); err != nil {
 			return address{}, err
 		}
-		_, a.written, _ = strings.Cut(door[:at], ":")
 	}
 	if err := a.place(door[at+1:]); err != nil {
 		return address{}, err
@@ -105,15 +104,18 @@ func errEscape(part string) error {
 }
 
 // credentials reads USER or USER:PASSWORD.
-func (address) credentials(text string) (user, password string, err error) {
-	user, password, _ = strings.Cut(text, ":")
-	if user, err = url.PathUnescape(user); err != nil {
-		return "", "", errEscape("the user")
+func (a *address) credentials(text string) error {
+	user, written, _ := strings.Cut(text, ":")
+	user, err := url.PathUnescape(user)
+	if err != nil {
+		return errEscape("the user")
 	}
-	if password, err = url.PathUnescape(password); err != nil {
-		return "", "", errEscape("the password")
+	password, err := url.PathUnescape(written)
+	if err != nil {
+		return errEscape("the password")
 	}
-	return user, password, nil
+	a.user, a.password, a.written = user, hide(password), hide(written)
+	return nil
 }
 
 // place reads HOST, HOST:PORT, [IPv6] or [IPv6]:PORT.
@@ -168,8 +170,8 @@ func (a address) settle(sqlserver bool) (address, error) {
 	if user := a.take("user", "username"); a.user == "" {
 		a.user = user
 	}
-	if p := a.take("password"); a.password == "" {
-		a.password = p
+	if p := a.take("password"); a.password.reveal() == "" {
+		a.password = hide(p)
 	}
 	if err := a.settlePlace(); err != nil {
 		return address{}, err
@@ -230,9 +232,9 @@ func (a address) String() string {
 		u := url.URL{Path: a.database}
 		return b.String() + "/" + u.EscapedPath()
 	}
-	if a.user != "" || a.password != "" {
+	if a.user != "" || a.password.reveal() != "" {
 		b.WriteString(strings.ReplaceAll(url.QueryEscape(a.user), "+", "%20"))
-		if a.password != "" {
+		if a.password.reveal() != "" {
 			b.WriteString(":***")
 		}
 		b.WriteString("@")
@@ -294,7 +296,7 @@ func (a address) identity() string {
 	if port == 0 {
 		port = usualPort[a.engine]
 	}
-	parts := []string{a.engine, a.user, a.password, strings.ToLower(host), strconv.Itoa(port), a.socket, a.database}
+	parts := []string{a.engine, a.user, a.password.reveal(), strings.ToLower(host), strconv.Itoa(port), a.socket, a.database}
 	for name, value := range a.options {
 		parts = append(parts, name+"="+value)
 	}

@@ -42,7 +42,7 @@ func parseFileURL(text string) (address, error) {
 func (a address) settleFile() (address, error) {
 	a.options = nil
 	switch {
-	case a.user != "" || a.host != "" || a.port != 0 || a.password != "" || a.socket != "":
+	case a.user != "" || a.host != "" || a.port != 0 || a.password.reveal() != "" || a.socket != "":
 		return address{}, errors.New("is the URL of a file, so nothing can stand between its second and third /: sqlite:////absolute/path")
 	case a.database == "" || strings.HasPrefix(a.database, ":memory:"):
 		return address{}, errors.New("names no file; what is only in the memory of another process can't be watched")

@@ -14,30 +14,30 @@ func TestParseURL_reads_what_SQLAlchemy_libpq_and_the_drivers_write(t *testing.T
 	pg, my, ms := enginePostgres, engineMySQL, engineMSSQL
 	none := map[string]string{}
 	for text, want := range map[string]address{
-		"postgresql://lab:secret@db.lab:5433/runs":          {engine: pg, user: "lab", password: "secret", host: "db.lab", port: 5433, database: "runs", options: none},
-		"postgresql+psycopg2://lab:secret@db/runs":          {engine: pg, user: "lab", password: "secret", host: "db", database: "runs", options: none},
+		"postgresql://lab:secret@db.lab:5433/runs":          {engine: pg, user: "lab", password: hide("secret"), host: "db.lab", port: 5433, database: "runs", options: none},
+		"postgresql+psycopg2://lab:secret@db/runs":          {engine: pg, user: "lab", password: hide("secret"), host: "db", database: "runs", options: none},
 		"POSTGRES://lab@db/runs":                            {engine: pg, user: "lab", host: "db", database: "runs", options: none},
-		"postgresql+asyncpg://lab:p%40s%2Fs%3A%25@db/a%20b": {engine: pg, user: "lab", password: "p@s/s:%", host: "db", database: "a b", options: none},
-		"postgresql://lab:p@ss:word@db/runs":                {engine: pg, user: "lab", password: "p@ss:word", host: "db", database: "runs", options: none},
-		"postgresql://lab:a+b@db/runs":                      {engine: pg, user: "lab", password: "a+b", host: "db", database: "runs", options: none},
+		"postgresql+asyncpg://lab:p%40s%2Fs%3A%25@db/a%20b": {engine: pg, user: "lab", password: hide("p@s/s:%"), host: "db", database: "a b", options: none},
+		"postgresql://lab:p@ss:word@db/runs":                {engine: pg, user: "lab", password: hide("p@ss:word"), host: "db", database: "runs", options: none},
+		"postgresql://lab:a+b@db/runs":                      {engine: pg, user: "lab", password: hide("a+b"), host: "db", database: "runs", options: none},
 		"postgresql://[2001:db8::1]:5433/runs":              {engine: pg, host: "2001:db8::1", port: 5433, database: "runs", options: none},
 		"postgresql://lab@[::1]/runs?sslmode=Require":       {engine: pg, user: "lab", host: "::1", database: "runs", options: map[string]string{"sslmode": "require"}},
 		"postgresql:///runs?host=/run/postgresql&port=5433": {engine: pg, socket: "/run/postgresql", port: 5433, database: "runs", options: none},
 		"postgresql://%2Frun%2Fpostgresql/runs":             {engine: pg, socket: "/run/postgresql", database: "runs", options: none},
-		"postgresql:///?user=lab&password=p%26q&dbname=x":   {engine: pg, user: "lab", password: "p&q", database: "x", options: none},
+		"postgresql:///?user=lab&password=p%26q&dbname=x":   {engine: pg, user: "lab", password: hide("p&q"), database: "x", options: none},
 		"postgresql://db":                                   {engine: pg, host: "db", options: none},
 		"  postgresql://db/runs\n":                          {engine: pg, host: "db", database: "runs", options: none},
 		"mysql+pymysql://lab:secret@db:3307/runs?charset=utf8mb4": {
-			engine: my, user: "lab", password: "secret", host: "db", port: 3307, database: "runs", options: map[string]string{"charset": "utf8mb4"},
+			engine: my, user: "lab", password: hide("secret"), host: "db", port: 3307, database: "runs", options: map[string]string{"charset": "utf8mb4"},
 		},
 		"mariadb+mariadbconnector://lab@/runs?unix_socket=/run/mysqld/mysqld.sock": {engine: my, user: "lab", socket: "/run/mysqld/mysqld.sock", database: "runs", options: none},
 		"mysql://lab@db/runs?tls=skip-verify":                                      {engine: my, user: "lab", host: "db", database: "runs", options: map[string]string{"ssl_mode": "required"}},
 		"mssql+pyodbc://lab:secret@db:1433/runs?driver=ODBC+Driver+18+for+SQL+Server&TrustServerCertificate=yes": {
-			engine: ms, user: "lab", password: "secret", host: "db", port: 1433, database: "runs",
+			engine: ms, user: "lab", password: hide("secret"), host: "db", port: 1433, database: "runs",
 			options: map[string]string{"driver": "ODBC Driver 18 for SQL Server", "trustservercertificate": "true"},
 		},
-		"sqlserver://lab:secret@db/SQLEXPRESS?database=runs": {engine: ms, user: "lab", password: "secret", host: "db", database: "runs", options: map[string]string{"instance": "SQLEXPRESS"}},
-		"sqlserver://lab:secret@db?database=runs":            {engine: ms, user: "lab", password: "secret", host: "db", database: "runs", options: none},
+		"sqlserver://lab:secret@db/SQLEXPRESS?database=runs": {engine: ms, user: "lab", password: hide("secret"), host: "db", database: "runs", options: map[string]string{"instance": "SQLEXPRESS"}},
+		"sqlserver://lab:secret@db?database=runs":            {engine: ms, user: "lab", password: hide("secret"), host: "db", database: "runs", options: none},
 		"sqlite:////srv/lab/runs.db":                         {engine: engineSQLite, database: "/srv/lab/runs.db"},
 		"sqlite+pysqlite:////srv/a%20b.db?mode=ro":           {engine: engineSQLite, database: "/srv/a b.db"},
 	} {
@@ -46,8 +46,8 @@ func TestParseURL_reads_what_SQLAlchemy_libpq_and_the_drivers_write(t *testing.T
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		got.written = ""
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(address{})); diff != "" {
+		got.written = hidden{}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(address{}, hidden{})); diff != "" {
 			t.Errorf("%s:\n%s", text, diff)
 		}
 	}
@@ -177,6 +177,15 @@ func TestAddress_is_printed_without_its_password(t *testing.T) {
 			t.Errorf("shown as %s", shown)
 		}
 	}
+	inside := struct {
+		a address
+		r redactor
+	}{a, newRedactor(a)}
+	for _, shown := range []string{fmt.Sprint(inside), fmt.Sprintf("%+v", inside), fmt.Sprintf("%#v", &inside)} {
+		if strings.Contains(shown, "esame") {
+			t.Errorf("inside of something else it is shown as %s", shown)
+		}
+	}
 	for text, want := range map[string]string{
 		"mysql+pymysql://l%3Ab:p@/runs?unix_socket=/run/x.sock": "mysql://l%3Ab:***@/runs?unix_socket=%2Frun%2Fx.sock",
 		"postgresql://[::1]/a%2Fb":                              "postgresql://[::1]/a%2Fb",
@@ -205,12 +214,12 @@ func FuzzParseURL(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is shown as %q, which can't be read: %v", text, shown, err)
 		}
-		if a.password != "" && b.password != "***" {
+		if a.password.reveal() != "" && b.password.reveal() != "***" {
 			t.Fatalf("%q is shown as %q", text, shown)
 		}
 		other := a
-		other.password, other.written = "another", "another"
-		if a.password != "" && other.String() != shown {
+		other.password, other.written = hide("another"), hide("another")
+		if a.password.reveal() != "" && other.String() != shown {
 			t.Fatalf("how %q is shown depends on its password", text)
 		}
 		if b.password = a.password; !a.same(b) {
