@@ -75,6 +75,9 @@ func blocked(by []graph.Dispatch) string {
 	return said
 }
 
+// namedSwept is how many dispatches of one event are named one by one.
+const namedSwept = 3
+
 // ran is what became of the dispatches of an event that has fired.
 func (t told) ran() string {
 	said := "became "
@@ -86,6 +89,8 @@ func (t told) ran() string {
 		all = append(all, fmt.Sprintf("dispatch %d, which %s", d.Number, stands(d)))
 	}
 	switch {
+	case len(all) > 0 && len(t.firing.DispatchIDs) > namedSwept:
+		return fmt.Sprintf("%s%d dispatches of a sweep, the first of them %s", said, len(t.firing.DispatchIDs), all[0])
 	case len(all) > 0:
 		return said + strings.Join(all, " and ")
 	case t.removed > 0:

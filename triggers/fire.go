@@ -194,7 +194,9 @@ func firingOf(t Trigger, d Decision, at time.Time) Firing {
 	}
 	for _, dispatch := range d.Dispatches {
 		f.DispatchIDs = append(f.DispatchIDs, dispatch.ID)
-		f.Inputs = dispatch.Inputs
+	}
+	if len(d.Dispatches) > 0 {
+		f.Inputs = d.Dispatches[0].Inputs
 	}
 	return f
 }

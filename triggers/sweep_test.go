@@ -132,7 +132,7 @@ func TestSweep(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(`"sweep": {"grid": {"n": "${{ [event.n, 9] }}"}}`)
 			f, err := w.manager.Fire(t.Context(), "t", []byte(`{"n": 4}`), triggers.Principal{Name: "bob"})
-			if err != nil || len(f.DispatchIDs) != 2 {
+			if err != nil || len(f.DispatchIDs) != 2 || string(f.Inputs) != `{"n":4,"path":"none"}` {
 				t.Errorf("%+v %v", f, err)
 			}
 			for _, d := range w.ledger.Dispatches(tr.ID) {

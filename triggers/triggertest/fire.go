@@ -69,7 +69,9 @@ func (l *Ledger) decide(r *row, d triggers.Decision, fresh bool) (did triggers.F
 		dispatch.Status, dispatch.TriggerID, dispatch.FiringID = graph.Pending, r.ID, f.ID
 		l.dispatches = append(l.dispatches, dispatch)
 		did.Dispatches = append(did.Dispatches, dispatch)
-		f.DispatchIDs, f.Inputs = append(f.DispatchIDs, dispatch.ID), dispatch.Inputs
+		if f.DispatchIDs = append(f.DispatchIDs, dispatch.ID); len(f.DispatchIDs) == 1 {
+			f.Inputs = dispatch.Inputs
+		}
 	}
 	r.firings = append(r.firings, f)
 	r.LastFiringAt = f.At
