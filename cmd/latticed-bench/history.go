@@ -43,7 +43,7 @@ func history(ctx context.Context, s settings, t *table) error {
 			}
 			ds = append(ds, time.Since(begin))
 		}
-		t.ratio("1,000,000 dispatches: "+page.name+" page over HTTP", quantile(ds, 0.5), floor, "< 10 ms")
+		t.ratio("1,000,000 dispatches: "+page.name+" page", quantile(ds, 0.5), floor, "< 10 ms")
 	}
 	t.plain("1,000,000 dispatches: ready after", round(ready).String(), "≤ 0.5 s")
 	return nil
