@@ -25,12 +25,12 @@ func (p *pool) allowed(a address) error {
 	if len(p.roots) == 0 {
 		return nil
 	}
-	real, err := filepath.EvalSymlinks(a.database)
+	resolved, err := filepath.EvalSymlinks(a.database)
 	if err != nil {
 		return err
 	}
 	for _, root := range p.roots {
-		if resolved, err := filepath.EvalSymlinks(root); err == nil && strings.HasPrefix(real, strings.TrimSuffix(resolved, "/")+"/") {
+		if top, err := filepath.EvalSymlinks(root); err == nil && strings.HasPrefix(resolved, strings.TrimSuffix(top, "/")+"/") {
 			return nil
 		}
 	}

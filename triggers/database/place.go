@@ -31,8 +31,8 @@ func (p place) shared() string {
 		return p.direct.identity()
 	}
 	a := p.direct
-	if real, err := filepath.EvalSymlinks(a.database); err == nil {
-		a.database = real
+	if path, err := filepath.EvalSymlinks(a.database); err == nil {
+		a.database = path
 	}
 	return a.identity()
 }

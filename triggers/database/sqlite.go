@@ -39,7 +39,8 @@ func (sqliteDialect) open(ctx context.Context, a address) (conn, error) {
 	return c, nil
 }
 
-// fence keeps statements from opening other files.
+// fence keeps statements from opening other files, and takes the handle by which they
+// are interrupted: the driver's own way may hit the statement after, or none.
 func (c *sqliteConn) fence() error {
 	return c.conn.Raw(func(dc any) error {
 		v := reflect.Indirect(reflect.ValueOf(dc))
@@ -47,9 +48,44 @@ func (c *sqliteConn) fence() error {
 		if !tls.IsValid() || tls.Type() != reflect.TypeFor[*libc.TLS]() || !db.IsValid() || db.Kind() != reflect.Uintptr {
 			return errors.New("the SQLite driver is built otherwise than we know")
 		}
-		sqlite3.Xsqlite3_limit((*libc.TLS)(tls.UnsafePointer()), uintptr(db.Uint()), sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+		c.tls, c.handle = (*libc.TLS)(tls.UnsafePointer()), uintptr(db.Uint())
+		sqlite3.Xsqlite3_limit(c.tls, c.handle, sqlite3.SQLITE_LIMIT_ATTACHED, 0)
 		return nil
 	})
+}
+
+// interruptAgain is how soon an interruption is repeated that came between two
+// statements, where SQLite forgets it.
+const interruptAgain = 5 * time.Millisecond
+
+// interruptible calls f, which runs statements without a context, and interrupts them
+// when ctx ends.
+func (c *sqliteConn) interruptible(ctx context.Context, f func(context.Context) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	over, gone := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(gone)
+		for {
+			sqlite3.Xsqlite3_interrupt(c.tls, c.handle) // it sets a flag, whatever runs beside it
+			select {
+			case <-over:
+				return
+			case <-time.After(interruptAgain):
+			}
+		}
+	})
+	err := f(context.WithoutCancel(ctx))
+	close(over)
+	if !stop() {
+		<-gone
+	}
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_INTERRUPT && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // quote uses the sign that makes an identifier and nothing else: SQLite takes a name in
@@ -104,7 +140,10 @@ type sqliteConn struct {
 	file  file // as it was opened
 	since time.Time
 	wal   bool
-	alone bool // nobody writes: read without locks, see file.alone
+	alone bool // nobody writes: read without locks, see inWAL
+
+	tls    *libc.TLS // of conn
+	handle uintptr
 }
 
 var _ conn = (*sqliteConn)(nil)
@@ -132,7 +171,7 @@ func (c *sqliteConn) connect(ctx context.Context) error {
 	if c.db, err = sql.Open("sqlite", name.String()); err != nil {
 		return err
 	}
-	if c.conn, err = c.db.Conn(ctx); err == nil {
+	if c.conn, err = c.db.Conn(context.WithoutCancel(ctx)); err == nil {
 		err = c.fence()
 	}
 	if err != nil {
@@ -182,7 +221,7 @@ func (c *sqliteConn) stamp(ctx context.Context) (string, error) {
 		return now.stamp(time.Now()), nil
 	}
 	var version int64
-	if err := c.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+	if err := c.conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA data_version").Scan(&version); err != nil {
 		return "", err
 	}
 	return fmt.Sprint(c.file.id, version), nil
@@ -220,20 +259,17 @@ func (c *sqliteConn) readOnce(ctx context.Context, query string, args []any, f f
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	if _, err := c.conn.ExecContext(ctx, "CREATE TEMP TABLE "+batchTable[len("temp."):]+" AS "+query, args...); err != nil {
-		if ctx.Err() != nil && interrupted(err) {
-			return context.Cause(ctx)
-		}
+	err := c.interruptible(ctx, func(ctx context.Context) error {
+		_, err := c.conn.ExecContext(ctx, "CREATE TEMP TABLE "+batchTable[len("temp."):]+" AS "+query, args...)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	err := c.copied(ctx, f)
-	_, dropped := c.conn.ExecContext(context.WithoutCancel(ctx), "DROP TABLE "+batchTable)
+	ctx = context.WithoutCancel(ctx)
+	err = c.copied(ctx, f)
+	_, dropped := c.conn.ExecContext(ctx, "DROP TABLE "+batchTable)
 	return errors.Join(err, dropped)
-}
-
-func interrupted(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_INTERRUPT || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // copied hands over what was copied.
@@ -243,7 +279,7 @@ func (c *sqliteConn) copied(ctx context.Context, f func([]any) error) error {
 			return errors.Join(errChanging, err)
 		}
 	}
-	rows, err := c.conn.QueryContext(context.WithoutCancel(ctx), "SELECT * FROM "+batchTable+" ORDER BY rowid")
+	rows, err := c.conn.QueryContext(ctx, "SELECT * FROM "+batchTable+" ORDER BY rowid")
 	if err != nil {
 		return err
 	}

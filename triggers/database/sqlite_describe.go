@@ -17,6 +17,16 @@ func (c *sqliteConn) describe(ctx context.Context, name tableName) (table, error
 	if err := c.ready(ctx); err != nil {
 		return table{}, err
 	}
+	var t table
+	err := c.interruptible(ctx, func(ctx context.Context) error {
+		var err error
+		t, err = c.describeNow(ctx, name)
+		return err
+	})
+	return t, err
+}
+
+func (c *sqliteConn) describeNow(ctx context.Context, name tableName) (table, error) {
 	t := table{schema: "main"}
 	var form string
 	var withoutRowid bool
@@ -117,7 +127,7 @@ func sqliteClass(typ string) class {
 		return classText
 	case has("BLOB") || typ == "":
 		return classBytes
-	case has("REAL", "FLOA", "DOUB"):
+	case has("REAL", "FLOA", "DOUBLE"):
 		return classFloat
 	case has("DEC", "NUM"):
 		return classDecimal

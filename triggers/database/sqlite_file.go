@@ -50,7 +50,7 @@ func lookAt(path string) (file, error) {
 	if !ok {
 		return file{}, fmt.Errorf("%s: this system does not tell which file that is", path)
 	}
-	f := file{path: path, id: identity{uint64(st.Dev), st.Ino}, owner: st.Uid, size: info.Size(), mtime: info.ModTime().UnixNano()}
+	f := file{path: path, id: identity{st.Dev, st.Ino}, owner: st.Uid, size: info.Size(), mtime: info.ModTime().UnixNano()}
 	if l, err := os.Stat(path + "-wal"); err == nil {
 		f.log = log{true, l.Size(), l.ModTime().UnixNano()}
 	} else if !errors.Is(err, fs.ErrNotExist) {
