@@ -68,7 +68,7 @@ func checkDisk(dir string, least func(total int64) int64) api.Check {
 		return wrong(name, dir+" is on "+network, "move the state directory to a local disk")
 	case free < least(total):
 		return wrong(name, said+"; below "+bytesText(least(total))+" no attempt starts", remedy)
-	case st.Files > 0 && st.Ffree < st.Files/100:
+	case st.Files > 0 && st.Ffree <= st.Files/100:
 		return wrong(name, fmt.Sprintf("%s, and %d of %d inodes", said, st.Ffree, st.Files), remedy)
 	case free < 2*least(total):
 		return warn(name, said+"; below "+bytesText(least(total))+" no attempt starts", remedy)
