@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -83,6 +84,7 @@ func (s *Server) undelivered(ctx context.Context, to string, err error) error {
 	var rate *webhook.RateError
 	var place *webhook.PlaceError
 	var rel *store.RelError
+	var unknown *webhook.UnknownError
 	away := &Error{Status: http.StatusServiceUnavailable, Code: codeNotReady, Detail: webhook.ErrAway.Error() + "; deliver it again"}
 	switch {
 	case errors.As(err, &place) && errors.As(err, &rel):
@@ -91,7 +93,9 @@ func (s *Server) undelivered(ctx context.Context, to string, err error) error {
 		return &Error{Status: http.StatusConflict, Code: codeUploadMissing, Detail: store.ErrNoUpload.Error()}
 	case errors.As(err, &place):
 		return place.Err
-	case errors.Is(err, triggers.ErrNotFound) && !s.away(ctx, to):
+	case errors.As(err, &unknown) && s.away(ctx, to, unknown.Left):
+		return away
+	case errors.Is(err, triggers.ErrNotFound):
 		return errNoHook
 	case errors.Is(err, webhook.ErrSignature):
 		return &Error{Status: http.StatusUnauthorized, Code: codeBadSignature, Detail: webhook.ErrSignature.Error()}
@@ -99,26 +103,25 @@ func (s *Server) undelivered(ctx context.Context, to string, err error) error {
 		return &Error{Status: http.StatusUnauthorized, Code: codeSignatureExpired, Detail: webhook.ErrExpired.Error()}
 	case errors.As(err, &rate):
 		return &Error{Status: http.StatusTooManyRequests, Code: codeRateLimited, Detail: rate.Error(), RetryAfter: rate.After}
-	case errors.Is(err, webhook.ErrAway), errors.Is(err, triggers.ErrNotFound):
+	case errors.Is(err, webhook.ErrAway):
 		return away
 	}
 	return err
 }
 
-// away tells whether a path leads to a trigger that takes no deliveries only now: it is
-// being edited or started, or is failing.
-func (s *Server) away(ctx context.Context, to string) bool {
-	if left := s.o.Hooks.Left(to); left != "" {
-		if t, err := s.o.Store.Trigger(ctx, left); err == nil && webhook.Leads(to, &t) {
+// away tells whether a path that led nowhere leads to a trigger that takes no deliveries
+// only now: it is being edited or started, or is failing. left is the one that was there
+// a moment ago.
+func (s *Server) away(ctx context.Context, to, left string) bool {
+	if left != "" {
+		if t, err := s.o.Store.Trigger(ctx, left); err == nil && webhook.Leads(to, t.ID, t.Name, t.Spec) {
 			return true
 		}
 	}
-	for _, t := range s.o.Triggers.OfKind(webhook.Name, func(id string) bool { return !s.o.Hooks.Runs(id) }) {
-		if webhook.Leads(to, &t) {
-			return true
-		}
-	}
-	return false
+	leads, err := s.o.Triggers.Any(ctx, webhook.Name, func(id, name string, spec json.RawMessage) bool {
+		return webhook.Leads(to, id, name, spec)
+	})
+	return leads || err != nil // it does not run any more
 }
 
 // shownURI is a path for the log: that of a hook may be its secret.

@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -209,19 +210,15 @@ func (m *Manager) keeper(ctx context.Context, idOrName string) (*keeper, error) 
 	return nil, ErrNotFound // removed meanwhile
 }
 
-// OfKind returns the triggers of a kind that run or are to run, those whose ids are
-// wanted, as they were registered.
-func (m *Manager) OfKind(kind string, wanted func(id string) bool) []Trigger {
-	var ts []Trigger
-	for _, k := range m.snapshot() {
-		if k.kind != kind || !wanted(k.id) {
-			continue
-		}
-		k.mu.Lock()
-		ts = append(ts, k.trigger)
-		k.mu.Unlock()
+// Any tells whether there is a trigger of a kind, one that runs or is to run, of which
+// f is true. It is asked about id, name and spec, which a revision never changes.
+func (m *Manager) Any(ctx context.Context, kind string, f func(id, name string, spec json.RawMessage) bool) (bool, error) {
+	if err := m.running(ctx); err != nil {
+		return false, err
 	}
-	return ts
+	return slices.ContainsFunc(m.snapshot(), func(k *keeper) bool {
+		return k.kind == kind && f(k.id, k.name, k.trigger.Spec)
+	}), nil
 }
 
 // DispatchEnded says that a dispatch has reached its end: one of a trigger, or, with an

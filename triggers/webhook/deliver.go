@@ -58,6 +58,12 @@ var (
 	errTaken = errors.New("another trigger has the same path_secret or name")
 )
 
+// UnknownError is a triggers.ErrNotFound: no source that runs is behind the path.
+type UnknownError struct{ Left string } // the trigger (id) whose source has just left, if any
+
+func (e *UnknownError) Error() string { return "nothing is delivered to there" }
+func (e *UnknownError) Unwrap() error { return triggers.ErrNotFound }
+
 // RateError means that more is delivered than the trigger takes.
 type RateError struct{ After time.Duration } // when the next one may come
 
@@ -73,12 +79,15 @@ func (e *PlaceError) Unwrap() error { return e.Err }
 const maxID = 512
 
 // Deliver stores a delivery as an event of its trigger; nil means that it is durable.
-// triggers.ErrNotFound: there is no such trigger, or not for this sender, which nobody
-// can tell apart. ErrSignature and ErrExpired are about its signature, *graph.Invalid
+// triggers.ErrNotFound: there is no such trigger (*UnknownError), or not for this sender,
+// which nobody is to learn. ErrSignature and ErrExpired are about its signature, *graph.Invalid
 // about what it says, *RateError, *PlaceError and ErrAway about us.
 func (h *Hub) Deliver(ctx context.Context, d Delivery) (Receipt, error) {
-	s, hidden := h.find(d.To)
-	if s == nil || !s.open(d.Sender, hidden) {
+	s, hidden, left := h.find(d.To)
+	if s == nil {
+		return Receipt{}, &UnknownError{left}
+	}
+	if !s.open(d.Sender, hidden) {
 		return Receipt{}, triggers.ErrNotFound
 	}
 	if s.sign != nil {

@@ -75,33 +75,20 @@ func (h *Hub) leave(s *source) {
 	}
 }
 
-// find returns the source behind a path. hidden says that the path is its secret.
-func (h *Hub) find(to string) (s *source, hidden bool) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if s := h.sides[secretDoor(to)]; s != nil {
-		return s, true
-	}
-	return h.sides[nameDoor(to)], false
-}
-
-// Left tells which trigger a path led to a moment ago; empty: to none.
-func (h *Hub) Left(to string) (trigger string) {
+// find returns the source behind a path; hidden says that the path is its secret. When
+// there is none, left is the trigger (id) whose source was there a moment ago, if any.
+func (h *Hub) find(to string) (s *source, hidden bool, left string) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, d := range []door{secretDoor(to), nameDoor(to)} {
-		if l, ok := h.left[d]; ok && time.Since(l.at) <= awhile {
-			return l.trigger
+		if s := h.sides[d]; s != nil {
+			return s, d == secretDoor(to), ""
+		}
+		if l, ok := h.left[d]; ok && left == "" && time.Since(l.at) <= awhile {
+			left = l.trigger
 		}
 	}
-	return ""
-}
-
-// Runs tells whether the source of a trigger takes deliveries.
-func (h *Hub) Runs(trigger string) bool {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return h.sides[nameDoor(trigger)] != nil
+	return nil, false, left
 }
 
 // Kind is the kind "webhook".

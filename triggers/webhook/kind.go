@@ -124,15 +124,15 @@ func AddressOf(spec json.RawMessage) (a Address, err error) {
 	return a, nil
 }
 
-// Leads tells whether a path leads to a trigger, by its stored spec: of one whose source
-// does not run the hub knows nothing.
-func Leads(to string, t *triggers.Trigger) bool {
+// Leads tells whether a path leads to a trigger, by what is stored of it: of one whose
+// source does not run the hub knows nothing.
+func Leads(to, id, name string, spec json.RawMessage) bool {
 	var w written
-	if json.Unmarshal(t.Spec, &w) != nil {
+	if json.Unmarshal(spec, &w) != nil {
 		return false
 	}
 	if w.Path != "" {
 		return secretDoor(to) == secretDoor(w.Path)
 	}
-	return to == t.Name || to == t.ID
+	return to == name || to == id
 }
