@@ -35,7 +35,7 @@ func TestWrong_usage_is_explained(t *testing.T) {
 		{"trigger ad", 2, `there is no command "latticed trigger ad"; did you mean add?`},
 		{"list --statsu running", 2, "unknown flag --statsu; did you mean --status?"},
 		{"trigger retry x --dry-run", 2, "unknown flag --dry-run; see latticed trigger retry --help"},
-		{"cancel", 2, "ID is missing; usage: latticed cancel ID… | cancel ID ELECTRON…"},
+		{"cancel", 2, "ID is missing; usage: latticed cancel ID… | cancel ID ELECTRON… | --where FILTERS [flags]"},
 		{"cancel fit", 2, "electrons need one dispatch before them: latticed cancel ID fit"},
 		{"cancel 1 2 fit", 2, "electrons need one dispatch before them: latticed cancel ID fit"},
 		{"cancel 1 fit 2", 2, "2 comes after names of electrons; give one dispatch, then its electrons"},
