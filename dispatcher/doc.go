@@ -14,11 +14,12 @@
 // # Goroutines
 //
 // Run is the caller's. It owns one that heeds what Cancelled is told, and one walker
-// for each live dispatch; a walker owns one
-// goroutine for each attempt that runs, which are at most Options.Parallel for each
-// executor (attempts found again after a restart may be more). When Run returns all of
-// them are gone. Accept, Redispatch, Start, Cancel, Cancelled, Log, Wake and Stats may be called
-// from anywhere, before, during and after Run.
+// for each live dispatch; a walker owns one goroutine for each attempt that runs, which
+// are at most Options.Parallel for each executor (attempts found again after a restart
+// may be more), and one for each look at the files that an electron reads. When Run
+// returns all of them are gone; only calls to a file server that doesn't answer are left
+// behind, at most looksMax of them. Everything but Run may be called from anywhere,
+// before, during and after Run.
 //
 // # Invariants
 //
@@ -33,5 +34,7 @@
 //   - What is accepted while there is room and nothing older waits enters the window at
 //     once; everything else is read from the table, oldest first.
 //   - A dispatch that was cancelled before its first step was stored never begins.
+//   - Nothing is looked up for a fingerprint before an attempt has begun, and what a reuse
+//     takes over belongs to the new dispatch with the step that says so.
 //   - Unknown is not failed: an attempt whose state can't be learned is asked again.
 package dispatcher
