@@ -81,6 +81,9 @@ func (l *link) listen(ctx context.Context, names []string, before, gone chan str
 	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
 		began := time.Now()
 		problem := l.listenOnce(ctx, names)
+		if ctx.Err() != nil {
+			return
+		}
 		if time.Since(began) > retryLast {
 			wait = retryFirst
 		}
@@ -110,10 +113,18 @@ func (l *link) listenOnce(ctx context.Context, names []string) string {
 	return newRedactor(a).text(hears.listen(ctx, a, names, l.channels.wake).Error())
 }
 
+// say notes why nothing is heard. Those who listen show it, which may be long before
+// their next poll.
 func (c *channels) say(problem string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	heard := c.problem == ""
 	c.problem = problem
+	for _, of := range c.of {
+		if heard {
+			of.wake()
+		}
+	}
 }
 
 // wake wakes those who listen to a channel.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -270,6 +272,58 @@ func TestServers_are_asked_as_soon_as_PostgreSQL_notifies(t *testing.T) {
 		dbtest.Exec(t, db, "INSERT INTO runs DEFAULT VALUES", "NOTIFY runs")
 		r.until("the row, long before the next poll", func() bool { return len(r.events) == i+1 })
 	}
+}
+
+func TestServers_that_are_not_heard_any_more_are_degraded_before_the_next_poll(t *testing.T) {
+	real := dbtest.Postgres(t)
+	name, db := real.Database(t)
+	dbtest.Exec(t, db, "CREATE TABLE runs (id bigserial PRIMARY KEY)")
+	r := onServer(t, real.URL(name), "runs", map[string]any{"listen": "runs", "poll_interval": "1h"})
+	r.start()
+	r.active()
+	real.Kill(t)
+	r.until("it says what it doesn't hear", func() bool {
+		return r.state == triggers.Degraded && strings.Contains(r.reason, "channel runs")
+	})
+	real.Start(t)
+	dbtest.Exec(t, real.Open(t, name), "INSERT INTO runs DEFAULT VALUES") // nobody is notified of
+	r.until("it hears again, and looks", func() bool { return r.state == triggers.Active && len(r.events) == 1 })
+}
+
+func TestServers_of_a_file_are_found_again_when_their_password_changes(t *testing.T) {
+	eachServer(t, func(t *testing.T, s server) {
+		real := s.own(t)
+		name, db := real.Database(t)
+		alter := "ALTER USER reader PASSWORD '%s'"
+		create := []string{"CREATE TABLE runs (id int PRIMARY KEY)", "CREATE USER reader PASSWORD 'F1rst'", "GRANT SELECT ON runs TO reader"}
+		if _, ok := s.dialect.(mysqlDialect); ok {
+			alter = "ALTER USER reader@'127.0.0.1' IDENTIFIED BY '%s'"
+			create[1], create[2] = "CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'F1rst'", "GRANT SELECT ON "+name+".* TO reader@'127.0.0.1'"
+		}
+		dbtest.Exec(t, db, create...)
+		file := filepath.Join(t.TempDir(), "url")
+		write := func(password string) {
+			t.Helper()
+			if err := os.WriteFile(file, []byte(real.URLFor("reader", password, name)+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("F1rst")
+		r := onServer(t, "", "runs", map[string]any{"url_file": file})
+		delete(r.fields, "url")
+		r.start()
+		r.active()
+		dbtest.Exec(t, db, fmt.Sprintf(alter, "S3cond"))
+		real.Stop(t)
+		real.Start(t)
+		r.until("it may not come in", func() bool { return r.state == triggers.Failing })
+		if strings.Contains(r.reason, "F1rst") {
+			t.Errorf("the reason shows the password: %s", r.reason)
+		}
+		dbtest.Exec(t, real.Open(t, name), "INSERT INTO runs VALUES (1)")
+		write("S3cond")
+		r.has("1")
+	})
 }
 
 func TestServers_never_show_a_password(t *testing.T) {

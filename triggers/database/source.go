@@ -50,6 +50,9 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	deaf := s.listens(from)
 	now := time.Now()
 	if now.Before(s.due) && !s.hinted.Swap(false) {
+		if deaf != "" {
+			s.sayDeaf(from, deaf)
+		}
 		return triggers.Until(s.due)
 	}
 	stamp, err := s.poll(ctx, from, emit)
@@ -64,9 +67,13 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	if deaf == "" {
 		from.Health(triggers.Active, "")
 	} else {
-		from.Health(triggers.Degraded, fmt.Sprintf("does not hear channel %s and polls only: %s", s.listen, deaf))
+		s.sayDeaf(from, deaf)
 	}
 	return s.rest(stamp, now, from.Wake)
+}
+
+func (s *source) sayDeaf(from triggers.From, why string) {
+	from.Health(triggers.Degraded, fmt.Sprintf("does not hear channel %s and polls only: %s", s.listen, why))
 }
 
 // listens makes the source hear its channel, and says why it doesn't.
