@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/latticed/latticed/executors"
@@ -13,7 +14,7 @@ func (k *walk) plan() {
 	if k.l == nil {
 		return // it was hopeless from the beginning
 	}
-	k.now = time.Now()
+	k.now, k.decisions = time.Now(), 0
 	ns, grants := k.mail.take()
 	for name, n := range grants {
 		k.grants[name] += n
@@ -210,10 +211,14 @@ func (k *walk) unprepared(i int, err error) ([]int, []graph.Skip) {
 
 // becomeDue lines up what has waited long enough.
 func (k *walk) becomeDue() {
+	var due []int
 	for i, at := range k.later {
-		if at.After(k.now) {
-			continue
+		if !at.After(k.now) {
+			due = append(due, i)
 		}
+	}
+	slices.Sort(due)
+	for _, i := range due {
 		delete(k.later, i)
 		if k.es[i].n > 0 {
 			k.line(i) // its condition held at the first attempt

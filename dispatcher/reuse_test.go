@@ -363,3 +363,16 @@ func TestReuse_of_a_skipped_need(t *testing.T) {
 		t.Errorf("the plan is %+v: %v", plan.Electrons, err)
 	}
 }
+
+// Many are taken over in several steps, so that none keeps others waiting.
+func TestReuse_of_a_wide_lattice(t *testing.T) {
+	p := newPlayer()
+	h := newHouse(t, p).start()
+	first := h.run(wide(1000), nil)
+	before := h.st.steps.Load()
+	g := h.end(h.again(first.ID, dispatcher.Request{}).ID)
+	steps := h.st.steps.Load() - before
+	if g.Status != graph.Completed || len(p.startOrder()) != int(first.Counts.Completed) || steps < 3 || steps > 20 {
+		t.Errorf("it ended %s after %d starts of two dispatches, in %d steps", g.Status, len(p.startOrder()), steps)
+	}
+}

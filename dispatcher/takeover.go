@@ -11,10 +11,18 @@ type seen struct {
 	looks    map[string]look
 }
 
+// decisionsMax is how many electrons one step takes over: each is looked up, and a step
+// is one transaction.
+const decisionsMax = 256
+
 // lineOrReuse takes the result of a ready electron over, or lines it up.
 func (k *walk) lineOrReuse(i int) ([]int, []graph.Skip) {
 	if k.reuse == nil || k.es[i].n > 0 {
 		k.line(i)
+		return nil, nil
+	}
+	if k.decisions++; k.decisions > decisionsMax {
+		k.later[i] = k.now // in the next step, so that none keeps others waiting
 		return nil, nil
 	}
 	d, err := k.reuse.decide(k.vals, i, walked{k})

@@ -15,15 +15,16 @@ import (
 // walk is what a walker knows about its dispatch. All of it but mail belongs to the
 // goroutine of the walker.
 type walk struct {
-	w       *walker
-	ctx     context.Context // of reads and attempts; doesn't end with Run's
-	disp    graph.Dispatch
-	l       *graph.Lattice
-	p       *graph.Progress
-	vals    *values          // inputs and what electrons left, for expressions
-	include []executors.File // packed files, once they were needed
-	reuse   *reuse           // nil: everything runs
-	marked  bool             // it is known that electrons were asked to end before it began
+	w         *walker
+	ctx       context.Context // of reads and attempts; doesn't end with Run's
+	disp      graph.Dispatch
+	l         *graph.Lattice
+	p         *graph.Progress
+	vals      *values          // inputs and what electrons left, for expressions
+	include   []executors.File // packed files, once they were needed
+	reuse     *reuse           // nil: everything runs
+	decisions int              // about reuse in this plan
+	marked    bool             // it is known that electrons were asked to end before it began
 
 	es      []electron
 	final   []atomic.Bool // those that are final; others may read it
