@@ -102,6 +102,8 @@ const (
 	classJSON    class = "json"
 	classUUID    class = "uuid" // text
 	classOther   class = "other"
+	// classUnordered are those that are sorted in another way than they compare.
+	classUnordered class = "unordered"
 )
 
 // trouble is what an error means for those who watch.

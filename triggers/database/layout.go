@@ -133,9 +133,15 @@ func (l *layout) ownOrder() []string {
 
 // orderable refuses what can't order rows or tell them apart.
 func (l *layout) orderable(wrong *refusals) {
-	for _, i := range l.order {
-		if c := l.columns[i]; c.class == classJSON {
-			wrong.add("cursor", graph.CodeBadValue, "%s is of type %s, which has no order", c.name, c.typ)
+	for i, c := range l.columns {
+		if c.class != classJSON && c.class != classUnordered {
+			continue
+		}
+		switch {
+		case slices.Contains(l.order, i):
+			wrong.add("cursor", graph.CodeBadValue, "%s is of type %s, which has no order that rows can be read by", c.name, c.typ)
+		case slices.Contains(l.key, i):
+			wrong.add("key", graph.CodeBadValue, "%s is of type %s, which has no order that rows can be told apart by: name other columns, such as key: [id]", c.name, c.typ)
 		}
 	}
 }

@@ -23,8 +23,11 @@ func (mysqlDialect) quote(name string) string { return "`" + strings.ReplaceAll(
 // and no index would be used.
 func (mysqlDialect) parameter(_ int, c column) string {
 	switch {
-	case c.class == classDecimal:
-		return "CAST(? AS DECIMAL(65,30))"
+	case c.class == classDecimal: // "decimal(10,3) unsigned"
+		typ, _, _ := strings.Cut(c.typ, ")")
+		return "CAST(? AS " + typ + "))"
+	case strings.HasPrefix(c.typ, "float"): // which has fewer digits than what it is compared as
+		return "CAST(? AS FLOAT)"
 	case c.class == classInteger && strings.Contains(c.typ, "unsigned"):
 		return "CAST(? AS UNSIGNED)"
 	}

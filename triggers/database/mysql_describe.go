@@ -127,6 +127,8 @@ func mysqlClass(typ string) class {
 		return classBytes
 	case "json":
 		return classJSON
+	case "enum", "set": // sorted by their numbers, compared by their names
+		return classUnordered
 	case "uuid":
 		return classUUID
 	}
