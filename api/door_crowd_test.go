@@ -64,7 +64,7 @@ func TestConnections_are_limited(t *testing.T) {
 				return false
 			}
 			resp.Body.Close()
-			return resp.StatusCode == 200
+			return resp.StatusCode == http.StatusOK
 		})
 		soon(t, "empty but for one", func() bool { open, _ := h.server.crowd.counts(); return open <= 1 })
 		metrics := string(h.do("GET /metrics").want(200).body)
@@ -85,19 +85,19 @@ func TestConnections_are_limited(t *testing.T) {
 	t.Run("those_at_work_do_not", func(t *testing.T) {
 		h := newHouseWith(t, DoorOptions{}, func(o *Options) { o.MaxConnections = 4 })
 		text, _ := h.token(store.Token{Role: RoleViewer})
-		var streams []*http.Response
+		var streams []io.Reader
 		for range 2 {
-			resp := h.as(text).open("GET /v1/events")
-			defer resp.Body.Close()
-			streams = append(streams, resp)
+			body := h.as(text).open("GET /v1/events").Body
+			defer body.Close()
+			streams = append(streams, body)
 		}
 		if resp, err := h.as(text).client.Get("http://latticed/v1/whoami"); err == nil {
 			resp.Body.Close()
 			t.Error("a third was let in")
 		}
 		h.dispatch(one("say", "hi"))
-		for _, resp := range streams {
-			r := bufio.NewScanner(resp.Body)
+		for _, stream := range streams {
+			r := bufio.NewScanner(stream)
 			for r.Scan() && !strings.HasPrefix(r.Text(), "event: dispatch") {
 			}
 			if r.Err() != nil {
@@ -164,11 +164,12 @@ func TestRude_clients(t *testing.T) {
 		c := h.dial(t)
 		began := time.Now()
 		go func() {
-			for range 100 {
+			tick := time.NewTicker(200 * time.Millisecond)
+			defer tick.Stop()
+			for range tick.C {
 				if _, err := io.WriteString(c, "G"); err != nil {
 					return
 				}
-				time.Sleep(200 * time.Millisecond)
 			}
 		}()
 		heard(t, c)
