@@ -20,6 +20,7 @@ type link struct {
 	users int // guarded by pool.mu
 
 	isDown atomic.Bool
+	queue  atomic.Int32  // who waits for a turn
 	turn   chan struct{} // full while somebody uses what follows
 
 	conn    conn
@@ -123,6 +124,8 @@ func (l *link) use(ctx context.Context, f func(ctx context.Context, s *session) 
 
 // enter waits for the turn.
 func (l *link) enter(ctx context.Context) error {
+	l.queue.Add(1)
+	defer l.queue.Add(-1)
 	select {
 	case l.turn <- struct{}{}:
 		return nil
@@ -147,13 +150,13 @@ func (l *link) visit(ctx context.Context, f func(context.Context, *session) erro
 	}
 	l.watch.saw(stamp)
 	err = f(ctx, &session{link: l, stamp: stamp})
-	if r, ok := l.conn.(rester); ok {
+	if r, ok := l.conn.(rester); ok && l.queue.Load() == 0 {
 		err = errors.Join(err, r.rest())
 	}
 	return err
 }
 
-// rester is a conn that gives something back after each turn.
+// rester is a conn that gives something back when nobody waits for a turn.
 type rester interface{ rest() error }
 
 func (l *link) connect(ctx context.Context) error {

@@ -173,13 +173,21 @@ func (r *rig) keysInOrder() []string {
 	return keys
 }
 
+// rests waits until what was polled is the last word.
+func (r *rig) rests() {
+	r.t.Helper()
+	for polls := int64(-1); polls != r.stats().Polls; time.Sleep(10 * grain) {
+		polls = r.stats().Polls
+	}
+}
+
 // quiet says that nothing more comes, once the source has polled again.
 func (r *rig) quiet(poke func()) {
 	r.t.Helper()
 	r.mu.Lock()
 	before := len(r.events)
 	r.mu.Unlock()
-	time.Sleep(2 * grain) // what was polled before is the last word
+	r.rests()
 	polls := r.stats().Polls
 	poke()
 	r.until("another poll", func() bool { return r.stats().Polls > polls })

@@ -129,7 +129,7 @@ func (sqliteDialect) judge(err error) trouble {
 
 // sqliteConn is one connection to a file.
 //
-// A file in WAL mode is open during a turn only: who has one open keeps the last writer
+// A file in WAL mode is open during turns only: who has one open keeps the last writer
 // from taking what is in the log into the file, and its users copy the file alone. Any
 // other file stays open, which nobody notices, so that its data_version can be asked.
 type sqliteConn struct {
@@ -150,7 +150,7 @@ var _ conn = (*sqliteConn)(nil)
 
 // connect opens the file as it is now.
 func (c *sqliteConn) connect(ctx context.Context) error {
-	f, err := lookAt(c.path)
+	f, err := lookAtRest(ctx, c.path)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (c *sqliteConn) ready(ctx context.Context) error {
 	return c.connect(ctx)
 }
 
-// rest is called at the end of a turn.
+// rest is called at the end of a turn that nobody follows.
 func (c *sqliteConn) rest() error {
 	if c.wal {
 		return c.close()
@@ -218,7 +218,10 @@ func (c *sqliteConn) stamp(ctx context.Context) (string, error) {
 	case now.id != c.file.id, !c.wal && now.log.there:
 		return "", errStale
 	case c.wal:
-		return now.stamp(time.Now()), nil
+		if c.alone && now != c.file {
+			err = c.close() // what it has in memory may be old
+		}
+		return now.stamp(time.Now()), err
 	}
 	var version int64
 	if err := c.conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA data_version").Scan(&version); err != nil {

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,25 @@ func lookAt(path string) (file, error) {
 	return f, nil
 }
 
+// tidying is how long a writer is given that takes its log into the file: it may be the
+// last one and about to remove the log, which it can't while we have the file open.
+const tidying = 10 * grain
+
+// lookAtRest is lookAt once nobody takes a log into the file, as far as can be seen.
+func lookAtRest(ctx context.Context, path string) (file, error) {
+	for began := time.Now(); ; {
+		f, err := lookAt(path)
+		if err != nil || f.log.size == 0 || !near(f.mtime, time.Now(), 2*grain) || time.Since(began) > tidying {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return f, context.Cause(ctx)
+		case <-time.After(grain):
+		}
+	}
+}
+
 // isFileTrouble tells whether an error is of the path, not of what is in the file.
 func isFileTrouble(err error) bool {
 	var path *fs.PathError
@@ -80,12 +100,13 @@ func (f file) stamp(now time.Time) string {
 
 // young tells whether the file may have changed once more without a sign of it.
 func (f file) young(now time.Time) bool {
-	for _, mtime := range []int64{f.mtime, f.log.mtime} {
-		if age := now.UnixNano() - mtime; age < int64(grain) && age > -int64(grain) {
-			return true
-		}
-	}
-	return false
+	return near(f.mtime, now, grain) || near(f.log.mtime, now, grain)
+}
+
+// near tells whether an instant (ns) is about now.
+func near(at int64, now time.Time, within time.Duration) bool {
+	age := time.Duration(now.UnixNano() - at)
+	return age < within && age > -within
 }
 
 // inWAL tells whether the file is in WAL mode. It must not be asked of a file that this

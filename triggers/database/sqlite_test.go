@@ -61,7 +61,7 @@ func TestSQLite_lets_the_last_writer_tidy_up(t *testing.T) {
 		w.do("INSERT INTO samples VALUES (?, 'a', NULL)", n+1)
 	}
 	r.has("1", "2", "3", "4", "5")
-	time.Sleep(5 * grain) // it rests
+	r.rests()
 	w.end()
 	if got := filesBeside(t, path); got != "lab.db" {
 		t.Errorf("the writer has left %s", got)
