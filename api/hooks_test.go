@@ -190,9 +190,11 @@ func TestHook_bodies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != 202 {
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || resp.StatusCode != http.StatusAccepted {
 		t.Fatalf("in pieces: %v, %v", resp, err)
 	}
+	resp.Body.Close()
 	if got := body(); !strings.Contains(got, `"body":"so it goes"`) {
 		t.Errorf("%s", got)
 	}
@@ -209,9 +211,10 @@ func TestHook_a_body_that_does_not_come_ends(t *testing.T) {
 	h.hooked("hook", `"path_secret": "`+pathSecret+`"`)
 	c := h.raw("POST /v1/hooks/" + pathSecret + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil || resp.StatusCode != 408 {
+	if err != nil || resp.StatusCode != http.StatusRequestTimeout {
 		t.Fatalf("%v, %v", resp, err)
 	}
+	resp.Body.Close()
 	if h.seen("hook") != 0 {
 		t.Error("half a delivery is an event")
 	}
@@ -360,7 +363,7 @@ func TestHook_64_at_once_and_some_of_them_go_away(t *testing.T) {
 				}
 				id := fmt.Sprintf("%d-%d", s, n)
 				for _, ctx := range []context.Context{ctx, t.Context()} {
-					req, err := http.NewRequestWithContext(ctx, "POST", "http://latticed/v1/hooks/"+pathSecret, strings.NewReader("{}"))
+					req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://latticed/v1/hooks/"+pathSecret, strings.NewReader("{}"))
 					if err != nil {
 						t.Error(err)
 						break
@@ -372,7 +375,7 @@ func TestHook_64_at_once_and_some_of_them_go_away(t *testing.T) {
 					}
 					_, _ = io.Copy(io.Discard, resp.Body)
 					resp.Body.Close()
-					if resp.StatusCode != 202 {
+					if resp.StatusCode != http.StatusAccepted {
 						t.Errorf("%s: %d", id, resp.StatusCode)
 					}
 					mu.Lock()

@@ -413,7 +413,7 @@ func TestFields_are_checked(t *testing.T) {
 		`"signature": {"style": "hex", "secret": "long enough", "tolerance": "1m"}`:        "signature.tolerance",
 		`"signature": {"style": "hex", "secret": "long enough", "header": "not a header"}`: "signature.header",
 		`"signature": {"style": "stripe", "secret": "long enough", "tolerance": "1ms"}`:    "signature.tolerance",
-		`"signature": {"style": "stripe", "secret": "long enough", "tolerence": "1m"}`:     "signature.tolerence",
+		`"signature": {"style": "stripe", "secret": "long enough", "toleranze": "1m"}`:     "signature.toleranze",
 		`"signature": "github"`:                                                            "signature",
 		`"accept_rate": "many"`:                                                            "accept_rate",
 		`"delivery_id": "a b"`:                                                             "delivery_id",
