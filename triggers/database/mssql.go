@@ -131,8 +131,7 @@ func (mssqlDialect) judge(err error) trouble {
 	case errors.As(err, &stream), errors.As(err, &server):
 		return troubleLost
 	}
-	t, _ := judgeTransport(err)
-	return t
+	return judgeTransport(err)
 }
 
 // slowError is of a statement that was ended at its limit by us.

@@ -138,8 +138,7 @@ func (mysqlDialect) judge(err error) trouble {
 	if errors.Is(err, mysql.ErrInvalidConn) {
 		return troubleLost
 	}
-	t, _ := judgeTransport(err)
-	return t
+	return judgeTransport(err)
 }
 
 // briefMySQL is what the server says, or else what the network does.

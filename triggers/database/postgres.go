@@ -130,8 +130,7 @@ func (postgresDialect) judge(err error) trouble {
 		}
 		return postgresTroubles[pg.Code[:2]]
 	}
-	t, _ := judgeTransport(err)
-	return t
+	return judgeTransport(err)
 }
 
 // dialer makes the connections of one conn: its own, and those that ask the server to

@@ -66,26 +66,26 @@ func (n tableName) String() string {
 }
 
 // judgeTransport judges what every engine has in common: our own errors, and those of
-// the network. False: the engine has to say.
-func judgeTransport(err error) (trouble, bool) {
+// the network.
+func judgeTransport(err error) trouble {
 	var network net.Error
 	var lost *lostError
 	var absent *absentError
 	var closed *closedError
 	switch {
 	case errors.As(err, &lost):
-		return troubleLost, true
+		return troubleLost
 	case errors.As(err, &absent):
-		return troubleMissing, true
+		return troubleMissing
 	case errors.As(err, &closed):
-		return troubleDenied, true
+		return troubleDenied
 	case untrusted(err):
-		return troubleOther, true
+		return troubleOther
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errSilent), errors.As(err, &network):
-		return troubleLost, true
+		return troubleLost
 	}
-	return troubleOther, false
+	return troubleOther
 }
 
 // untrusted tells whether a server's certificate was refused, or it speaks no TLS where

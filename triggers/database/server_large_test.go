@@ -97,8 +97,8 @@ func TestServers_read_only_what_is_new_of_a_million_rows(t *testing.T) {
 		t.Skip("fills a million rows")
 	}
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.own(t)
-		name, db := real.Database(t)
+		host := s.own(t)
+		name, db := host.Database(t)
 		s.large(func(statements ...string) { dbtest.Exec(t, db, statements...) })
 		for what, fields := range map[string]map[string]any{
 			"the key":                 {},
@@ -110,13 +110,13 @@ func TestServers_read_only_what_is_new_of_a_million_rows(t *testing.T) {
 			"two columns and the key": {"cursor": []any{"at", "label"}},
 		} {
 			t.Run(what, func(t *testing.T) {
-				r := onServer(t, real.URL(name), "runs", fields)
+				r := onServer(t, host.URL(name), "runs", fields)
 				made, err := triggers.Make(r.kind, r.fields)
 				if err != nil {
 					t.Fatal(err)
 				}
 				source := made.Source.(*source)
-				c := &spy{conn: connectTo(t, s.dialect, real.URL(name)), t: t, s: s}
+				c := &spy{conn: connectTo(t, s.dialect, host.URL(name)), t: t, s: s}
 				table, err := c.describe(t.Context(), source.table)
 				if err != nil {
 					t.Fatal(err)

@@ -58,9 +58,9 @@ func (s server) open(t *testing.T, db *sql.DB) int {
 
 func TestRead_ends_a_statement_at_its_limit_and_the_connection_goes_on(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.own(t)
-		name, db := real.Database(t)
-		c := connectTo(t, s.dialect, real.URL(name))
+		host := s.own(t)
+		name, db := host.Database(t)
+		c := connectTo(t, s.dialect, host.URL(name))
 		for range 2 {
 			began := time.Now()
 			err := c.read(t.Context(), "SELECT 1 WHERE "+s.sleep, nil, 200*time.Millisecond, nothing)
@@ -85,9 +85,9 @@ func TestRead_ends_a_statement_at_its_limit_and_the_connection_goes_on(t *testin
 
 func TestRead_ends_with_its_context_and_the_server_is_told(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.own(t)
-		name, db := real.Database(t)
-		c := connectTo(t, s.dialect, real.URL(name))
+		host := s.own(t)
+		name, db := host.Database(t)
+		c := connectTo(t, s.dialect, host.URL(name))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- c.read(ctx, "SELECT 1 WHERE "+s.sleep, nil, time.Minute, nothing) }()
@@ -107,10 +107,10 @@ func TestRead_ends_with_its_context_and_the_server_is_told(t *testing.T) {
 
 func TestRead_gives_up_a_server_that_stands_still(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.own(t)
-		name, _ := real.Database(t)
-		c := connectTo(t, s.dialect, real.URL(name))
-		resume := real.Suspend(t)
+		host := s.own(t)
+		name, _ := host.Database(t)
+		c := connectTo(t, s.dialect, host.URL(name))
+		resume := host.Suspend(t)
 		began := time.Now()
 		err := c.read(t.Context(), "SELECT 1", nil, 100*time.Millisecond, nothing)
 		if err == nil || s.dialect.judge(err) != troubleLost {
@@ -121,7 +121,7 @@ func TestRead_gives_up_a_server_that_stands_still(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if other, err := s.dialect.open(ctx, must(parseURL(real.URL(name)))); err == nil || s.dialect.judge(err) != troubleLost {
+		if other, err := s.dialect.open(ctx, must(parseURL(host.URL(name)))); err == nil || s.dialect.judge(err) != troubleLost {
 			t.Errorf("connecting gives %v, judged %v: %v", other, s.dialect.judge(err), err)
 		}
 		began = time.Now()
@@ -129,20 +129,20 @@ func TestRead_gives_up_a_server_that_stands_still(t *testing.T) {
 			t.Errorf("closing took %s", time.Since(began))
 		}
 		resume()
-		again := connectTo(t, s.dialect, real.URL(name))
+		again := connectTo(t, s.dialect, host.URL(name))
 		rowsOf(t, again, "SELECT 1")
 	})
 }
 
 func TestRead_says_that_a_killed_server_or_a_cut_network_is_lost(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.own(t)
-		name, _ := real.Database(t)
-		way := dbtest.NewProxy(t, real)
-		address := real.URLAt(way.Address, dbtest.User, dbtest.Password, name)
+		host := s.own(t)
+		name, _ := host.Database(t)
+		way := dbtest.NewProxy(t, host)
+		address := host.URLAt(way.Address, dbtest.User, dbtest.Password, name)
 		for what, f := range map[string]struct{ lose, find func() }{
-			"killed":  {func() { real.Kill(t) }, func() { real.Start(t) }},
-			"stopped": {func() { real.Stop(t) }, func() { real.Start(t) }},
+			"killed":  {func() { host.Kill(t) }, func() { host.Start(t) }},
+			"stopped": {func() { host.Stop(t) }, func() { host.Start(t) }},
 			"cut":     {way.Cut, way.Restore},
 			"stalled": {way.Stall, way.Restore},
 		} {
@@ -177,10 +177,10 @@ func TestRead_says_that_a_killed_server_or_a_cut_network_is_lost(t *testing.T) {
 
 func TestRead_can_not_change_anything(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.shared(t)
-		name, db := real.Database(t)
+		host := s.shared(t)
+		name, db := host.Database(t)
 		dbtest.Exec(t, db, "CREATE TABLE runs (id int PRIMARY KEY)", "INSERT INTO runs VALUES (1)")
-		c := connectTo(t, s.dialect, real.URL(name))
+		c := connectTo(t, s.dialect, host.URL(name))
 		for _, query := range map[string][]string{
 			"postgres": {
 				"WITH gone AS (DELETE FROM runs RETURNING id) SELECT id FROM gone", "SELECT id FROM runs FOR UPDATE", "SELECT id FROM runs; COMMIT; DELETE FROM runs",
@@ -209,10 +209,10 @@ func TestRead_can_not_change_anything(t *testing.T) {
 
 func TestRead_sees_each_time_what_is_committed_by_then_and_leaves_no_transaction(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.own(t)
-		name, db := real.Database(t)
+		host := s.own(t)
+		name, db := host.Database(t)
 		dbtest.Exec(t, db, "CREATE TABLE runs (id int PRIMARY KEY)")
-		c := connectTo(t, s.dialect, real.URL(name))
+		c := connectTo(t, s.dialect, host.URL(name))
 		for n := range 4 {
 			if got := len(rowsOf(t, c, "SELECT id FROM runs")); got != n {
 				t.Errorf("%d rows are read, not %d", got, n)
@@ -239,9 +239,9 @@ func TestRead_sees_each_time_what_is_committed_by_then_and_leaves_no_transaction
 
 func TestRead_goes_on_through_changes_of_the_table(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.shared(t)
-		name, db := real.Database(t)
-		c := connectTo(t, s.dialect, real.URL(name))
+		host := s.shared(t)
+		name, db := host.Database(t)
+		c := connectTo(t, s.dialect, host.URL(name))
 		read := func() ([][]any, error) {
 			var rows [][]any
 			err := c.read(t.Context(), "SELECT * FROM runs ORDER BY id", nil, time.Second, func(v []any) error { rows = append(rows, v); return nil })
@@ -276,8 +276,8 @@ func TestRead_goes_on_through_changes_of_the_table(t *testing.T) {
 
 func TestOpen_says_what_is_wrong_without_the_password(t *testing.T) {
 	eachServer(t, func(t *testing.T, s server) {
-		real := s.shared(t)
-		name, db := real.Database(t)
+		host := s.shared(t)
+		name, db := host.Database(t)
 		const password = `Wr0ng/open?#@:%41+'"\ ü`
 		user := "guest" + name
 		create := "CREATE USER " + user + " PASSWORD '" + password + "'"
@@ -292,12 +292,12 @@ func TestOpen_says_what_is_wrong_without_the_password(t *testing.T) {
 			url  string
 			want trouble
 		}{
-			"wrong password": {real.URLFor(dbtest.User, password, name), troubleDenied},
-			"unknown user":   {real.URLFor("nobody", password, name), troubleDenied},
-			"no database":    {real.URLFor(dbtest.User, dbtest.Password, "nowhere"), troubleMissing},
-			"no right":       {real.URLFor(user, password, name), troubleDenied},
-			"closed port":    {real.URLAt("127.0.0.1:1", dbtest.User, password, name), troubleLost},
-			"unknown host":   {real.URLAt("no-such-host.invalid", dbtest.User, password, name), troubleLost},
+			"wrong password": {host.URLFor(dbtest.User, password, name), troubleDenied},
+			"unknown user":   {host.URLFor("nobody", password, name), troubleDenied},
+			"no database":    {host.URLFor(dbtest.User, dbtest.Password, "nowhere"), troubleMissing},
+			"no right":       {host.URLFor(user, password, name), troubleDenied},
+			"closed port":    {host.URLAt("127.0.0.1:1", dbtest.User, password, name), troubleLost},
+			"unknown host":   {host.URLAt("no-such-host.invalid", dbtest.User, password, name), troubleLost},
 		} {
 			a := must(parseURL(f.url))
 			c, err := s.dialect.open(t.Context(), a)
