@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -290,7 +291,7 @@ func TestCancelAll_races_with_ends(t *testing.T) {
 			ids[len(ids)-1-i] = g.ID
 		}
 		time.Sleep(50 * time.Millisecond)
-		gs, changed, err := h.d.CancelAll(t.Context(), append(ids, "gone"))
+		gs, changed, err := h.d.CancelAll(t.Context(), slices.Concat(ids, []string{"gone"}))
 		if err != nil || len(gs) != len(ds) {
 			t.Fatal(len(gs), err)
 		}
