@@ -44,7 +44,7 @@ func (f *failures) add(addr netip.Addr, now time.Time) (n int, wait time.Duratio
 	f.total++
 	one := f.by[addr]
 	if one == nil || now.Sub(one.last) > failureMemory+penalty(one.n) {
-		f.makeRoom(now)
+		f.makeRoom()
 		one = &failed{}
 		f.by[addr] = one
 	}
@@ -60,23 +60,25 @@ func (f *failures) count() float64 {
 	return float64(f.total)
 }
 
-// makeRoom forgets who was quiet, or else the one who was quiet for longest.
-func (f *failures) makeRoom(now time.Time) {
+// makeRoom forgets, of a few that come to hand, who was quiet for longest: to look at
+// all of them each time would be work that a stranger can order.
+func (f *failures) makeRoom() {
 	if len(f.by) < maxAddresses {
 		return
 	}
-	var oldest netip.Addr
-	at := now
+	const few = 8
+	var quiet netip.Addr
+	var at time.Time
+	looked := 0
 	for addr, one := range f.by {
-		if now.Sub(one.last) > failureMemory+penalty(one.n) {
-			delete(f.by, addr)
-		} else if !one.last.After(at) {
-			oldest, at = addr, one.last
+		if looked == 0 || one.last.Before(at) {
+			quiet, at = addr, one.last
+		}
+		if looked++; looked == few {
+			break
 		}
 	}
-	if len(f.by) >= maxAddresses {
-		delete(f.by, oldest)
-	}
+	delete(f.by, quiet)
 }
 
 // penalty grows from a second to a minute.

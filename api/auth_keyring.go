@@ -58,9 +58,10 @@ func (r *keyring) find(ctx context.Context, id string, proof func(store.Token) b
 	for {
 		now := time.Now()
 		r.mu.Lock()
-		k, drops := r.keys[id], r.drops
+		have, drops := r.keys[id], r.drops
 		r.mu.Unlock()
 		var t store.Token
+		k := have
 		if k != nil && now.Sub(k.read) < rereadKeys {
 			t = k.Token
 		} else {
@@ -76,7 +77,9 @@ func (r *keyring) find(ctx context.Context, id string, proof func(store.Token) b
 			return nil, nil
 		}
 		if err := ended(t, now); err != nil {
-			r.drop(id, err)
+			if have != nil {
+				r.drop(id, err)
+			}
 			return nil, err
 		}
 		if k := r.use(k, t, drops, now); k != nil {
