@@ -26,14 +26,14 @@ func (s *Server) GetHold(ctx context.Context, r GetHoldRequestObject) (GetHoldRe
 	}
 	out.Held, out.Since, out.Dispatches = true, Micros(h.Since), g.DispatchesPending+g.DispatchesRunning
 	out.Reason = orNull("restored from a backup of " + h.Backup.UTC().Format("2006-01-02 15:04:05 UTC"))
-	from, _ := slices.BinarySearchFunc(all, string(r.Params.After), func(t triggers.Standing, after string) int {
+	from, _ := slices.BinarySearchFunc(all, r.Params.After, func(t triggers.Standing, after string) int {
 		if t.Name == after {
 			return -1 // it was shown
 		}
 		return strings.Compare(t.Name, after)
 	})
 	all = all[from:]
-	if most := pageSize(int(r.Params.Limit)); len(all) > most {
+	if most := pageSize(r.Params.Limit); len(all) > most {
 		all = all[:most]
 		out.Next = orNull(all[most-1].Name)
 	}

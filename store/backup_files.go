@@ -70,9 +70,9 @@ func Space(dir string) (free, total int64, err error) {
 	var st unix.Statfs_t
 	for {
 		err = unix.Statfs(filepath.Clean(dir), &st)
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != unix.EINTR {
 			break
 		}
 	}
-	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, err //nolint:gosec,unconvert // sizes of disks
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, err //nolint:gosec // sizes of disks
 }

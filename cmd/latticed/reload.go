@@ -49,11 +49,11 @@ func (r *reloader) reload() {
 		return
 	}
 	changed, fixed := r.apply(next)
-	log := r.d.log.Info()
 	if len(fixed) > 0 {
-		log = r.d.log.Warn().Strs("needs_restart", fixed)
+		r.d.log.Warn().Strs("needs_restart", fixed).Strs("changed", changed).Msg("configuration read again")
+		return
 	}
-	log.Strs("changed", changed).Msg("configuration read again")
+	r.d.log.Info().Strs("changed", changed).Msg("configuration read again")
 }
 
 // apply returns the names of what was changed and of what takes a restart.
