@@ -134,9 +134,9 @@ func (s *Spool) change(do func(*Health)) {
 	if now.State != old.State || now.Reason != old.Reason {
 		s.o.Log.Info().Str("state", string(now.State)).Str("reason", now.Reason).Msg("watching")
 	}
-	switch {
-	case now.Trouble == old.Trouble:
-	case now.Trouble == "":
+	switch now.Trouble {
+	case old.Trouble:
+	case "":
 		s.o.Log.Info().Msg("delivering again")
 	default:
 		s.o.Log.Warn().Str("reason", now.Trouble).Msg("nothing is delivered")

@@ -10,10 +10,13 @@ import (
 	"github.com/latticed/latticed/triggers"
 )
 
-// Back-off of a source that ended.
 const (
+	// Back-off of a source that ended.
 	backoffMin = 500 * time.Millisecond
 	backoffMax = time.Minute
+
+	// askAgain is how long one waits at most for the end of what is on its way.
+	askAgain = 500 * time.Millisecond
 )
 
 // Watch runs a source until ctx ends: what a manager does for those of its triggers. The
@@ -49,6 +52,7 @@ func (s *Spool) Watch(ctx context.Context, source triggers.Source, idle func(ctx
 				if over, err := idle(ctx, from); over || err != nil {
 					return err
 				}
+				wait.Reset(min(time.Until(until.At), askAgain)) // what it waits for may be over before
 			}
 		case errors.Is(err, ErrFull):
 			s.report(triggers.Failing, ErrFull.Error())

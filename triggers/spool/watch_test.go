@@ -103,16 +103,15 @@ func TestWatch_finds_what_a_full_spool_had_no_room_for(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "s"), Options{Limit: 3000})
 	stop := watching(t, s, dir, nil)
 	defer stop()
-	want := make([]string, files)
+	var want []string
 	for i := range files {
-		want[i] = fmt.Sprintf("%03d", i)
-		drop(t, dir, want[i])
+		want = append(want, fmt.Sprintf("%03d", i))
 	}
+	drop(t, dir, want...)
 	eventually(t, "the spool is full", func() bool { return s.full() })
-	for i := range 5 { // while it is full
-		want = append(want, fmt.Sprintf("late %d", i))
-		drop(t, dir, want[files+i])
-	}
+	late := []string{"late 1", "late 2", "late 3"} // while it is full
+	drop(t, dir, late...)
+	want = append(want, late...)
 	eventually(t, "it is shown", func() bool { return s.Health().Reason == ErrFull.Error() })
 	got := s.taken(t, len(want))
 	slices.Sort(got)
