@@ -374,3 +374,19 @@ func TestRestore(t *testing.T) {
 		}
 	})
 }
+
+// Who writes does not wait for a backup: it reads.
+func TestBackup_holds_nobody_up(t *testing.T) {
+	s := openNew(t)
+	fill(t, s, 30_000)
+	l := withLattice(t, s, "new", 1)
+	took := measure(t, s, l, func() {
+		if _, err := Verify(t.Context(), backedUp(t, s)); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("%d writes beside it, median %s, longest %s", len(took), took[len(took)/2], took[len(took)-1])
+	if longest := took[len(took)-1]; longest > tooLong {
+		t.Errorf("the longest write took %s", longest)
+	}
+}

@@ -97,6 +97,9 @@ func measure(t testing.TB, s *Store, l *graph.Lattice, while func()) []time.Dura
 	return took
 }
 
+// tooLong is far more than one write has to wait for another, on a busy machine, too.
+const tooLong = 2 * time.Second
+
 // What waits behind a pruning waits for one turn of it: far less than a second even on a
 // machine that does other things as well.
 func TestPrune_holds_nobody_up(t *testing.T) {
@@ -112,7 +115,7 @@ func TestPrune_holds_nobody_up(t *testing.T) {
 	began := time.Now()
 	took := measure(t, s, l, func() { p = must(s.Prune(t.Context(), Retention{Age: day}, false))(t) })
 	t.Logf("%d rows in %s: %+v; %d writes beside it, median %s, longest %s", n, time.Since(began), p, len(took), took[len(took)/2], took[len(took)-1])
-	if p.Dispatches < int64(n/6)-1 || took[len(took)-1] > time.Second {
+	if p.Dispatches < int64(n/6)-1 || took[len(took)-1] > tooLong {
 		t.Errorf("%+v, the longest write took %s", p, took[len(took)-1])
 	}
 }
