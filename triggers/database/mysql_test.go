@@ -149,3 +149,22 @@ func TestMySQL_columns_that_are_sorted_otherwise_than_compared_order_no_rows(t *
 		t.Error(err)
 	}
 }
+
+func TestMySQL_ends_no_statement_that_is_not_its_own(t *testing.T) {
+	s := dbtest.SharedMariaDB(t)
+	name, db := s.Database(t)
+	mine := connectTo(t, mysqlDialect{}, s.URL(name)).(*mysqlConn)
+	other := connectTo(t, mysqlDialect{}, s.URL(name)).(*mysqlConn)
+	done := make(chan error, 1)
+	go func() { done <- other.read(t.Context(), "SELECT SLEEP(2)", nil, prompt, nothing) }()
+	eventually(t, "the other statement runs", func() bool {
+		return one[int](t, db, "SELECT count(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(2)%' AND ID <> CONNECTION_ID()") == 1
+	})
+	mine.id = other.id // as behind a balancer, where the number is somebody else's
+	if err := mine.interrupt(t.Context()); err == nil {
+		t.Error("it ended something")
+	}
+	if err := <-done; err != nil {
+		t.Errorf("the other statement was ended: %v", err)
+	}
+}
