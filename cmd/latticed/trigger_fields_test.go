@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -134,8 +136,19 @@ func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
 	if _, err := api.StoreLattice(t.Context(), []byte(`{"lattice": "x", "electrons": {"e": {"run": ["true"]}}}`)); err != nil {
 		t.Fatal(err)
 	}
+	lab, url := filepath.Join(dir, "lab.db"), filepath.Join(dir, "url")
+	makeLab(t, lab)
+	if err := os.WriteFile(url, []byte("sqlite:///"+lab+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("LATTICED_TEST_LAB", "sqlite:///"+lab)
 	seen := map[string]bool{}
 	for _, spec := range []string{
+		`{"name": "q", "kind": "sqlite", "lattice": "x", "db_path": "` + lab + `", "table_name": "runs"}`,
+		`{"name": "r", "kind": "sqlite", "lattice": "x", "db_path": "` + lab + `", "table_name": "runs", "mode": "level"}`,
+		`{"name": "s", "kind": "database", "lattice": "x", "url": "sqlite:///` + lab + `", "table_name": "runs"}`,
+		`{"name": "t", "kind": "database", "lattice": "x", "url_file": "` + url + `", "table_name": "runs"}`,
+		`{"name": "u", "kind": "database", "lattice": "x", "url_env": "LATTICED_TEST_LAB", "table_name": "runs"}`,
 		`{"name": "a", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `"}`,
 		`{"name": "b", "kind": "time", "lattice": "x", "time_gap": 3600}`,
 		`{"name": "c", "kind": "time", "lattice": "x", "every": 3600, "after": "completion"}`,
@@ -173,6 +186,19 @@ func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
 		if !seen[fd.name] {
 			t.Errorf("--%s sets what no trigger has", fd.flag())
 		}
+	}
+}
+
+// makeLab makes a SQLite file with a table.
+func makeLab(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT)")
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -216,5 +242,24 @@ func TestTriggerFields_of_another_kind_are_told_apart_from_unknown_ones(t *testi
 	}
 	if seen["time"] < 10 || seen["directory"] < 15 {
 		t.Error(seen)
+	}
+}
+
+func TestSpec_of_a_database_has_its_fields_as_they_are_written(t *testing.T) {
+	got, err := specOf(t, "--url", "postgresql://h/d", "--table-name", "lab.runs", "--where-clauses", "state IN ('a', 'b')", "--where-clauses", "n > 1",
+		"--cursor", "at,id", "--start", "12", "--poll-interval", "0.5", "--look-back", "1m")
+	want := `{"cursor":["at","id"],"look_back":"1m","poll_interval":0.5,"start":12,"table_name":"lab.runs","url":"postgresql://h/d","where_clauses":["state IN ('a', 'b')","n \u003e 1"]}`
+	if err != nil || got != want {
+		t.Errorf("%s %v, want %s", got, err, want)
+	}
+	for start, want := range map[string]string{"now": `"now"`, "[1, \"x\"]": `[1,"x"]`, "2026-03-01": `"2026-03-01"`, "1.5": "1.5"} {
+		if got, err := specOf(t, "--start", start); err != nil || got != `{"start":`+want+`}` {
+			t.Errorf("--start %s: %s %v", start, got, err)
+		}
+	}
+	for given, want := range map[string]string{"/data/lab.db": "/data/lab.db", "sqlite:////data/lab.db": "sqlite:////data/lab.db", "file:/data/lab.db": "file:/data/lab.db"} {
+		if got, err := specOf(t, "--db-path", given); err != nil || got != `{"db_path":"`+want+`"}` {
+			t.Errorf("--db-path %s: %s %v", given, got, err)
+		}
 	}
 }
