@@ -37,6 +37,11 @@ func (d *Dispatcher) line(g graph.Dispatch) *graph.Waiting {
 // ExplainElectrons fills in why electrons of g are pending. The stored reasons, such as
 // the wait for a retry, stay.
 func (d *Dispatcher) ExplainElectrons(ctx context.Context, g graph.Dispatch, es []graph.Electron) error {
+	for i := range es {
+		if e := &es[i]; !e.CancelRequestedAt.IsZero() && !e.Status.Terminal() && e.Waiting == nil {
+			e.Waiting = &graph.Waiting{Code: waitCancel, Since: e.CancelRequestedAt, Detail: "it was asked to end"}
+		}
+	}
 	if g.Status != graph.Pending && g.Status != graph.Running {
 		return nil
 	}
@@ -46,9 +51,6 @@ func (d *Dispatcher) ExplainElectrons(ctx context.Context, g graph.Dispatch, es 
 	d.mu.Unlock()
 	for i := range es {
 		e := &es[i]
-		if !e.CancelRequestedAt.IsZero() && !e.Status.Terminal() && e.Waiting == nil {
-			e.Waiting = &graph.Waiting{Code: waitCancel, Since: e.CancelRequestedAt, Detail: "it was asked to end"}
-		}
 		if e.Status != graph.Pending || e.Waiting != nil {
 			continue
 		}

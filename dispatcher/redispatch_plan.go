@@ -119,19 +119,15 @@ func (f *foresight) foresee(i int) (action, reason string, err error) {
 	}
 	ok, err := f.v.condition(i)
 	switch {
-	case mayPass(err):
-		return "", "", err
 	case err != nil:
-		return ActionRun, "it will fail: " + err.Error(), nil
+		return failing(err)
 	case !ok:
 		return ActionSkip, "its condition is false", nil
 	}
 	d, err := f.r.decide(f.v, i, f)
 	switch {
-	case mayPass(err) || errors.Is(err, context.Canceled):
-		return "", "", err
 	case err != nil:
-		return ActionRun, "it will fail: " + err.Error(), nil
+		return failing(err)
 	case d.why == "" && len(d.paths) > 0:
 		f.r.looked(&d, f.r.looks.at(d.paths, true))
 	}
@@ -144,6 +140,14 @@ func (f *foresight) foresee(i int) (action, reason string, err error) {
 	from, _, err := f.r.reused(d)
 	f.v.left[i] = outcomeOf(d.prev)
 	return ActionReuse, from.Why, err
+}
+
+// failing plans an electron whose expressions fail; what could not be read is an error.
+func failing(err error) (action, reason string, _ error) {
+	if mayPass(err) || errors.Is(err, context.Canceled) {
+		return "", "", err
+	}
+	return ActionRun, "it will fail: " + err.Error(), nil
 }
 
 func (f *foresight) ranAgain(i int) bool { return f.all[i].Action == ActionRun }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 
 	"github.com/latticed/latticed/graph"
@@ -102,16 +101,19 @@ func (r *reuse) missing(ctx context.Context, name string) string {
 
 // fate says how an electron of the parent stands that has no result.
 func (r *reuse) fate(e graph.Electron) string {
+	said := "failed"
 	switch e.Status {
 	case graph.Running:
-		return "it still runs in " + r.where()
+		said = "still runs"
 	case graph.Pending, graph.New:
-		return "it has not run in " + r.where()
-	case graph.Skipped:
-		return "it was skipped in " + r.where()
-	case graph.Completed, graph.Failed, graph.Cancelled, graph.Lost, graph.Unknown:
+		if said = "has not run"; len(e.Attempts) > 0 {
+			said = "has not completed"
+		}
+	case graph.Skipped, graph.Cancelled:
+		said = "was " + string(e.Status)
+	case graph.Completed, graph.Failed, graph.Lost, graph.Unknown:
 	}
-	return fmt.Sprintf("it %s in %s", e.Status, r.where())
+	return "it " + said + " in " + r.where()
 }
 
 // decide looks at all but the files of inputs, which are left in paths.

@@ -372,7 +372,7 @@ func TestReuse_of_a_wide_lattice(t *testing.T) {
 	before := h.st.steps.Load()
 	g := h.end(h.again(first.ID, dispatcher.Request{}).ID)
 	steps := h.st.steps.Load() - before
-	if g.Status != graph.Completed || len(p.startOrder()) != int(first.Counts.Completed) || steps < 3 || steps > 20 {
+	if g.Status != graph.Completed || len(p.startOrder()) != first.Counts.Completed || steps < 3 || steps > 20 {
 		t.Errorf("it ended %s after %d starts of two dispatches, in %d steps", g.Status, len(p.startOrder()), steps)
 	}
 }
