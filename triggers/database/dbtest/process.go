@@ -2,10 +2,32 @@ package dbtest
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 )
+
+// folderPrefix begins the names of our folders; the number of the process that made one
+// follows.
+const folderPrefix = "latticed-dbtest-"
+
+// sweep removes the folders of test binaries that were killed. Their servers ended with
+// them.
+func sweep() error {
+	folders, err := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
+	errs := []error{err}
+	for _, folder := range folders {
+		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), folderPrefix), "-")
+		pid, err := strconv.Atoi(number)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			errs = append(errs, os.RemoveAll(folder))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // childrenOf are the processes that a process has started and that run.
 func childrenOf(parent int) []int {

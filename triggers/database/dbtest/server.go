@@ -89,7 +89,7 @@ func start(e engine) (*Server, error) {
 // folder makes an empty folder that belongs to who runs the server. Paths of sockets
 // are short, so it is not one of the test's.
 func (e engine) folder() (string, error) {
-	folder, err := os.MkdirTemp("", "latticed-"+e.name+"-")
+	folder, err := os.MkdirTemp("", fmt.Sprintf("%s%d-%s-", folderPrefix, os.Getpid(), e.name))
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -137,5 +140,30 @@ func TestProxy_cuts_and_stalls(t *testing.T) {
 	p.Restore()
 	if err := ping(t.Context(), db); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestMain_removes_what_a_killed_test_binary_has_left(t *testing.T) {
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	folders := map[int]string{}
+	for _, pid := range []int{dead.Process.Pid, os.Getpid()} {
+		folder := filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-nothing-1", folderPrefix, pid))
+		if err := os.MkdirAll(filepath.Join(folder, "data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(folder) })
+		folders[pid] = folder
+	}
+	if err := sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(folders[dead.Process.Pid]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder of the dead is still there: %v", err)
+	}
+	if _, err := os.Stat(folders[os.Getpid()]); err != nil {
+		t.Errorf("our own is gone: %v", err)
 	}
 }

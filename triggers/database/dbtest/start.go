@@ -136,7 +136,7 @@ func (r runner) Run() int {
 	code := r.tests.Run()
 	all.Lock()
 	defer all.Unlock()
-	var errs []error
+	errs := []error{sweep()}
 	for _, s := range all.servers {
 		errs = append(errs, s.remove())
 	}
