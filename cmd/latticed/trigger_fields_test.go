@@ -155,6 +155,9 @@ func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
 		`{"name": "d", "kind": "time", "lattice": "x", "cron": "@daily", "dst": {"gap": "skip"}, "jitter": 1}`,
 		`{"name": "e", "kind": "time", "lattice": "x", "at": ["2100-01-01T00:00:00Z"]}`,
 		`{"name": "f", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `", "unit": "folder", "depth": 1, "expect": {"count": 2}, "marker": {"all": ["DONE"]}, "deadline": "1h", "on_deadline": "fire"}`,
+		`{"name": "h", "kind": "webhook", "lattice": "x"}`,
+		`{"name": "i", "kind": "webhook", "lattice": "x", "signature": {"style": "hex", "secret": "long enough"}}`,
+		`{"name": "j", "kind": "dispatch", "lattice": "x", "of": {"lattice": "y"}}`,
 		`{"name": "g", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `", "group": {"by": "(\\d+)", "need": ["*.a", "*.b"]}}`,
 	} {
 		a, err := api.CreateTrigger(t.Context(), []byte(spec))
