@@ -128,12 +128,12 @@ func TestSteady_a_slow_upload_is_taken(t *testing.T) {
 
 func TestBody_that_a_route_does_not_take_is_refused(t *testing.T) {
 	h := newHouse(t)
-	id := h.dispatch(one("hold"))
-	if d := h.do("POST /v1/dispatches/"+id+"/cancel", `{"electrons": ["work"]}`).want(422).text("detail"); d != "this route takes no body" {
+	id := h.do("POST /v1/dispatches", `{"lattice": `+one("say", "hi")+`, "disable_run": true}`).want(201).text("id")
+	if d := h.do("POST /v1/dispatches/"+id+"/start", `{"electrons": ["work"]}`).want(422).text("detail"); d != "this route takes no body" {
 		t.Error(d)
 	}
-	if s := h.do("GET /v1/dispatches/" + id).want(200).field("cancel_requested_at"); s != nil {
-		t.Error("it was cancelled all the same")
+	if s := h.do("GET /v1/dispatches/" + id).want(200).text("status"); s != "new" {
+		t.Errorf("it was started all the same, it is %s", s)
 	}
-	h.do("POST /v1/dispatches/"+id+"/cancel", "{}").want(200)
+	h.do("POST /v1/dispatches/"+id+"/start", "{}").want(200)
 }
