@@ -44,7 +44,7 @@ func newTaker(t *testing.T) *taker {
 			return
 		}
 		k.ids, k.bodies = append(k.ids, r.Header.Get("Idempotency-Key")), append(k.bodies, body)
-		w.WriteHeader(202)
+		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, `{"trigger":"files","key":"k","duplicate":false}`)
 	}))
 	t.Cleanup(k.Close)

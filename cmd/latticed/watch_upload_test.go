@@ -188,9 +188,8 @@ func TestWatch_upload_goes_on_where_it_broke(t *testing.T) {
 // between stands before the daemon and may do something when a piece of a file comes.
 func (l *lab) between(piece func(n int)) *httptest.Server {
 	var n atomic.Int64
-	to := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: l.addr})
-	direct := to.Director
-	to.Director = func(r *http.Request) { direct(r); r.Host = l.addr }
+	daemon := &url.URL{Scheme: "http", Host: l.addr}
+	to := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(daemon) }}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == "/v1/assets" {
 			piece(int(n.Add(1)))

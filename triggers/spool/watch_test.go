@@ -164,7 +164,7 @@ func (e *ends) Run(_ context.Context, from triggers.From, _ triggers.Emit) error
 
 func TestWatch_ends_when_nothing_is_left_to_do(t *testing.T) {
 	t.Run("as it was asked to", func(t *testing.T) {
-		e := &ends{err: triggers.Until(time.Now())}
+		e := &ends{err: triggers.Until(time.Now().Add(time.Hour))}
 		asked := 0
 		err := openNew(t).Watch(t.Context(), e, func(context.Context, triggers.From) (bool, error) { asked++; return asked == 3, nil })
 		if err != nil || asked != 3 {
