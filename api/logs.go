@@ -58,8 +58,11 @@ func (s *Server) openLog(ctx context.Context, id, electron, stream string, p log
 	if l.tail >= 0 && l.from > 0 {
 		return nil, invalid(fieldError("from", codeWrongValue, "excludes tail"))
 	}
-	if len(e.Attempts) > 0 {
+	switch {
+	case len(e.Attempts) > 0:
 		l.n = e.Attempts[len(e.Attempts)-1].N
+	case e.ReusedFrom != "":
+		l.n = 1
 	}
 	if p.Attempt != "" {
 		l.only = true
@@ -144,7 +147,11 @@ func (l *logs) write(w http.ResponseWriter) error {
 	}
 }
 
+// attemptN finds an attempt; what a reused electron took over stands for its first.
 func attemptN(e graph.Electron, n int) *graph.Attempt {
+	if n == 1 && e.ReusedFrom != "" && len(e.Attempts) == 0 {
+		return &graph.Attempt{N: 1, Status: e.Status}
+	}
 	for i := range e.Attempts {
 		if e.Attempts[i].N == n {
 			return &e.Attempts[i]

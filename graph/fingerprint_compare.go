@@ -32,10 +32,30 @@ func (l *Lattice) Differences(i int, now Fingerprint, c Compared) string {
 	}
 	for _, name := range bothKeys(was.In, now.In) {
 		if was.In[name] != now.In[name] {
-			ds = append(ds, name+" differs")
+			ds = append(ds, l.handedOver(e, name, c))
 		}
 	}
 	return reasons(ds)
+}
+
+// handedOver names a file or a python object of another electron that differs.
+func (l *Lattice) handedOver(e *Spec, name string, c Compared) string {
+	if arg, ok := strings.CutPrefix(name, "args."); ok {
+		return l.differs(name, hashed, hashed, e.Args[arg], c)
+	}
+	for _, r := range e.refs {
+		if strings.HasPrefix(name, "in/"+l.Electrons[r.electron].Name+"/") && c.RanAgain != nil && c.RanAgain(r.electron) {
+			return upstream(l.Electrons[r.electron].Name, "files")
+		}
+	}
+	return name + " differs"
+}
+
+func upstream(name, field string) string {
+	if field == "files" {
+		return "upstream " + name + " ran again and its files differ"
+	}
+	return "upstream " + name + " ran again and its " + field + " differs"
 }
 
 // FixedDifferences is Differences of what is known of electron i before any value is.
@@ -65,7 +85,13 @@ func (l *Lattice) fixedChanges(now Fingerprint, c Compared) (ds []string) {
 }
 
 // reasons joins what changed, the first of them when there are many.
-func reasons(ds []string) string {
+func reasons(all []string) string {
+	var ds []string
+	for _, d := range all {
+		if !slices.Contains(ds, d) {
+			ds = append(ds, d)
+		}
+	}
 	if len(ds) <= maxReasons {
 		return strings.Join(ds, "; ")
 	}
@@ -98,7 +124,7 @@ func (l *Lattice) differs(what, before, after string, t *Template, c Compared) s
 	if t != nil {
 		for _, r := range t.refs {
 			if c.RanAgain != nil && c.RanAgain(r.electron) {
-				return "upstream " + l.Electrons[r.electron].Name + " ran again and its " + r.field + " differs"
+				return upstream(l.Electrons[r.electron].Name, r.field)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"io"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -27,7 +28,11 @@ func (c *Client) Redispatch(ctx context.Context, id string, d NewRedispatch) (An
 
 // PlanRedispatch asks what Redispatch would do.
 func (c *Client) PlanRedispatch(ctx context.Context, id string, d NewRedispatch) (Answer[RedispatchPlan], error) {
-	return post[RedispatchPlan](ctx, c, dispatchPath(id, "redispatch")+"?dry_run=true", d, false)
+	body, err := jsonBody(d)
+	if err != nil {
+		return Answer[RedispatchPlan]{}, err
+	}
+	return call[RedispatchPlan](ctx, c, request{method: http.MethodPost, path: dispatchPath(id, "redispatch"), query: dryRun, body: body, contentType: "application/json"})
 }
 
 // Dispatch reads one; with wait, when it has ended or wait is over.
