@@ -7,7 +7,7 @@ import (
 
 // flagWords says what a flag takes, for people.
 var flagWords = map[string]string{
-	"string": fieldText, "int": fieldInt, "stringArray": fieldList, "stringSlice": fieldList,
+	"string": fieldText, "int": fieldInt, "int64": fieldInt, "stringArray": fieldList, "stringSlice": fieldList,
 }
 
 // sayTypes shows the types of flags in --help by words of people.
