@@ -101,7 +101,7 @@ func TestMigrate(t *testing.T) {
 // fixture is a database as a release wrote it; the newest one is written by -update.
 func fixture(release int) string { return fmt.Sprintf("testdata/release-%d.db.gz", release) }
 
-const releases = 3
+const releases = 4
 
 // TestReleases opens a database that each release wrote, an older one after copying it.
 func TestReleases(t *testing.T) {
@@ -149,6 +149,9 @@ func testRelease(t *testing.T, release int) {
 	if release > 1 {
 		testSecond(t, s, tr)
 	}
+	if release > 3 {
+		testFourth(t, s, ds[0].ID)
+	}
 	checkCounts(t, s)
 	next := event(t, "next")
 	next.Generation = 1
@@ -172,6 +175,24 @@ func testSecond(t *testing.T, s *Store, tr triggers.Trigger) {
 	}
 	if es := must(s.About(t.Context(), tr.ID, "/data/whole", 9))(t); len(es) != 1 || es[0].Generation != 2 {
 		t.Errorf("%+v", es)
+	}
+}
+
+// testFourth looks at what came with the fourth release.
+func testFourth(t *testing.T, s *Store, ended string) {
+	t.Helper()
+	ds, _, err := s.Dispatches(t.Context(), DispatchFilter{Labels: map[string]string{graph.SweepLabel: "fit"}, Ascending: true})
+	if err != nil || len(ds) != 2 || ds[0].Held || !ds[1].Held || ds[1].Sweep != ds[0].Number {
+		t.Errorf("a sweep: %+v %v", ds, err)
+	}
+	if k := must(s.Token(t.Context(), "reader"))(t); k.Role != "viewer" || string(k.Hash) != "hash" {
+		t.Errorf("%+v", k)
+	}
+	if all, _, err := s.AuditPage(t.Context(), AuditFilter{}); err != nil || len(all) != 1 || all[0].Object != "reader" {
+		t.Errorf("%+v %v", all, err)
+	}
+	if es, _, err := s.Ended(t.Context(), 0, 9); err != nil || len(es) != 1 || es[0].ID != ended {
+		t.Errorf("ends: %+v %v", es, err)
 	}
 }
 
@@ -205,6 +226,9 @@ func writeFixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	must(s.InsertSweep(t.Context(), sweepOf(t, l, "fit", 2, 1), true))(t)
+	ctx := WithAudit(t.Context(), Audit{Principal: "anna", Via: "unix", Action: "CreateToken", Object: "reader", Status: 201})
+	must(s.InsertToken(ctx, Token{ID: must(newID())(t), Name: "reader", Role: "viewer", Hash: []byte("hash"), Owner: "anna", CreatedBy: "anna"}))(t)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

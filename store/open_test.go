@@ -160,6 +160,7 @@ func TestSchemaEqualsModels(t *testing.T) {
 		tombstoneRow{},
 		metaRow{},
 		pastKeyRow{},
+		auditRow{},
 	}
 	seen := map[string]bool{"migrations": true, "migration_hashes": true, "sqlite_sequence": true}
 	for _, m := range models {

@@ -36,6 +36,7 @@ type dispatchRow struct {
 	CreatedAt         int64 `gorm:"autoCreateTime:false"`
 	StartedAt         int64
 	EndedAt           int64
+	EndedSeq          int64
 	Error             string
 	Result            string
 	Inputs            string
