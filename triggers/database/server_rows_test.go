@@ -96,9 +96,21 @@ func TestServers_report_rows_that_are_committed_late_or_tie_once(t *testing.T) {
 		dbtest.Exec(t, db, "DELETE FROM notes WHERE id = 2", "INSERT INTO notes VALUES (1, '2026-03-01 12:00:07'), (4, '2026-03-01 12:00:07')")
 		notes.start()
 		notes.until("what ties with what was reported", func() bool { return len(notes.events) == 4 })
-		notes.quiet(func() { dbtest.Exec(t, db, "DELETE FROM notes WHERE id = 3") })
-		runs.quiet(func() { dbtest.Exec(t, db, "DELETE FROM runs", "UPDATE notes SET id = 9 WHERE id = 8") })
+		notes.still(func() { dbtest.Exec(t, db, "DELETE FROM notes WHERE id = 3") })
+		runs.still(func() { dbtest.Exec(t, db, "DELETE FROM runs", "UPDATE notes SET id = 9 WHERE id = 8") })
 	})
+}
+
+// still says that nothing comes of something, in two polls more.
+func (r *rig) still(poke func()) {
+	r.t.Helper()
+	before := len(r.rows())
+	poke()
+	polls := r.stats().Polls
+	r.until("two polls more", func() bool { return r.stats().Polls > polls+1 })
+	if after := len(r.rows()); after != before {
+		r.t.Errorf("%d events came out of nothing", after-before)
+	}
 }
 
 // write inserts rows in transactions that overlap, until the context ends. A row whose
