@@ -165,9 +165,15 @@ func (s *Spool) tx(ctx context.Context, do func(*sql.Tx) error) error {
 		return err
 	}
 	if err := do(t); err != nil {
-		return errors.Join(err, t.Rollback())
+		_ = t.Rollback() // SQLite may have done it itself
+		return err
 	}
-	return t.Commit()
+	if err := t.Commit(); err != nil {
+		// database/sql takes it for over; SQLite may not, and there is no other connection.
+		_, _ = s.db.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return err
+	}
+	return nil
 }
 
 func (s *Spool) meta(ctx context.Context, key string) (string, error) {
