@@ -206,6 +206,20 @@ func TestExplain_says_in_a_sentence_what_made_a_dispatch(t *testing.T) {
 			"dispatch 8 has been running since 2026-03-01 12:00:03 UTC; lise made it at 2026-03-01 12:00:03 UTC from dispatch 5; trigger in made that at 2026-03-01 12:00:01 UTC because of the instant 2026-03-01T12:00:00.000000Z",
 		},
 		{
+			"a_row",
+			[]graph.Dispatch{fired},
+			nil, &in,
+			story{{event: triggers.Event{Key: "7", Kind: "row", At: fired.CreatedAt, Payload: []byte(`{"table": "runs", "time": "2026-03-01T12:00:00.000000Z"}`)}}},
+			"dispatch 5 completed at 2026-03-01 12:00:02 UTC; trigger in made it at 2026-03-01 12:00:01 UTC because of row 7 of runs (seen at 2026-03-01 12:00:01 UTC)",
+		},
+		{
+			"rows_that_are_there",
+			[]graph.Dispatch{fired},
+			nil, &in,
+			story{{event: triggers.Event{Key: "2 2026-03-01T12:00:00.000000Z", Kind: "rows", At: fired.CreatedAt, Payload: []byte(`{"table": "alarms", "time": "2026-03-01T12:00:00.000000Z"}`)}}},
+			"dispatch 5 completed at 2026-03-01 12:00:02 UTC; trigger in made it at 2026-03-01 12:00:01 UTC because of rows in alarms (seen at 2026-03-01 12:00:01 UTC)",
+		},
+		{
 			"a_lattice_within_a_lattice",
 			[]graph.Dispatch{{ID: "6", RootID: "5", Number: 6, Status: graph.New}, fired},
 			nil, &in, nil,

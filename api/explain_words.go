@@ -176,8 +176,8 @@ func dispatchSentence(line []graph.Dispatch, es []graph.Electron, t *triggers.Tr
 // about names what an event is about.
 func about(e triggers.Event) string {
 	var p struct {
-		Path, Time string
-		Number     int64
+		Path, Time, Table string
+		Number            int64
 	}
 	switch {
 	case json.Unmarshal(e.Payload, &p) != nil:
@@ -185,6 +185,10 @@ func about(e triggers.Event) string {
 		return fmt.Sprintf("%s (%s at %s)", show(filepath.Base(p.Path)), e.Kind, when(e.At))
 	case e.Kind == "ended":
 		return fmt.Sprintf("the end of dispatch %d", p.Number)
+	case e.Kind == "row":
+		return fmt.Sprintf("row %s of %s (seen at %s)", show(e.Key), show(p.Table), when(e.At))
+	case e.Kind == "rows":
+		return fmt.Sprintf("rows in %s (seen at %s)", show(p.Table), when(e.At))
 	case e.Kind == "delivery":
 		return fmt.Sprintf("the delivery %s (at %s)", show(e.Key), when(e.At))
 	case p.Time != "":

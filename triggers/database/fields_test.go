@@ -115,10 +115,10 @@ func TestCheck_refuses_what_does_not_fit_the_database(t *testing.T) {
 		"no key":        {map[string]any{"table_name": "seen"}, []string{"cursor: seen has no single column that grows", "key: seen has no primary key"}},
 		"no order":      {map[string]any{"table_name": "words"}, []string{"cursor: words has no single column that grows"}},
 		"JSON order":    {map[string]any{"table_name": "docs", "cursor": "body"}, []string{"cursor: body is of type JSON, which has no order"}},
-		"clause":        {map[string]any{"table_name": "samples", "where_clauses": "nam = 1"}, []string{"where_clauses: SQL logic error: no such column: nam"}},
+		"clause":        {map[string]any{"table_name": "samples", "where_clauses": "nam = 1"}, []string{"where_clauses: no such column: nam"}},
 		"start":         {map[string]any{"table_name": "samples", "start": "yesterday"}, []string{"start: id is of type INTEGER: give a whole number"}},
 		"starts":        {map[string]any{"table_name": "samples", "start": []any{int64(1), int64(2)}}, []string{"start: has 2 values and there are 1 cursor columns"}},
-		"level clauses": {map[string]any{"table_name": "seen", "mode": "level", "where_clauses": "nam = 1"}, []string{"where_clauses: SQL logic error"}},
+		"level clauses": {map[string]any{"table_name": "seen", "mode": "level", "where_clauses": "nam = 1"}, []string{"where_clauses: no such column: nam"}},
 	} {
 		fields := map[string]any{"db_path": path}
 		maps.Copy(fields, c.fields)

@@ -236,7 +236,7 @@ func (l *link) recovered() {
 
 // failed notes that the database is away, or says what is wrong with what was asked.
 func (l *link) failed(err error, t trouble) error {
-	shown := l.redact.err(err)
+	shown := l.redact.err(plainly(err))
 	now := time.Now()
 	switch t {
 	case troubleLost:

@@ -22,22 +22,22 @@ const longestURL = 64 << 10
 func urlFromFile(path string) (address, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return address{}, fmt.Errorf("url_file: %w", err)
+		return address{}, fmt.Errorf("the URL can't be read: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return address{}, errors.Join(fmt.Errorf("url_file %s is not a file", path), err)
+		return address{}, errors.Join(fmt.Errorf("the URL can't be read: %s is not a file", path), err)
 	}
 	line, err := bufio.NewReader(io.LimitReader(f, longestURL)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return address{}, fmt.Errorf("url_file: %w", err)
+		return address{}, fmt.Errorf("the URL can't be read: %w", err)
 	}
 	if line = strings.TrimSpace(line); line == "" {
-		return address{}, fmt.Errorf("the first line of url_file %s is empty", path)
+		return address{}, fmt.Errorf("the first line of %s is empty", path)
 	}
 	a, err := parseURL(line)
 	if err != nil {
-		return address{}, fmt.Errorf("the first line of url_file %s %w", path, err)
+		return address{}, fmt.Errorf("the first line of %s %w", path, err)
 	}
 	return a, nil
 }
