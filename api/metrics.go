@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,9 +36,18 @@ func newMetrics(more []prometheus.Collector) *metrics {
 	return m
 }
 
+// methods are those that are counted by name. Any other word may stand where a method
+// is expected, also a stranger's: each would be a series of its own, for good.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
+
 func (m *metrics) seen(method, route, code string, took time.Duration) {
 	if route == "" {
 		route = "none"
+	}
+	if !slices.Contains(methods, method) {
+		method = "other"
 	}
 	m.requests.WithLabelValues(method, route, code).Inc()
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())

@@ -78,6 +78,20 @@ func TestMetrics_count_requests_by_route(t *testing.T) {
 	}
 }
 
+func TestMetrics_are_no_more_than_there_are_routes(t *testing.T) {
+	h := newHouse(t)
+	stranger := h.over(nil)
+	for _, method := range []string{"FOO", "BAR", "get", "PROPFIND"} {
+		stranger.do(method + " /healthz")
+		stranger.do(method + " /v1/no/such/" + method)
+	}
+	text := string(h.do("GET /metrics").want(200).body)
+	if !strings.Contains(text, `latticed_http_requests_total{code="405",method="other",route="/healthz"} 4`) ||
+		!strings.Contains(text, `latticed_http_requests_total{code="401",method="other",route="none"} 4`) {
+		t.Errorf("a stranger has made more of\n%s", text)
+	}
+}
+
 func TestExecutors_are_listed_and_checked(t *testing.T) {
 	h := newHouse(t)
 	if a := h.do("GET /v1/executors").want(200); a.text("items.0.name") != "local" || a.text("items.0.kind") != "actor" {
