@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -65,19 +66,19 @@ func dryRun(c echo.Context) bool {
 // object is what a request is about, by the name or number that people use.
 func (s *Server) object(c echo.Context) string {
 	ctx := c.Request().Context()
-	if id := c.Param("id"); id != "" {
+	if id := param(c, "id"); id != "" {
 		if d, err := s.o.Store.Dispatch(ctx, id); err == nil {
 			return strconv.FormatInt(d.Number, 10)
 		}
 		return id
 	}
-	if name := c.Param("trigger"); name != "" {
+	if name := param(c, "trigger"); name != "" {
 		if t, err := s.o.Store.Trigger(ctx, name); err == nil {
 			return t.Name
 		}
 		return name
 	}
-	if name := c.Param("token"); name != "" {
+	if name := param(c, "token"); name != "" {
 		if t, err := s.o.Store.Token(ctx, name); err == nil {
 			return t.Name
 		}
@@ -94,4 +95,17 @@ func (s *Server) object(c echo.Context) string {
 	var lattice string
 	_ = json.Unmarshal(body.Lattice, &lattice)
 	return lattice
+}
+
+// param is a part of the path as its handler sees it. The router may have left it as it
+// was written, and a name can be written in ways that nobody would look for.
+func param(c echo.Context, name string) string {
+	v := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return v
+	}
+	if plain, err := url.PathUnescape(v); err == nil {
+		return plain
+	}
+	return v
 }
