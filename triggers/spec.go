@@ -24,6 +24,7 @@ const (
 
 var (
 	namePattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	idPattern    = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	labelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$`)
 )
 
@@ -86,6 +87,9 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 	s.name = f.Required("name", "give the trigger a name")
 	if s.name != "" && !namePattern.MatchString(s.name) {
 		f.Refuse("name", graph.CodeBadName, "%s is not a name: letters, digits, dot, dash and underscore, 64 at most, and no dash or dot first", show(s.name))
+	}
+	if idPattern.MatchString(s.name) {
+		f.Refuse("name", graph.CodeBadName, "has the form of an id, by which another trigger may be known; choose another")
 	}
 	s.kind = f.Required("kind", "one of "+kinds.list())
 	kind, known := kinds[s.kind]
