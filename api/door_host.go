@@ -29,7 +29,7 @@ func newHosts(more []string) *hosts {
 func (h *hosts) set(more []string) {
 	names := make([]string, len(more))
 	for i, name := range more {
-		names[i] = strings.ToLower(name)
+		names[i] = hostname(name)
 	}
 	h.more.Store(&names)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestHost_is_one_of_ours(t *testing.T) {
-	h := newHouseWith(t, DoorOptions{}, func(o *Options) { o.Hosts = []string{"Lab.Example"} })
+	h := newHouseWith(t, DoorOptions{}, func(o *Options) { o.Hosts = []string{"Lab.Example", "dot.example.", "2001:DB8::9"} })
 	text, _ := h.token(store.Token{Role: RoleViewer})
 	machine, err := os.Hostname()
 	if err != nil {
@@ -30,7 +30,7 @@ func TestHost_is_one_of_ours(t *testing.T) {
 	}
 	for _, host := range []string{
 		"localhost", "localhost:" + port, "LOCALHOST", "localhost.", "127.0.0.1:" + port, "127.8.9.10", "[::1]:" + port, "[::1]",
-		machine, strings.ToUpper(machine) + ":" + port, "lab.example", "LAB.example.:443",
+		machine, strings.ToUpper(machine) + ":" + port, "lab.example", "LAB.example.:443", "dot.example", "[2001:db8::9]:" + port,
 	} {
 		if status := ask(host); status != 200 {
 			t.Errorf("%s: %d", host, status)
