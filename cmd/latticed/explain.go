@@ -144,13 +144,17 @@ func because(state, detail string) string {
 // tellEvent is what became of an event, down to its dispatches but for the one that
 // was told already.
 func tellEvent(e client.ExplainedEvent, known *client.ExplainedDispatch) [][]string {
-	rows := [][]string{{"event", at(e.At) + "  " + e.Kind + "  " + state(e.State, e.Reason, nil)}}
+	said := at(e.At) + "  " + e.Kind + "  " + state(e.State, e.Reason, nil)
+	if known != nil { // else who asks has named it
+		said += "  " + what(client.Event{Key: e.Key, Kind: e.Kind, Payload: e.Payload})
+	}
+	rows := [][]string{{"event", said}}
 	if f := e.Firing; f != nil {
-		said := at(f.At) + "  by revision " + strconv.Itoa(f.Revision)
+		decided := at(f.At) + "  by revision " + strconv.Itoa(f.Revision)
 		if f.Events > 1 {
-			said += ", with " + count(f.Events-1, "other event")
+			decided += ", with " + count(f.Events-1, "other event")
 		}
-		rows = append(rows, []string{"  decided", said})
+		rows = append(rows, []string{"  decided", decided})
 	}
 	for _, d := range e.BlockedBy {
 		rows = append(rows, []string{"  waits for", "the end of dispatch " + outcome(d)})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -65,6 +66,28 @@ func TestExplain_names_the_dispatches_that_an_event_waits_for(t *testing.T) {
 	rows := tellEvent(e, nil)
 	if got := rows[len(rows)-1]; got[0] != "  waits for" || got[1] != "the end of dispatch 3  running" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestExplain_of_a_dispatch_names_its_event(t *testing.T) {
+	e := client.ExplainedEvent{Kind: "ended", State: "fired", Payload: json.RawMessage(`{"number": 7, "status": "failed"}`)}
+	if got := tellEvent(e, &client.ExplainedDispatch{})[0][1]; !strings.HasSuffix(got, "  ended  fired  dispatch 7  failed") {
+		t.Error(got)
+	}
+	if got := tellEvent(e, nil)[0][1]; !strings.HasSuffix(got, "  ended  fired") {
+		t.Error(got)
+	}
+}
+
+func TestExplain_names_events_of_databases_and_dispatches(t *testing.T) {
+	for _, c := range []struct{ kind, payload, want string }{
+		{"ended", `{"number": 7, "status": "failed", "time": "2026-03-29T01:00:00Z"}`, "dispatch 7  failed"},
+		{"rows", `{"table": "alarms", "row": {}}`, "rows in alarms"},
+		{"row", `{"table": "runs", "row": {}}`, "key"},
+	} {
+		if got := what(client.Event{Key: "key", Kind: c.kind, Payload: json.RawMessage(c.payload)}); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.kind, c.payload, got, c.want)
+		}
 	}
 }
 

@@ -78,12 +78,16 @@ func coded(status, reason string) string {
 }
 
 // what names an event for people: the path of a file, also of one that no text can name; the instant of a tick as the
-// clocks of its zone show it, with how many it stands for beside; else its key.
+// clocks of its zone show it, with how many it stands for beside; the dispatch that has ended, and how; the table that
+// has rows; else its key.
 func what(e client.Event) string {
 	var p struct {
 		Path   string `json:"path"`
 		Local  string `json:"local"`
 		Missed int64  `json:"missed"`
+		Number int64  `json:"number"`
+		Status string `json:"status"`
+		Table  string `json:"table"`
 	}
 	switch {
 	case json.Unmarshal(e.Payload, &p) != nil:
@@ -96,6 +100,12 @@ func what(e client.Event) string {
 		return p.Local
 	case e.Kind == "missed" && p.Local != "":
 		return fmt.Sprintf("%d up to %s", p.Missed+1, p.Local) // itself as well
+	}
+	switch {
+	case e.Kind == "ended" && p.Number > 0:
+		return fmt.Sprintf("dispatch %d  %s", p.Number, p.Status)
+	case e.Kind == "rows" && p.Table != "":
+		return "rows in " + p.Table
 	}
 	about, _ := ofKey(e.Key)
 	return about

@@ -133,7 +133,7 @@ func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
 	}
 	api := client.New(cfg.Paths.Socket)
 	defer api.Close()
-	if _, err := api.StoreLattice(t.Context(), []byte(`{"lattice": "x", "electrons": {"e": {"run": ["true"]}}}`)); err != nil {
+	if _, err := api.StoreLattice(t.Context(), []byte(`{"lattice": "x", "inputs": {"n": {"type": "integer", "default": 1}}, "electrons": {"e": {"run": ["true"]}}}`)); err != nil {
 		t.Fatal(err)
 	}
 	lab, url := filepath.Join(dir, "lab.db"), filepath.Join(dir, "url")
@@ -157,7 +157,7 @@ func TestTriggerFlags_there_is_one_for_every_field(t *testing.T) {
 		`{"name": "f", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `", "unit": "folder", "depth": 1, "expect": {"count": 2}, "marker": {"all": ["DONE"]}, "deadline": "1h", "on_deadline": "fire"}`,
 		`{"name": "h", "kind": "webhook", "lattice": "x"}`,
 		`{"name": "i", "kind": "webhook", "lattice": "x", "signature": {"style": "hex", "secret": "long enough"}}`,
-		`{"name": "j", "kind": "dispatch", "lattice": "x", "of": {"lattice": "y"}}`,
+		`{"name": "j", "kind": "dispatch", "lattice": "x", "of": {"lattice": "y"}, "sweep": {"grid": {"n": [1, 2]}}}`,
 		`{"name": "g", "kind": "directory", "lattice": "x", "dir_path": "` + dir + `", "group": {"by": "(\\d+)", "need": ["*.a", "*.b"]}}`,
 	} {
 		a, err := api.CreateTrigger(t.Context(), []byte(spec))
