@@ -33,6 +33,7 @@ func (s *Store) Prune(ctx context.Context, r Retention, dry bool) (Pruned, error
 		what string
 		do   func(context.Context) error
 	}{
+		{"a dispatch that was begun with", p.begun},
 		{"dispatches", p.dispatches},
 		{"firings", p.firings},
 		{"audit", p.audit},

@@ -47,10 +47,11 @@ func (p *pruner) dispatches(ctx context.Context) error {
 		for len(page) > 0 {
 			c := &page[0]
 			after = c.number
+			_, gone := p.gone[c.id]
 			switch {
 			case p.over(c):
 				return nil
-			case !p.concerns(c):
+			case gone, !p.concerns(c):
 			case c.stays:
 				p.out.Kept++
 			case c.endedAt > p.now-endSettles.Microseconds():
@@ -129,8 +130,29 @@ func (p *pruner) removed(n, freed, createdAt int64) {
 	p.excess -= freed
 }
 
+// pruningKey is the number, in meta, of a dispatch of which a part is gone already.
+const pruningKey = "pruning"
+
+// begun goes on with such a dispatch, whatever the limits are by now.
+func (p *pruner) begun(ctx context.Context) error {
+	var c candidate
+	err := p.s.quick(ctx, func(q querier) error {
+		return q.row("SELECT d.number, d.id, d.total, d.created_at FROM meta m JOIN dispatches d ON d.number = m.value WHERE m.key = ? AND "+removable,
+			[]any{pruningKey}, &c.number, &c.id, &c.electrons, &c.createdAt)
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	case p.dry:
+		return p.pretend(ctx, &c)
+	}
+	return p.removeWide(ctx, &c)
+}
+
 // removeWide removes a dispatch of many electrons, these first, in parts. Broken off,
-// it leaves one that shows fewer electrons than it had, until the next time.
+// it leaves one that shows fewer electrons than it had, until the next pruning.
 func (p *pruner) removeWide(ctx context.Context, c *candidate) error {
 	for from := int64(0); ; from += pruneElectrons {
 		var freed int64
@@ -142,7 +164,7 @@ func (p *pruner) removeWide(ctx context.Context, c *candidate) error {
 				return err
 			}
 			if from < c.electrons {
-				err = t.dropElectrons(c.number, from, from+pruneElectrons)
+				err = errors.Join(t.markPruning(c.number), t.dropElectrons(c.number, from, from+pruneElectrons))
 			} else {
 				gone, err = t.pruneDispatch(c)
 			}
@@ -160,6 +182,11 @@ func (p *pruner) removeWide(ctx context.Context, c *candidate) error {
 			return nil
 		}
 	}
+}
+
+func (t *tx) markPruning(number int64) error {
+	_, err := t.exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", pruningKey, number)
+	return err
 }
 
 // removable looks again, within the transaction.

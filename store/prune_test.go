@@ -179,6 +179,59 @@ func TestPrune_leaves_what_is_needed(t *testing.T) {
 
 func TestPrune_removes_a_wide_dispatch_in_parts(t *testing.T) {
 	s, c := openClocked(t)
+	wide(t, s)
+	c.pass(day)
+	pruned(t, s, Retention{Age: time.Hour})
+	wantNothing(t, s)
+}
+
+// endsAfter is a context that ends after it was asked so often.
+type endsAfter struct {
+	context.Context
+	left int
+}
+
+func (e *endsAfter) Err() error {
+	if e.left--; e.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Half a dispatch is no use to anybody, also when the limits ask for it no longer.
+func TestPrune_goes_on_with_a_wide_dispatch_that_was_broken_off(t *testing.T) {
+	s, c := openClocked(t)
+	n := wide(t, s)
+	c.pass(day)
+	for asked := 1; rows(t, s, "electrons") == n; asked++ {
+		if _, err := s.Prune(&endsAfter{context.WithoutCancel(t.Context()), asked}, Retention{Age: time.Hour}, false); err == nil {
+			t.Fatal("it was not broken off")
+		}
+	}
+	if left := rows(t, s, "electrons"); left == 0 || left == n {
+		t.Fatalf("%d electrons are left", left)
+	}
+	if p := must(s.Prune(t.Context(), Retention{Age: time.Hour}, true))(t); p.Dispatches != 1 {
+		t.Errorf("a dry one counts it %d times", p.Dispatches)
+	}
+	if p := pruned(t, s, Retention{}); p.Dispatches != 1 {
+		t.Errorf("%+v", p)
+	}
+	wantNothing(t, s)
+}
+
+func wantNothing(t *testing.T, s *Store) {
+	t.Helper()
+	for _, table := range []string{"dispatches", "electrons", "attempts", "assets"} {
+		if k := rows(t, s, table); k != 0 {
+			t.Errorf("%d rows are left in %s", k, table)
+		}
+	}
+}
+
+// wide makes a dispatch of many electrons that has ended, and returns how many.
+func wide(t *testing.T, s *Store) int {
+	t.Helper()
 	const n = 3*pruneElectrons + 7
 	l := withLattice(t, s, "wide", n)
 	d := claimed(t, s, l)
@@ -202,13 +255,7 @@ func TestPrune_removes_a_wide_dispatch_in_parts(t *testing.T) {
 		step.Ends = append(step.Ends, end(i, 1, at.ID, graph.Completed))
 	}
 	advance(t, s, step)
-	c.pass(day)
-	pruned(t, s, Retention{Age: time.Hour})
-	for _, table := range []string{"dispatches", "electrons", "attempts", "assets"} {
-		if k := rows(t, s, table); k != 0 {
-			t.Errorf("%d rows are left in %s", k, table)
-		}
-	}
+	return n
 }
 
 func TestPrune_stops_when_it_is_told(t *testing.T) {
