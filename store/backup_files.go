@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/url"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 	"gorm.io/gorm"
@@ -25,25 +26,34 @@ func (s *Store) letGo(ctx context.Context) error {
 		doomed, s.files.doomed = s.files.doomed, nil
 	}
 	s.files.mu.Unlock()
-	if len(doomed) == 0 {
-		return nil
-	}
-	return s.change(ctx, func(t *tx) error {
-		for _, name := range doomed {
-			sha, err := hash(name)
-			if err != nil {
-				return err
-			}
-			var rows int
-			if err := t.row("SELECT count(*) FROM assets WHERE sha256 = ?", []any{sha}, &rows); err != nil {
-				return err
-			}
-			if rows == 0 { // nobody has stored it again
-				t.after(func() { s.files.remove(name) })
-			}
+	for part := range slices.Chunk(doomed, letGoBatch) {
+		err := s.change(ctx, func(t *tx) error { return t.removeUnnamed(part) })
+		if err != nil { // what stays is swept at the next start
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// letGoBatch is how many files go while others wait.
+const letGoBatch = 50
+
+// removeUnnamed removes files unless somebody has stored them again.
+func (t *tx) removeUnnamed(names []string) error {
+	for _, name := range names {
+		sha, err := hash(name)
+		if err != nil {
+			return err
+		}
+		var rows int
+		if err := t.row("SELECT count(*) FROM assets WHERE sha256 = ?", []any{sha}, &rows); err != nil {
+			return err
+		}
+		if rows == 0 {
+			t.after(func() { t.w.s.files.remove(name) })
+		}
+	}
+	return nil
 }
 
 // frozenDSN names a database that nobody writes, so that nothing is made beside it.

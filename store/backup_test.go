@@ -256,6 +256,7 @@ func TestVerify_does_not_believe_the_manifest_alone(t *testing.T) {
 	whole := backedUp(t, s)
 	for name, test := range map[string]struct{ do, file string }{
 		"an asset that nobody has": {"UPDATE electrons SET pickle = zeroblob(32)", databaseName},
+		"a log that nobody has":    {"UPDATE electrons SET stdout = zeroblob(32)", databaseName},
 		"other bytes":              {"UPDATE assets SET data = x'00' WHERE data IS NOT NULL", databaseName},
 		"a file that nobody has":   {"UPDATE assets SET size = size + 1 WHERE data IS NULL", "assets/"},
 		"a row of nothing":         {"INSERT INTO dispatch_labels VALUES (4711, 'a', 'b', 0)", databaseName},
@@ -348,6 +349,21 @@ func TestRestore(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+	t.Run("nor over what a link leads to", func(t *testing.T) {
+		to, photos := t.TempDir(), t.TempDir()
+		for _, f := range []string{"one.jpg", "two.jpg"} {
+			if err := os.WriteFile(filepath.Join(photos, f), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Symlink(photos, filepath.Join(to, "assets")); err != nil {
+			t.Fatal(err)
+		}
+		var full *NotEmptyError
+		if _, err := Restore(t.Context(), dir, to); !errors.As(err, &full) || full.Name != "assets/one.jpg" {
+			t.Errorf("%v", err)
+		}
+	})
 	t.Run("one that was broken off is neither opened nor in the way", func(t *testing.T) {
 		to := filepath.Join(t.TempDir(), "state")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -373,6 +389,29 @@ func TestRestore(t *testing.T) {
 			t.Error("it is not whole")
 		}
 	})
+}
+
+// The sweep of the start may come to a file whose row went after the snapshot was taken.
+func TestBackup_keeps_the_sweep_away(t *testing.T) {
+	s := openNew(t)
+	d := withAssets(t, s, withLattice(t, s, "x", 1), "1")
+	before := len(filesOf(t, s))
+	s.files.hold()
+	if err := s.DeleteDispatch(t.Context(), d.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.files.sweep(t.Context(), time.Now().Add(time.Hour), s.knownFiles(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(filesOf(t, s)); n != before || n == 0 {
+		t.Errorf("%d files while a backup is made, want %d", n, before)
+	}
+	if err := s.letGo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := filesOf(t, s); len(got) != 0 {
+		t.Errorf("left is %v", got)
+	}
 }
 
 // Who writes does not wait for a backup: it reads.

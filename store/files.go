@@ -215,6 +215,9 @@ func (f *files) sweepDir(dir string, opened time.Time, known func([]string) (map
 func (f *files) removeOld(path string, opened time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.holders > 0 {
+		return // a backup may copy it; it is swept at the next start
+	}
 	info, err := os.Stat(path)
 	if err == nil && info.ModTime().Before(opened) && f.staged[filepath.Base(path)] == 0 {
 		os.Remove(path)

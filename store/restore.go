@@ -133,7 +133,11 @@ func vacant(dir string) error {
 		if !ours(e.Name(), broken) {
 			return &NotEmptyError{dir, e.Name()}
 		}
-		if !e.IsDir() || broken && e.Name() == "assets" {
+		info, err := os.Stat(filepath.Join(dir, e.Name())) // also where a link leads
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() || broken && e.Name() == "assets" {
 			continue
 		}
 		inner, err := os.ReadDir(filepath.Join(dir, e.Name()))

@@ -236,7 +236,8 @@ func sound(db *gorm.DB) error {
 const namedAssets = `SELECT lower(hex(sha)) FROM (
 	SELECT result AS sha FROM electrons UNION SELECT pickle FROM electrons UNION
 	SELECT unhex(f.value ->> 'sha256') FROM electrons e, json_each(e.files) f UNION
-	SELECT stdout FROM attempts UNION SELECT stderr FROM attempts
+	SELECT stdout FROM attempts UNION SELECT stderr FROM attempts UNION
+	SELECT stdout FROM electrons UNION SELECT stderr FROM electrons
 	) WHERE sha IS NOT NULL AND sha NOT IN (SELECT sha256 FROM assets) LIMIT 1`
 
 // allNamed looks that every asset which is named has its row, and that the small ones,
