@@ -68,7 +68,7 @@ func mariadb() engine {
 			c := mysql.NewConfig()
 			c.User, c.Passwd, c.DBName, c.Net = user, password, database, "tcp"
 			c.Addr = net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
-			c.Timeout, c.Logger, c.ParseTime = 5*time.Second, silent{}, true
+			c.Timeout, c.ParseTime = 5*time.Second, true
 			return c.FormatDSN()
 		},
 	}
@@ -88,7 +88,8 @@ func prepareMariaDB(folder string, run func(program string, args ...string) erro
 	return os.WriteFile(filepath.Join(data, "users.sql"), []byte(users.String()), 0o644) //nolint:gosec // no secret
 }
 
-// silent is the logger of test handles: that a killed server is gone is no news.
+// silent is the logger of test handles, which are made of a text and so know only that
+// of all: that a killed server is gone is no news.
 type silent struct{}
 
 func (silent) Print(...any) {}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // Postgres starts a PostgreSQL server for this test alone, which may kill it.
@@ -130,6 +132,7 @@ func Main(tests Runner) Runner { return runner{tests} }
 type runner struct{ tests Runner }
 
 func (r runner) Run() int {
+	_ = mysql.SetLogger(silent{}) // it refuses nil only
 	all.Lock()
 	all.inMain = true
 	all.Unlock()
