@@ -110,22 +110,25 @@ func (v *victim) stop() {
 	v.cmd = nil
 }
 
-// dispatch asks for one until that is acknowledged: the key makes it one, however often
-// the daemon dies meanwhile. It returns its id.
-func (v *victim) dispatch(key string, lattice any) string {
-	body, err := json.Marshal(map[string]any{"lattice": lattice})
+// insist sends a POST until it is answered, however often the daemon dies meanwhile: the
+// key makes what it asks for happen once. It returns the answer, nil when it is another
+// status than wanted.
+func (v *victim) insist(path, key string, body any, want int) []byte {
+	text, err := json.Marshal(body)
 	if err != nil {
 		v.t.Error(err)
-		return ""
+		return nil
 	}
 	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(5 * time.Millisecond) {
-		req, err := http.NewRequest(http.MethodPost, "http://latticed/v1/dispatches", bytes.NewReader(body))
+		req, err := http.NewRequest(http.MethodPost, "http://latticed/v1"+path, bytes.NewReader(text))
 		if err != nil {
 			v.t.Error(err)
-			return ""
+			return nil
 		}
 		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Idempotency-Key", key)
+		if key != "" {
+			req.Header.Set("Idempotency-Key", key)
+		}
 		resp, err := v.client.Do(req)
 		if err != nil {
 			continue
@@ -135,15 +138,25 @@ func (v *victim) dispatch(key string, lattice any) string {
 		if err != nil {
 			continue
 		}
-		var d struct{ ID string }
-		if resp.StatusCode != http.StatusCreated || json.Unmarshal(answer, &d) != nil {
-			v.t.Errorf("dispatch %s: %s: %s", key, resp.Status, answer)
-			return ""
+		if resp.StatusCode != want {
+			v.t.Errorf("POST %s %s: %s: %s", path, key, resp.Status, answer)
+			return nil
 		}
-		return d.ID
+		return answer
 	}
-	v.t.Errorf("dispatch %s was never acknowledged", key)
-	return ""
+	v.t.Errorf("POST %s %s was never acknowledged", path, key)
+	return nil
+}
+
+// dispatch asks for a dispatch until that is acknowledged, and returns its id.
+func (v *victim) dispatch(key string, lattice any) string {
+	var d struct{ ID string }
+	if answer := v.insist("/dispatches", key, map[string]any{"lattice": lattice}, http.StatusCreated); answer != nil {
+		if err := json.Unmarshal(answer, &d); err != nil {
+			v.t.Error(err)
+		}
+	}
+	return d.ID
 }
 
 // crashed is a dispatch as the crash tests look at it.
@@ -155,6 +168,7 @@ type crashed struct {
 	Electrons  []struct {
 		Name, Status string
 		Waiting      json.RawMessage
+		ReusedFrom   string `json:"reused_from"`
 		Attempts     []struct {
 			ID, Status string
 			N          int

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -31,20 +29,18 @@ func TestSweep_runs_each_member_once_though_the_daemon_is_killed(t *testing.T) {
 	for i := range values {
 		values[i] = i
 	}
-	body, err := json.Marshal(map[string]any{"lattice": lattice, "grid": map[string]any{"n": values}, "name": "s", "max_in_flight": limit})
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := map[string]any{"lattice": lattice, "grid": map[string]any{"n": values}, "name": "s", "max_in_flight": limit}
 	v.start()
-	accepted := make(chan string, 1)
-	go func() { accepted <- v.postOnce("/v1/sweeps", "k", body) }()
+	accepted := make(chan []byte, 1)
+	go func() { accepted <- v.insist("/sweeps", "k", body, http.StatusCreated) }()
 	for range 8 {
 		time.Sleep(time.Duration(20+rand.IntN(250)) * time.Millisecond)
 		v.kill()
 		v.start()
 	}
-	if label := <-accepted; label != "sweep=s" {
-		t.Fatalf("the sweep was answered with %q", label)
+	var made struct{ Label string }
+	if answer := <-accepted; json.Unmarshal(answer, &made) != nil || made.Label != "sweep=s" {
+		t.Fatalf("the sweep was answered with %s", answer)
 	}
 	for n := 1; n <= members; n++ {
 		if d := v.ended(fmt.Sprint(n)); d.Status != "completed" || string(d.Result) != fmt.Sprintf(`{"work":"%d"}`, n-1) {
@@ -80,32 +76,4 @@ func TestSweep_runs_each_member_once_though_the_daemon_is_killed(t *testing.T) {
 	if most > limit {
 		t.Errorf("%d ran at a time, %d may", most, limit)
 	}
-}
-
-// postOnce sends a request with a key until it is answered, and returns the label of the
-// sweep that it made.
-func (v *victim) postOnce(path, key string, body []byte) string {
-	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(5 * time.Millisecond) {
-		req, err := http.NewRequest(http.MethodPost, "http://latticed"+path, bytes.NewReader(body))
-		if err != nil {
-			return err.Error()
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Idempotency-Key", key)
-		resp, err := v.client.Do(req)
-		if err != nil {
-			continue
-		}
-		answer, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			continue
-		}
-		var s struct{ Label string }
-		if resp.StatusCode != http.StatusCreated || json.Unmarshal(answer, &s) != nil {
-			return resp.Status + ": " + string(answer)
-		}
-		return s.Label
-	}
-	return "no answer"
 }

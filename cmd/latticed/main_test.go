@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/latticed/latticed/executors/executortest"
+	"github.com/latticed/latticed/triggers/database/dbtest"
 )
 
 // root holds everything that the tests of this package write; its path is short, since
@@ -45,7 +46,7 @@ func binary(t *testing.T) string {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := dbtest.Main(m).Run()
 	if err := nothingLeft(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
