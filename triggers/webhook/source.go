@@ -18,8 +18,10 @@ const (
 	// maxBatch and maxBytes bound what is stored in one transaction.
 	maxBatch = 256
 	maxBytes = 8 << 20
-	// maxQueue bounds the deliveries that wait, each with a connection.
-	maxQueue = 1024
+	// maxQueue and maxQueued bound the deliveries that wait, and their bytes: who goes
+	// away leaves his where it is.
+	maxQueue  = 1024
+	maxQueued = 64 << 20
 )
 
 // source is of one trigger.
@@ -34,10 +36,11 @@ type source struct {
 
 	trigger string // its id; set once, under Hub.mu, before anybody can find the source
 
-	mu    sync.Mutex
-	from  triggers.From // of the last run
-	ready bool          // it runs, or waits to be woken
-	queue []*waiting
+	mu     sync.Mutex
+	from   triggers.From // of the last run
+	ready  bool          // it runs, or waits to be woken
+	queue  []*waiting
+	queued int // bytes of queue
 }
 
 // waiting is a delivery that is not stored yet.
@@ -126,7 +129,7 @@ func (s *source) refuse(err error) {
 	for _, w := range s.queue {
 		w.done <- result{err: err}
 	}
-	s.queue, s.ready = nil, false
+	s.queue, s.queued, s.ready = nil, 0, false
 }
 
 // next takes what is to be stored in one transaction.
@@ -139,6 +142,7 @@ func (s *source) next() []*waiting {
 		n++
 	}
 	batch := s.queue[:n:n]
+	s.queued -= bytes
 	if s.queue = s.queue[n:]; len(s.queue) == 0 {
 		s.queue = nil
 	}
@@ -189,11 +193,11 @@ func (s *source) store(ctx context.Context, from triggers.From, batch []*waiting
 // accept waits until a delivery is stored, and tells whether it was before.
 func (s *source) accept(ctx context.Context, w *waiting) (duplicate bool, err error) {
 	s.mu.Lock()
-	if !s.ready || len(s.queue) >= maxQueue {
+	if !s.ready || len(s.queue) >= maxQueue || s.queued+len(w.payload) > maxQueued {
 		s.mu.Unlock()
 		return false, ErrAway
 	}
-	s.queue = append(s.queue, w)
+	s.queue, s.queued = append(s.queue, w), s.queued+len(w.payload)
 	wake := s.from.Wake
 	s.mu.Unlock()
 	wake()
