@@ -51,6 +51,10 @@ func (t *tx) requestCancel(c cancelling) (ended bool, err error) {
 	if err := t.leaveSweep(c.number); err != nil {
 		return false, err
 	}
+	// Electrons that were asked to end have rows already; the others have none.
+	if _, err := t.exec("UPDATE electrons SET status = 'cancelled', reason = ?, ended_at = ? WHERE dispatch = ?", reasonCancelled, t.now, c.number); err != nil {
+		return false, err
+	}
 	seq := t.seq()
 	return true, t.guarded(`UPDATE dispatches SET status = 'cancelled', reason = ?, waiting = NULL, cancelled = total,
 		cancel_requested_at = ?, ended_at = ?, seq = ?, ended_seq = ? WHERE number = ? AND status = ?`,

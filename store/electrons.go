@@ -24,7 +24,7 @@ func (s *Store) Electrons(ctx context.Context, dispatch string, statuses []graph
 	var page []graph.Electron
 	next := ""
 	err = s.quick(ctx, func(q querier) error {
-		d, l, err := s.withLattice(q, dispatch)
+		d, l, err := s.ownerOf(q, dispatch)
 		if err == nil {
 			page, next, err = electronPage(q, &d, l, statuses, from, limitOf(limit))
 		}
@@ -37,8 +37,11 @@ func (s *Store) Electrons(ctx context.Context, dispatch string, statuses []graph
 // stand at one moment.
 func (s *Store) Shown(ctx context.Context, dispatch string, limit int) (d graph.Dispatch, es []graph.Electron, err error) {
 	err = s.quick(ctx, func(q querier) error {
-		var l *graph.Lattice
-		if d, l, err = s.withLattice(q, dispatch); err == nil {
+		if d, err = dispatchBy(q, dispatch); err != nil {
+			return err
+		}
+		l, err := s.lattice(q, d.LatticeID)
+		if err == nil {
 			es, _, err = electronPage(q, &d, l, nil, 0, limitOf(limit))
 		}
 		return err
@@ -46,12 +49,22 @@ func (s *Store) Shown(ctx context.Context, dispatch string, limit int) (d graph.
 	return d, es, err
 }
 
-func (s *Store) withLattice(q querier, dispatch string) (graph.Dispatch, *graph.Lattice, error) {
-	d, err := dispatchBy(q, dispatch)
+// ownerOf reads what electrons without a row follow from, and no more: a dispatch may
+// have a result of megabytes, and be asked for each of its electrons.
+func (s *Store) ownerOf(q querier, dispatch string) (d graph.Dispatch, l *graph.Lattice, err error) {
+	number, err := dispatchNumber(q, dispatch)
 	if err != nil {
 		return d, nil, err
 	}
-	l, err := s.lattice(q, d.LatticeID)
+	var status string
+	var ended int64
+	err = q.row("SELECT d.number, d.status, d.ended_at, l.id FROM dispatches d JOIN lattices l ON l.n = d.lattice WHERE d.number = ?",
+		[]any{number}, &d.Number, &status, &ended, &d.LatticeID)
+	if err != nil {
+		return d, nil, err
+	}
+	d.Status, d.EndedAt = graph.Status(status), fromMicros(ended)
+	l, err = s.lattice(q, d.LatticeID)
 	return d, l, err
 }
 
@@ -113,12 +126,12 @@ func initialElectron(d *graph.Dispatch, l *graph.Lattice, i int) *graph.Electron
 // Electron returns one by name.
 func (s *Store) Electron(ctx context.Context, dispatch, name string) (e graph.Electron, err error) {
 	err = s.quick(ctx, func(q querier) error {
-		d, l, err := s.withLattice(q, dispatch)
+		d, l, err := s.ownerOf(q, dispatch)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(l.Electrons, func(e graph.Spec) bool { return e.Name == name })
-		if i < 0 {
+		i, known := l.Index(name)
+		if !known {
 			return fmt.Errorf("dispatch %s: %w", dispatch, notFound("electron", name))
 		}
 		e = *initialElectron(&d, l, i)

@@ -134,6 +134,22 @@ func TestRequestCancelElectrons(t *testing.T) {
 		begins.Marked = true
 		advance(t, s, begins)
 	})
+	t.Run("of_what_never_begins_leaves_none_behind_that_waits", func(t *testing.T) {
+		d := insert(t, s, dispatchOf(l))
+		mark(d, map[int]string{2: "e2"})
+		if _, _, err := s.RequestCancel(t.Context(), d.ID); err != nil {
+			t.Fatal(err)
+		}
+		es, _, err := s.Electrons(t.Context(), d.ID, nil, "", 10)
+		if err != nil || len(es) != 3 {
+			t.Fatalf("there are %+v, %v", es, err)
+		}
+		for _, e := range es {
+			if e.Status != graph.Cancelled || e.Reason != graph.ReasonCancelled || e.EndedAt.IsZero() {
+				t.Errorf("%s is %+v", e.Name, e)
+			}
+		}
+	})
 	if _, _, err := s.RequestCancelElectrons(t.Context(), "99", map[int]string{0: "e0"}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an unknown dispatch gives %v", err)
 	}
