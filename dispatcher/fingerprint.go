@@ -23,21 +23,7 @@ const promptly = 5 * time.Millisecond
 // evidenceOf gathers what is known of electron i when it starts; the files that it
 // reads are looked at beside its start.
 func (k *walk) evidenceOf(i int, r graph.Resolved) *evidence {
-	return &evidence{in: k.vals.laidOut(r), paths: k.vals.paths(i)}
-}
-
-// paths returns the paths that electron i looks at, by input.
-func (v *values) paths(i int) map[string]string {
-	var paths map[string]string
-	for _, name := range v.l.Paths(i) {
-		if path, ok := v.inputs[name].(string); ok {
-			if paths == nil {
-				paths = map[string]string{}
-			}
-			paths[name] = path
-		}
-	}
-	return paths
+	return &evidence{in: k.vals.laidOut(r), paths: k.l.Paths(i, k.vals.inputs)}
 }
 
 // laidOut returns the hashes of the files and python objects that are handed over.

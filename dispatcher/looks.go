@@ -132,11 +132,12 @@ func stampOf(st *unix.Stat_t) string {
 	return string(b[1:])
 }
 
-// folderStamp is made of the stamps of all that is below.
+// folderStamp is made of the stamps of all that is below. Links to files stand for
+// those; the slash opens a folder that is a link itself.
 func (p *look) folderStamp() {
 	sum := sha256.New()
 	n := 0
-	err := filepath.WalkDir(p.Path.Path, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(p.Path.Path+"/", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -147,13 +148,24 @@ func (p *look) folderStamp() {
 		if err := unix.Lstat(path, &st); err != nil {
 			return err
 		}
-		if at := time.Unix(0, st.Ctim.Nano()); at.After(p.changed) {
-			p.changed = at
+		p.below(sum, path, &st)
+		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			return nil
 		}
-		fmt.Fprintf(sum, "%s\x00%s\n", path, stampOf(&st))
+		switch err := unix.Stat(path, &st); {
+		case errors.Is(err, unix.ENOENT):
+			return nil // it leads nowhere
+		case err != nil:
+			return err
+		case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+			return errLinks
+		}
+		p.below(sum, path, &st)
 		return nil
 	})
 	switch {
+	case errors.Is(err, errLinks):
+		p.Stamp, p.Doubt = "", "has links to other folders, which are not followed"
 	case errors.Is(err, errTooMany):
 		p.Stamp, p.Doubt = "", fmt.Sprintf("has more than %d entries, which are not compared", folderMax)
 	case err != nil:
@@ -163,7 +175,18 @@ func (p *look) folderStamp() {
 	}
 }
 
-var errTooMany = errors.New("too many entries")
+// below adds what is known of an entry.
+func (p *look) below(sum io.Writer, path string, st *unix.Stat_t) {
+	if at := time.Unix(0, st.Ctim.Nano()); at.After(p.changed) {
+		p.changed = at
+	}
+	fmt.Fprintf(sum, "%s\x00%s\n", path, stampOf(st))
+}
+
+var (
+	errTooMany = errors.New("too many entries")
+	errLinks   = errors.New("links to folders")
+)
 
 // sum is the SHA-256 of a file that still is what p says.
 func (l *looks) sum(p look) (string, error) {

@@ -168,7 +168,7 @@ func (f *foresight) unknown(i int, open string) (action, reason string, err erro
 	if d.why == "" {
 		d.why = f.r.l.FixedDifferences(i, graph.Compared{Before: d.was, Lattice: f.r.before})
 	}
-	if at := slices.IndexFunc(spec.Needs, func(n graph.Need) bool { return !n.Data && f.ranAgain(n.Electron) }); d.why == "" && at >= 0 {
+	if at := slices.IndexFunc(spec.Needs, func(n graph.Need) bool { return n.Order && f.ranAgain(n.Electron) }); d.why == "" && at >= 0 {
 		d.why = "it waits for " + f.r.l.Electrons[spec.Needs[at].Electron].Name + ", which ran again"
 	}
 	if d.why != "" {

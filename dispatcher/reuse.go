@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/latticed/latticed/graph"
@@ -138,19 +139,21 @@ func (r *reuse) decide(v *values, i int, c course) (decision, error) {
 	}
 	d.now = r.l.Fingerprint(i, res, v.laidOut(res), nil)
 	d.why = r.l.Differences(i, d.now, graph.Compared{Before: d.was, Lattice: r.before, RanAgain: c.ranAgain})
-	d.paths = v.paths(i)
+	d.paths = r.l.Paths(i, v.inputs)
 	return d, nil
 }
 
 // waited looks at what i waits for without taking data from it: what that has done is
-// not seen in its values, so i runs when it did.
+// not seen in its values, so i runs when it did, or when it did not wait for it before.
 func (r *reuse) waited(ctx context.Context, i int, c course) (string, error) {
 	for _, n := range r.l.Electrons[i].Needs {
 		name := r.l.Electrons[n.Electron].Name
 		switch {
-		case n.Data:
+		case !n.Order:
 		case c.ranAgain(n.Electron):
 			return "it waits for " + name + ", which ran again", nil
+		case !r.waitedBefore(i, name):
+			return "it waits for " + name + ", and did not in " + r.where(), nil
 		case c.skipped(n.Electron):
 			was, err := r.store.Electron(ctx, r.parent.ID, name)
 			if err != nil && !errors.Is(err, triggers.ErrNotFound) {
@@ -162,6 +165,17 @@ func (r *reuse) waited(ctx context.Context, i int, c course) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// waitedBefore tells whether the namesake of electron i had to wait for another one.
+func (r *reuse) waitedBefore(i int, other string) bool {
+	if r.before == nil {
+		return false
+	}
+	at, known := r.before.Index(r.l.Electrons[i].Name)
+	return known && slices.ContainsFunc(r.before.Electrons[at].Needs, func(n graph.Need) bool {
+		return r.before.Electrons[n.Electron].Name == other
+	})
 }
 
 // looked takes in what was seen of the files.

@@ -46,6 +46,24 @@ func touch(t *testing.T, path string) {
 	}
 }
 
+func link(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// linked makes a folder with a link to the file PATH~, and one that leads nowhere.
+func linked(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path+"~", "data")
+	link(t, path+"~", filepath.Join(path, "a"))
+	link(t, path+"/nowhere", filepath.Join(path, "b"))
+}
+
 func TestReuse_looks_at_files(t *testing.T) {
 	large := func(t *testing.T, path string) {
 		t.Helper()
@@ -101,6 +119,21 @@ func TestReuse_looks_at_files(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, func(t *testing.T, path string) { t.Helper(); write(t, filepath.Join(path, "deep", "a"), "a") }, "run: folder PATH changed"},
+		{"a link to a folder with another file", func(t *testing.T, path string) {
+			t.Helper()
+			link(t, t.TempDir(), path)
+			write(t, filepath.Join(path, "a"), "a")
+		}, func(t *testing.T, path string) { t.Helper(); write(t, filepath.Join(path, "b"), "b") }, "run: folder PATH changed"},
+		{"a folder of links", linked, func(*testing.T, string) {}, "reused: nothing changed since dispatch 1"},
+		{"a folder of links to what changed", linked, func(t *testing.T, path string) {
+			t.Helper()
+			write(t, path+"~", "dota")
+		}, "run: folder PATH changed"},
+		{"a folder with a link to a folder", func(t *testing.T, path string) {
+			t.Helper()
+			linked(t, path)
+			link(t, t.TempDir(), filepath.Join(path, "deep"))
+		}, func(*testing.T, string) {}, "run: folder PATH has links to other folders, which are not followed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPlayer()
@@ -122,6 +155,22 @@ func TestReuse_looks_at_files(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestReuse_looks_at_files_within_an_input(t *testing.T) {
+	p := newPlayer()
+	h := newHouse(t, p).start()
+	a, b := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	write(t, a, "a")
+	write(t, b, "b")
+	settled(t, b)
+	doc := "lattice: i\ninputs: {images: {type: array, items: {type: string, format: path}}}\nelectrons:\n  fit: {bash: cat, args: {all: \"${{ inputs.images }}\"}}\n"
+	first := h.run(doc, map[string]any{"images": []any{a, b}})
+	second := h.end(h.again(first.ID, dispatcher.Request{}).ID)
+	h.expectWhy(second.ID, map[string]string{"fit": "reused: nothing changed since dispatch 1"})
+	write(t, b, "c")
+	third := h.end(h.again(second.ID, dispatcher.Request{}).ID)
+	h.expectWhy(third.ID, map[string]string{"fit": "run: file " + b + " changed"})
 }
 
 // What an electron read is not known when it changed beside it, also over a restart.

@@ -364,6 +364,35 @@ func TestReuse_of_a_skipped_need(t *testing.T) {
 	}
 }
 
+// Who adds wait_for does so because the order made a difference.
+func TestReuse_of_what_did_not_wait(t *testing.T) {
+	p := newPlayer()
+	p.act = working
+	h := newHouse(t, p).start()
+	doc := "lattice: w\nelectrons:\n  a: {bash: 'true'}\n  b: {bash: 'true'}\n"
+	waits := dispatcher.Request{Document: []byte(strings.Replace(doc, "b: {", "b: {wait_for: [a], ", 1))}
+	first := h.run(doc, nil)
+	plan, err := h.d.PlanRedispatch(t.Context(), first.ID, dispatcher.Request{Document: waits.Document, Reuse: true})
+	if err != nil || plan.Electrons[1].Action != dispatcher.ActionRun {
+		t.Errorf("the plan is %+v: %v", plan.Electrons, err)
+	}
+	second := h.end(h.again(first.ID, waits).ID)
+	h.expectWhy(second.ID, map[string]string{"a": "reused: nothing changed since dispatch 1", "b": "run: it waits for a, and did not in dispatch 1"})
+	third := h.end(h.again(second.ID, dispatcher.Request{}).ID)
+	h.expectWhy(third.ID, map[string]string{"a": "reused: nothing changed since dispatch 1", "b": "reused: nothing changed since dispatch 2"})
+}
+
+// A condition is no data: what waits and asks runs again with what it waits for.
+func TestReuse_of_what_waits_on_a_condition(t *testing.T) {
+	p := newPlayer()
+	p.act = func(context.Context, executors.Task, int) (executors.Result, error) { return value("true"), nil }
+	h := newHouse(t, p).start()
+	first := h.run("lattice: c\ninputs: {n: {type: integer, default: 1}}\nelectrons:\n  a: {run: [x, \"${{ inputs.n }}\"]}\n"+
+		"  b: {bash: 'true', wait_for: [a], if: '${{ electrons.a.result }}'}\n  c: {bash: 'true', if: '${{ electrons.a.result }}'}\n", nil)
+	g := h.end(h.again(first.ID, dispatcher.Request{Inputs: map[string]any{"n": int64(2)}}).ID)
+	h.expectWhy(g.ID, map[string]string{"b": "run: it waits for a, which ran again", "c": "reused: nothing changed since dispatch 1"})
+}
+
 // Many are taken over in several steps, so that none keeps others waiting.
 func TestReuse_of_a_wide_lattice(t *testing.T) {
 	p := newPlayer()

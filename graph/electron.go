@@ -245,7 +245,7 @@ func (b *builder) waitFor(t *tree, path string, e *Spec) {
 		case slices.Contains(seen, name):
 			b.problem(it, at, CodeDuplicateKey, "%s is there twice", name)
 		default:
-			e.Needs = append(e.Needs, Need{Electron: index})
+			e.Needs = append(e.Needs, Need{Electron: index, Order: true})
 			seen = append(seen, name)
 		}
 	}

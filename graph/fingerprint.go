@@ -24,7 +24,7 @@ type Fingerprint struct {
 	Args    map[string]string `json:"args,omitempty"`
 	Env     map[string]string `json:"env,omitempty"`     // always as a hash
 	In      map[string]string `json:"in,omitempty"`      // SHA-256 of files and python objects of other electrons
-	Paths   map[string]Path   `json:"paths,omitempty"`   // by input
+	Paths   map[string]Path   `json:"paths,omitempty"`   // by where inputs name them
 	Outputs string            `json:"outputs,omitempty"` // which are kept
 	Result  string            `json:"result,omitempty"`  // how it is read
 }

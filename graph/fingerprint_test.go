@@ -3,6 +3,8 @@ package graph
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const printed = `
@@ -132,14 +134,43 @@ func TestDecodeFingerprint_refuses_what_it_does_not_know(t *testing.T) {
 }
 
 func TestPaths_are_those_that_an_electron_looks_at(t *testing.T) {
-	l, err := Parse([]byte(printed))
+	l := mustParse(t, printed)
+	in, err := l.Bind(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"argv": "image where", "py": "", "sh": "", "up": "", "any": "image where"} {
+	both := map[string]string{"image": "/data/a", "where": "/data"}
+	for name, want := range map[string]map[string]string{"argv": both, "py": nil, "sh": nil, "up": nil, "any": both} {
 		i, _ := l.Index(name)
-		if got := strings.Join(l.Paths(i), " "); got != want {
-			t.Errorf("%s looks at %q, want %q", name, got, want)
+		if diff := cmp.Diff(want, l.Paths(i, in)); diff != "" {
+			t.Errorf("%s\n%s", name, diff)
+		}
+	}
+}
+
+func TestPaths_are_also_those_within_inputs(t *testing.T) {
+	l := mustParse(t, `
+lattice: p
+inputs:
+  images: {type: array, items: {type: string, format: path}}
+  scan: {type: object, properties: {dark: {type: string, format: path}, gain: {type: number}}}
+  mask: {anyOf: [{type: string, format: path}, {const: none}]}
+  title: {type: string}
+electrons: {a: {bash: "true", args: {x: "${{ inputs.images }}", y: "${{ inputs.scan.gain }}", m: "${{ inputs.mask }}", t: "${{ inputs.title }}"}}}
+`)
+	for _, c := range []struct {
+		mask string
+		want map[string]string
+	}{
+		{"none", map[string]string{"images[0]": "/a", "images[1]": "/b", "scan.dark": "/d"}},
+		{"/m", map[string]string{"images[0]": "/a", "images[1]": "/b", "scan.dark": "/d", "mask": "/m"}},
+	} {
+		in, err := l.Bind(map[string]any{"images": []any{"/a", "/b"}, "scan": map[string]any{"dark": "/d", "gain": 1.5}, "mask": c.mask, "title": "/t"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, l.Paths(0, in)); diff != "" {
+			t.Error(diff)
 		}
 	}
 }

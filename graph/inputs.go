@@ -36,6 +36,7 @@ func (b *builder) input(m member, path string) {
 	in.Format, _ = plain["format"].(string)
 	in.Schema, _ = Canonical(plain)
 	in.Default = plain["default"]
+	in.paths = namesPaths(plain)
 	if _, ok := plain["default"]; ok {
 		in.Required = false
 	}

@@ -39,6 +39,8 @@ type Input struct {
 	Schema   json.RawMessage
 	Default  any
 	Required bool // no default
+
+	paths bool // its value is a path, or holds some
 }
 
 // Spec defines an electron.
@@ -67,6 +69,7 @@ type Need struct {
 	Electron int
 	Data     bool // referenced: skipped with it, unless Optional
 	Optional bool // every reference is of the form electrons.a?.…
+	Order    bool // wait_for names it, and neither run, env nor args do
 }
 
 // Body is what an electron executes.

@@ -46,10 +46,10 @@ func (b *builder) link() {
 		if e.If != nil {
 			all = append(slices.Clone(all), e.If.refs...)
 		}
-		for _, r := range all {
+		for k, r := range all {
 			n, ok := needs[r.electron]
 			optional := r.optional && (!ok || !n.Data || n.Optional)
-			needs[r.electron] = Need{Electron: r.electron, Data: true, Optional: optional}
+			needs[r.electron] = Need{Electron: r.electron, Data: true, Optional: optional, Order: n.Order && k >= len(e.refs)}
 		}
 		e.Needs = e.Needs[:0]
 		for _, at := range slices.Sorted(maps.Keys(needs)) {

@@ -68,7 +68,7 @@ func TestParse_reads_everything(t *testing.T) {
 			Name: "publish", Executor: "local", Grace: 5 * time.Second, Result: "lines",
 			Body:    Body{Kind: "run"},
 			Retries: Retries{Backoff: time.Second, Lost: 1},
-			Needs:   []Need{{Electron: 0}, {Electron: 1, Data: true}},
+			Needs:   []Need{{Electron: 0, Order: true}, {Electron: 1, Data: true}},
 		},
 	}
 	if diff := cmp.Diff(want, l.Electrons, cmpopts.IgnoreUnexported(Spec{}), cmpopts.IgnoreFields(Spec{}, "Run", "Env", "Args", "If"), cmpopts.EquateEmpty()); diff != "" {
@@ -89,7 +89,7 @@ func TestParse_reads_everything(t *testing.T) {
 		{Name: "bins", Type: "integer", Schema: json.RawMessage(`{"default":1024,"minimum":16,"type":"integer"}`), Default: int64(1024)},
 		{Name: "image", Type: "string", Format: "path", Schema: json.RawMessage(`{"format":"path","type":"string"}`), Required: true},
 	}
-	if diff := cmp.Diff(inputs, l.Inputs); diff != "" {
+	if diff := cmp.Diff(inputs, l.Inputs, cmpopts.IgnoreUnexported(Input{})); diff != "" {
 		t.Error(diff)
 	}
 	if l.Name != "xrd_integrate" || l.Description != "Integrate a detector image, ${{ no expression }}" || l.OnFailure != "stop" || l.Executor != "local" {
@@ -118,7 +118,7 @@ func TestParse_id_is_the_hash_of_the_canonical_document(t *testing.T) {
 
 // sameLattice ignores what is compiled.
 func sameLattice(a, b *Lattice) string {
-	return cmp.Diff(a, b, cmpopts.IgnoreUnexported(Lattice{}, Spec{}), cmp.Comparer(func(x, y *Template) bool {
+	return cmp.Diff(a, b, cmpopts.IgnoreUnexported(Input{}, Lattice{}, Spec{}), cmp.Comparer(func(x, y *Template) bool {
 		return x == nil && y == nil || x != nil && y != nil && x.typ == y.typ && fmt.Sprint(x.refs) == fmt.Sprint(y.refs)
 	}))
 }

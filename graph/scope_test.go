@@ -222,11 +222,15 @@ func TestUses_and_needs_follow_references(t *testing.T) {
 		nil,
 		{{Electron: 0, Data: true}},
 		{{Electron: 0, Data: true, Optional: true}, {Electron: 1, Data: true, Optional: true}},
-		{{Electron: 0, Data: true}, {Electron: 2}},
+		{{Electron: 0, Data: true}, {Electron: 2, Order: true}},
 	} {
 		if diff := cmp.Diff(want, l.Electrons[i].Needs, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%d\n%s", i, diff)
 		}
+	}
+	o := mustParse(t, "lattice: o\nelectrons:\n  a: {run: [x]}\n  b: {run: [x], wait_for: [a], if: '${{ electrons.a.result }}'}\n  c: {run: [\"${{ electrons.a.result }}\"], wait_for: [a]}\n")
+	if b, c := o.Electrons[1].Needs[0], o.Electrons[2].Needs[0]; !b.Order || !b.Data || c.Order {
+		t.Errorf("what is waited for and asked about is %+v, what is waited for and taken %+v", b, c)
 	}
 	want := []Use{{Electron: 0, Result: true, Files: []string{"plot"}}, {Electron: 2, Result: true}}
 	if diff := cmp.Diff(want, l.OutputUses()); diff != "" {
