@@ -54,6 +54,9 @@ func forEverybody(route string) bool {
 // hookRoute is where other programs deliver, each with headers of its own.
 const hookRoute = "/v1/hooks/:secret"
 
+// errHandled ends the context of a request whose handler has returned: nobody went away.
+var errHandled = errors.New("the request is handled")
+
 // identify returns the context of a request with its principal. It ends with the
 // token; done lets go of it.
 func (s *Server) identify(r *http.Request, open bool) (_ context.Context, done func(), err error) {
@@ -80,7 +83,7 @@ func (s *Server) identify(r *http.Request, open bool) (_ context.Context, done f
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(k.ctx, func() { cancel(context.Cause(k.ctx)) })
-	done = func() { stop(); cancel(nil) }
+	done = func() { stop(); cancel(errHandled) }
 	via := viaUnix
 	if door := doorOf(ctx); door != nil {
 		via = door.via()

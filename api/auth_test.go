@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/latticed/latticed/store"
 )
@@ -374,4 +377,21 @@ func FuzzAuthorization(f *testing.F) {
 			t.Errorf("%q means nothing", s)
 		}
 	})
+}
+
+// TestTrouble_of_who_has_a_token is answered and logged like anybody's: its context ends
+// with its handler, and that is not the client's going away.
+func TestTrouble_of_who_has_a_token(t *testing.T) {
+	h := newHouse(t)
+	h.server.echo.GET("/odd", func(echo.Context) error { return errors.New("the detail") })
+	h.server.echo.GET("/boom", func(echo.Context) error { panic("the bomb") })
+	text, _ := h.token(store.Token{Role: RoleViewer})
+	for path, logged := range map[string]string{"/odd": "the detail", "/boom": "the bomb"} {
+		if a := h.as(text).do("GET " + path); a.status != 500 || a.text("code") != "internal" {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+		if text := h.log.String(); !strings.Contains(text, logged) || !strings.Contains(text, `"level":"error"`) {
+			t.Errorf("%s: the log says %s", path, text)
+		}
+	}
 }

@@ -156,7 +156,7 @@ func (binder) Bind(into any, c echo.Context) error {
 // bodied tells whether a POST says nothing without a body.
 func bodied(route string) bool {
 	switch route {
-	case "/v1/dispatches", "/v1/sweeps", "/v1/bulk/cancel", "/v1/bulk/redispatch":
+	case "/v1/dispatches", "/v1/tokens", "/v1/sweeps", "/v1/bulk/cancel", "/v1/bulk/redispatch":
 		return true
 	}
 	return false
@@ -166,7 +166,7 @@ func bodied(route string) bool {
 func (s *Server) fail(err error, c echo.Context) {
 	e := judge(err)
 	ctx := c.Request().Context()
-	gone := ctx.Err() != nil
+	gone := ctx.Err() != nil && !errors.Is(context.Cause(ctx), errHandled)
 	var ended *Error
 	if gone && errors.As(context.Cause(ctx), &ended) { // not the client, but its token
 		e, gone = ended, false

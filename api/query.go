@@ -13,6 +13,7 @@ import (
 type operation struct {
 	name   string
 	params map[string]reflect.Type // of the query
+	needed []string                // those that must be there
 	body   bool                    // has a JSON or YAML body
 	stream bool                    // has a body of bytes, read as it comes
 	raw    bool                    // has a body of bytes, read whole, and any query
@@ -27,8 +28,13 @@ func operations() map[string]operation {
 		op := operation{name: m.Name, params: map[string]reflect.Type{}}
 		if p, ok := req.FieldByName("Params"); ok {
 			for f := range p.Type.Fields() {
-				if name, _, _ := strings.Cut(f.Tag.Get("form"), ","); name != "" {
-					op.params[name] = f.Type
+				name, optional, _ := strings.Cut(f.Tag.Get("form"), ",")
+				if name == "" {
+					continue
+				}
+				op.params[name] = f.Type
+				if optional == "" {
+					op.needed = append(op.needed, name)
 				}
 			}
 		}
@@ -51,12 +57,17 @@ func operations() map[string]operation {
 const inputPrefix = "input." // of the filters by input
 
 // checkQuery refuses parameters that the route doesn't know, repeated ones that may
-// come once, and values of the wrong type.
+// come once, values of the wrong type, and that one is missing.
 func (op operation) checkQuery(q url.Values) error {
 	if op.raw {
 		return nil
 	}
 	var found []FieldError
+	for _, name := range op.needed {
+		if !q.Has(name) {
+			found = append(found, fieldError(name, codeMissing, "is missing"))
+		}
+	}
 	names := make([]string, 0, len(q))
 	for name := range q {
 		names = append(names, name)
