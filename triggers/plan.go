@@ -182,8 +182,9 @@ func (p *plan) checkInputs(f *Fields) {
 	}
 	// What doesn't depend on an event and doesn't fit now never will.
 	if !allFixed {
-		if _, err := p.lattice.Bind(p.fixed); err != nil {
-			noteAt(f, "", given(err), "")
+		_, err := p.lattice.Bind(p.fixed)
+		if err = given(err); err != nil {
+			noteAt(f, "", err, "")
 		} else if p.sweep != nil {
 			p.checkSweep(f, p.fixed)
 		}
@@ -203,13 +204,17 @@ func (p *plan) checkInputs(f *Fields) {
 	}
 }
 
-// given leaves out of what is wrong with some inputs that others are missing.
+// given leaves out of what is wrong with some inputs that others are missing; nil when
+// nothing else is.
 func given(err error) error {
 	var invalid *graph.Invalid
 	if !errors.As(err, &invalid) {
 		return err
 	}
 	wrong := slices.DeleteFunc(slices.Clone(invalid.Problems), func(p graph.Problem) bool { return p.Code == graph.CodeMissingInput })
+	if len(wrong) == 0 {
+		return nil
+	}
 	return &graph.Invalid{Problems: wrong}
 }
 

@@ -215,6 +215,10 @@ func TestSweep_gives_required_inputs_and_no_warning(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "inputs.b: lattice needs needs the input b") {
 			t.Error(err)
 		}
+		_, _, err = w.manager.Add(t.Context(), []byte(`{"name": "v", "kind": "feed", "lattice": "needs", "inputs": {"b": "${{ event.n }}"}, "sweep": {"grid": {"a": [1, "x"]}}}`), triggers.Principal{})
+		if err == nil || !strings.Contains(err.Error(), `sweep.grid.a[1]: combination 2 of 2 (a="x"): `) {
+			t.Errorf("what never fits is found at the first event only: %v", err)
+		}
 		p, _, err := w.manager.Patch(t.Context(), "t", []byte(`{"sweep": {"grid": {"a": [5]}}}`), triggers.Principal{})
 		if err != nil || p.Revision != 2 {
 			t.Errorf("%+v %v", p, err)
