@@ -156,11 +156,16 @@ func (s Sweep) Check(given map[string]any, limit int) error {
 		}
 		inGrid[a.Input] = true
 	}
+	inList := map[string]bool{} // said of once
 	for i, values := range s.List {
 		if ps.full() {
 			break
 		}
 		for _, name := range slices.Sorted(maps.Keys(values)) {
+			if inList[name] {
+				continue
+			}
+			inList[name] = true
 			if _, twice := given[name]; twice {
 				refuse(join(item("list", i), name), CodeBadValue, "is in inputs, too, which is of all of them: give it once")
 			} else if inGrid[name] {

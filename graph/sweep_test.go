@@ -105,7 +105,7 @@ func TestSweep_check(t *testing.T) {
 	}{
 		{[]map[string]any{}, "list: is empty: there is nothing to run"},
 		{[]map[string]any{{}, {"fixed": 2}}, "list[1].fixed: is in inputs, too, which is of all of them: give it once"},
-		{[]map[string]any{{"a": 2}}, "list[0].a: is in the grid, too: give it once"},
+		{[]map[string]any{{"a": 2}, {"a": 3}}, "list[0].a: is in the grid, too: give it once"},
 	} {
 		s := Sweep{Grid: gridOf(t, `{"a": [1]}`), List: test.list}
 		if err := s.Check(given, MaxSweep); err == nil || err.Error() != test.want {

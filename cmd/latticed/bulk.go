@@ -134,21 +134,23 @@ func (c *cli) showFound(d client.BulkDone, verb string) error {
 		_, err := fmt.Fprintln(c.stdout, "nothing is found")
 		return err
 	}
+	head := []string{"NUMBER", "STATUS"}
+	if d.Refused > 0 {
+		head = append(head, "REFUSED")
+	}
 	rows := make([][]string, 0, len(d.Items))
 	for _, it := range d.Items {
-		what := "would be " + verb
-		if it.Error != "" {
-			what = "refused: " + oneLine(it.Error)
-		}
-		rows = append(rows, []string{strconv.FormatInt(it.Number, 10), it.Status, what})
+		row := []string{strconv.FormatInt(it.Number, 10), it.Status, dash(oneLine(it.Error))}
+		rows = append(rows, row[:len(head)])
 	}
-	if err := c.table([]string{"NUMBER", "STATUS", ""}, rows); err != nil {
+	if err := c.table(head, rows); err != nil {
 		return err
 	}
 	if more := d.Found - len(d.Items); more > 0 {
 		fmt.Fprintf(c.stdout, "… and %d more\n", more)
 	}
-	return nil
+	_, err := fmt.Fprintf(c.stdout, "%s would be %s\n", dispatches(d.Found-d.Refused), verb)
+	return err
 }
 
 // showDone says what was done, and first what was not.

@@ -101,6 +101,13 @@ func asFlag(cmd *cobra.Command, path string) string {
 		return strings.Replace("-i"+rest, ".", " ", 1)
 	case name == "grid" && flags.Lookup("list") != nil:
 		return strings.Replace("-i"+rest, ".", " ", 1)
+	case name == "list" && rest != "" && flags.Lookup("list") != nil: // the message says which combination it is
+		_, input, _ := strings.Cut(rest, ".")
+		return strings.TrimSpace("--list " + input)
+	case name == "replace_electrons" && flags.Lookup("replace") != nil:
+		return strings.Replace("--replace"+rest, ".", " ", 1)
+	case name == "electrons" && strings.HasPrefix(rest, "["): // words of a command
+		return ""
 	case name == "where" && flags.Lookup("where") != nil:
 		return strings.Replace("--where"+rest, ".", " ", 1)
 	case name == "labels" && flags.Lookup("label") != nil:

@@ -157,7 +157,7 @@ func state(status string, reason *string, w *client.Waiting) string {
 		return fmt.Sprintf("%s (%s: %s)", status, w.Code, oneLine(here(w.Detail)))
 	case w != nil:
 		return fmt.Sprintf("%s (%s)", status, w.Code)
-	case text(reason) != "":
+	case text(reason) != "" && *reason != status: // cancelled says it all
 		return fmt.Sprintf("%s (%s)", status, oneLine(here(*reason)))
 	}
 	return status

@@ -65,20 +65,27 @@ func TestFormat_of_values(t *testing.T) {
 }
 
 func TestFormat_of_states(t *testing.T) {
-	reason := "survivors"
+	reason, cancelled := "survivors", "cancelled"
 	steering := "\x1b[2J"
 	w := &client.Waiting{Code: "slots", Detail: "all 8 are taken"}
 	for got, want := range map[string]string{
-		state("running", nil, nil):       "running",
-		state("running", &reason, nil):   "running (survivors)",
-		state("pending", nil, w):         "pending (slots: all 8 are taken)",
-		brief("pending", &reason, w):     "pending (slots)",
-		state("failing", &steering, nil): `failing (\x1b[2J)`,
+		state("running", nil, nil):                                              "running",
+		state("running", &reason, nil):                                          "running (survivors)",
+		state("cancelled", &cancelled, nil):                                     "cancelled",
+		state("pending", nil, w):                                                "pending (slots: all 8 are taken)",
+		brief("pending", &reason, w):                                            "pending (slots)",
+		state("failing", &steering, nil):                                        `failing (\x1b[2J)`,
 		state("pending", nil, &client.Waiting{Code: "slots", Detail: steering}): `pending (slots: \x1b[2J)`,
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+func TestFormat_of_electrons_that_end_with_others(t *testing.T) {
+	if one, two := withNeeds([]string{"a"}), withNeeds([]string{"a", "b"}); one != "a and what needs it" || two != "a, b and what needs them" {
+		t.Error(one, two)
 	}
 }
 

@@ -148,7 +148,7 @@ func (c *cli) showFailures(ctx context.Context, api *client.Client, d client.Dis
 		}
 		c.showFailure(ctx, api, d, e)
 	}
-	if shown == 0 && d.Error != nil {
+	if shown == 0 && d.Error != nil && d.Error.Code != d.Status {
 		fmt.Fprintf(c.stdout, "\n%s: %s\n", d.Error.Code, printable(d.Error.Message))
 	}
 	if d.Status == "failed" && !c.gone {

@@ -86,12 +86,20 @@ func (c *cli) cancel(ctx context.Context, api *client.Client, id string, electro
 	switch {
 	case client.Terminal(said):
 	case len(electrons) > 0:
-		said = count(len(electrons), "electron") + " and what needs them asked to cancel; the dispatch is " + state(d.Status, d.Reason, d.Waiting)
+		said = "asked to cancel " + withNeeds(electrons) + "; the dispatch is " + state(d.Status, d.Reason, d.Waiting)
 	default:
 		said = "asked to cancel, " + state(d.Status, d.Reason, d.Waiting)
 	}
 	_, err = fmt.Fprintf(c.stdout, "dispatch %d  %s\n", d.Number, said)
 	return err
+}
+
+// withNeeds names electrons and what ends with them.
+func withNeeds(electrons []string) string {
+	if len(electrons) == 1 {
+		return electrons[0] + " and what needs it"
+	}
+	return strings.Join(electrons, ", ") + " and what needs them"
 }
 
 func newWait(c *cli) *cobra.Command {

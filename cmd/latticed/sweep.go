@@ -177,10 +177,10 @@ func (c *cli) awaitSweep(ctx context.Context, api *client.Client, s client.Sweep
 	if err != nil {
 		return err
 	}
-	failed := 0
+	failed, one := 0, int64(0)
 	if err := api.EachDispatch(ctx, q, func(d client.Dispatch) bool {
 		if d.Status != "completed" {
-			failed++
+			failed, one = failed+1, d.Number
 		}
 		return true
 	}); err != nil {
@@ -190,6 +190,7 @@ func (c *cli) awaitSweep(ctx context.Context, api *client.Client, s client.Sweep
 		return err
 	}
 	if failed > 0 {
+		c.complain(fmt.Sprintf("%d of %d did not complete; why: latticed show %d", failed, s.Count, one))
 		return errFailed
 	}
 	return nil

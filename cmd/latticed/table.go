@@ -82,12 +82,37 @@ func (c *cli) showTable(ctx context.Context, api *client.Client, q url.Values, f
 	if err != nil {
 		return err
 	}
+	named := columns
 	if columns == nil {
 		if columns, err = c.ownColumns(ctx, api, q, f.limit); err != nil {
 			return err
 		}
 	}
-	return c.printTable(columns, f, func(row func(client.Dispatch) error) error { return eachRow(ctx, api, q, f.limit, row, c) })
+	used := map[string]bool{}
+	ended := false
+	err = c.printTable(columns, f, func(row func(client.Dispatch) error) error {
+		return eachRow(ctx, api, q, f.limit, func(d client.Dispatch) error {
+			ended = ended || d.Status == "completed"
+			for _, col := range named {
+				used[col.name] = used[col.name] || col.value(d) != nil
+			}
+			return row(d)
+		}, c)
+	})
+	if err == nil {
+		c.tellUnused(named, used, ended)
+	}
+	return err
+}
+
+// tellUnused names the columns that no row has a value for, which may be misspelt; what
+// is in results is known only when some are there.
+func (c *cli) tellUnused(columns []column, used map[string]bool, ended bool) {
+	for _, col := range columns {
+		if has, seen := used[col.name]; seen && !has && (col.first == "inputs" || col.first == "labels" || col.first == "result" && ended) {
+			c.complain("warning: no row has a value for " + col.name)
+		}
+	}
 }
 
 // eachRow reads up to limit dispatches, and says when there are more.

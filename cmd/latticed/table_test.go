@@ -101,6 +101,13 @@ electrons:
 	for n := 1; n <= 3; n++ {
 		v.ended(fmt.Sprint(n))
 	}
+	if said := cli(1, "sweep", file, "-i", "n:=[0,1]", "--wait"); !strings.HasSuffix(said, "\nlatticed: 1 of 2 did not complete; why: latticed show 1203\n") {
+		t.Error(said)
+	}
+	write(t, filepath.Join(v.dir, "l.csv"), "n\n1\n2\n")
+	if said := cli(4, "sweep", file, "-i", "n=0", "--list", filepath.Join(v.dir, "l.csv")); said != "latticed: --list n: is in inputs, too, which is of all of them: give it once\n" {
+		t.Error(said)
+	}
 	rows := func(args ...string) [][]string {
 		t.Helper()
 		all, err := csv.NewReader(strings.NewReader(cli(0, append([]string{"table", "--label", "sweep=t", "--csv"}, args...)...))).ReadAll()
@@ -128,7 +135,14 @@ electrons:
 	if few := cli(0, "table", "--label", "sweep=t", "--limit", "2", "--order", "newest", "--columns", "inputs.n"); few != "n\n1200\n1199\nthere are more than 2: --limit, or narrower filters\n" {
 		t.Error(few)
 	}
-	lines := cli(0, "table", "--json", "--status", "failed", "--columns", "number,result.work")
+	if unused := cli(0, "table", "--label", "sweep=t", "--limit", "1", "--columns", "inputs.m,inputs.n,result.x,error.code"); !strings.HasSuffix(unused,
+		"latticed: warning: no row has a value for inputs.m\nlatticed: warning: no row has a value for result.x\n") || strings.Count(unused, "warning") != 2 {
+		t.Error(unused)
+	}
+	if early := cli(0, "table", "--status", "pending", "--limit", "1", "--columns", "result.x"); strings.Contains(early, "warning") {
+		t.Error(early)
+	}
+	lines := cli(0, "table", "--json", "--label", "sweep=t", "--status", "failed", "--columns", "number,result.work")
 	if lines != `{"number":2,"result.work":null}`+"\n" {
 		t.Error(lines)
 	}
@@ -139,6 +153,20 @@ electrons:
 	cli(2, "table", "--limit", "-1")
 	cli(2, "table", "--columns", "statsu")
 
+	if found := cli(0, "cancel", "--where", "label=sweep=t,input.n=1200", "--dry-run"); !strings.HasPrefix(found, "NUMBER  STATUS\n1201    pending\n1 dispatch would be asked to cancel\n") {
+		t.Errorf("%q", found)
+	}
+	if found := cli(0, "redispatch", "--where", "label=sweep=t,input.n=0", "-i", `n:="x"`, "--dry-run"); !strings.HasPrefix(found, "NUMBER  STATUS     REFUSED\n1       completed  inputs.n: ") ||
+		!strings.HasSuffix(found, "\n0 dispatches would be run again\n") {
+		t.Errorf("%q", found)
+	}
+	if said := cli(4, "cancel", "4", "wrok"); said != "latticed: there is no electron \"wrok\"; did you mean work?\n" {
+		t.Error(said)
+	}
+	write(t, filepath.Join(v.dir, "w.yaml"), "run: [echo, '${{ inputs.m }}']")
+	if said := cli(4, "redispatch", "1", "--replace", "work="+filepath.Join(v.dir, "w.yaml")); !strings.HasPrefix(said, "latticed: --replace work.run[1]: ") {
+		t.Error(said)
+	}
 	began := time.Now()
 	if done := cli(0, "cancel", "--where", "label=sweep=t", "--max", "2000"); done != "1198 dispatches asked to cancel\n" {
 		t.Error(done)

@@ -108,7 +108,7 @@ func whereOf(q url.Values) (client.Where, error) {
 	}
 	for name, at := range map[string]*string{"where since": &w.Since, "where until": &w.Until} {
 		var err error
-		if *at, err = instant(strings.Replace(name, " ", " ", 1), *at); err != nil {
+		if *at, err = instant(name, *at); err != nil {
 			return w, err
 		}
 	}
