@@ -15,6 +15,7 @@ const largestBatch = 8 << 20
 type batch struct {
 	cursor cursor
 	isNew  bool // the trigger begins here
+	raised bool // the cursor looks back less far
 	events []triggers.Event
 	more   bool
 	stamp  string
@@ -51,7 +52,7 @@ func (s *source) next(ctx context.Context, raw json.RawMessage) (batch, error) {
 	if err != nil {
 		return batch{}, err
 	}
-	b.more = b.more || p.more
+	b.more, b.raised = b.more || p.more, p.raised
 	b.events, err = s.events(l, p.rows(), false)
 	s.learn(b.events)
 	return b, err

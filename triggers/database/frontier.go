@@ -91,30 +91,31 @@ func (f *frontier) seen() int {
 	return n
 }
 
-// settle raises the floor to what was high a look-back ago.
-func (f *frontier) settle(now time.Time, r reach) {
-	for len(f.Segments) > 0 {
-		at := min(f.Segments[0].At, now.UnixMicro()) // the clock may have been set back
-		if at > now.Add(-r.lookBack).UnixMicro() {
-			return
-		}
+// settle raises the floor to what was high a look-back ago, and tells whether it has. It
+// is for after a look: however long ago the last one was, what has appeared within a
+// look-back is found.
+func (f *frontier) settle(now time.Time, r reach) (raised bool) {
+	for len(f.Segments) > 0 && f.Segments[0].At <= now.Add(-r.lookBack).UnixMicro() {
 		f.raise(r)
+		raised = true
 	}
+	return raised
 }
 
 // raise makes the end of the first segment the floor.
 func (f *frontier) raise(r reach) {
-	s, old := f.Segments[0], f.Floor
+	s, old, strict := f.Segments[0], f.Floor, f.Strict
 	f.Segments = f.Segments[1:]
 	end := s.End
 	order := orderOf(end)
-	var ties marks
-	if s.Tail == len(s.Seen) && old != nil && !f.Strict && orderOf(*old) == order {
-		ties = f.Ties
-	}
+	sameOrder := s.Tail == len(s.Seen) && old != nil && orderOf(*old) == order
+	ties := f.Ties
 	f.Floor, f.Ties, f.Strict = &end, nil, true
-	if r.unique {
+	if r.unique || sameOrder && strict { // what ties with it and is below it was not remembered
 		return
+	}
+	if !sameOrder {
+		ties = nil
 	}
 	ties = append(ties[:len(ties):len(ties)], s.Seen[len(s.Seen)-s.Tail:]...)
 	for i, m := range s.Late {

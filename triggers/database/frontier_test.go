@@ -111,20 +111,29 @@ type reference struct {
 	seen      map[[2]int64]time.Time // when first
 	lookBack  time.Duration
 	forgiving bool // the limits of a look-back were reached
+	tooLate   map[[2]int64]bool
 }
 
-// owes tells whether a row that is there now has to be reported.
-func (m *reference) owes(r [2]int64, now time.Time) bool {
-	if m.reported[r] || m.there[r] {
-		return false
+func newReference(r reach) *reference {
+	return &reference{
+		reported: map[[2]int64]bool{}, there: map[[2]int64]bool{}, seen: map[[2]int64]time.Time{},
+		lookBack: r.lookBack, tooLate: map[[2]int64]bool{},
 	}
+}
+
+// appears notes whether a row that is written now has to be reported, however late the
+// next poll is.
+func (m *reference) appears(r [2]int64, now time.Time) {
+	delete(m.tooLate, r)
 	for other, at := range m.seen {
 		if comparePairs(other, r) > 0 && now.Sub(at) >= m.lookBack {
-			return false // overtaken too long ago
+			m.tooLate[r] = true
 		}
 	}
-	return true
 }
+
+// owes tells whether a row that is there has to be reported.
+func (m *reference) owes(r [2]int64) bool { return !m.reported[r] && !m.there[r] && !m.tooLate[r] }
 
 func TestFrontier_reports_each_row_once_that_appears_within_a_look_back(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -143,7 +152,7 @@ func TestFrontier_reports_each_row_once_that_appears_within_a_look_back(t *testi
 		for range rapid.IntRange(0, 10).Draw(t, "before") {
 			table.rows[draw()] = true
 		}
-		ref := &reference{reported: map[[2]int64]bool{}, there: map[[2]int64]bool{}, seen: map[[2]int64]time.Time{}, lookBack: r.lookBack}
+		ref := newReference(r)
 		f, err := begin(t.Context(), table, now, r)
 		if err != nil {
 			t.Fatal(err)
@@ -152,16 +161,18 @@ func TestFrontier_reports_each_row_once_that_appears_within_a_look_back(t *testi
 			ref.there[row], ref.seen[row] = true, now
 		}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
-			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			switch rapid.IntRange(0, 4).Draw(t, "step") {
 			case 0, 1:
 				row := draw()
-				if _, was := ref.seen[row]; !was { // the same row again is the same event
+				if _, was := ref.seen[row]; !was && !table.rows[row] { // the same row again is the same event
 					table.rows[row] = true
+					ref.appears(row, now)
 				}
 			case 2:
 				delete(table.rows, draw())
-			case 3:
+			case 3: // longer than a look back, when two follow each other
 				now = now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(t, "ms")) * time.Millisecond)
+			case 4:
 				f = ref.poll(t, stored(t, f), table, now, limit, r)
 			}
 		}
@@ -174,7 +185,7 @@ func TestFrontier_reports_each_row_once_that_appears_within_a_look_back(t *testi
 func (m *reference) poll(t *rapid.T, f frontier, table *memoryTable, now time.Time, limit int, r reach) frontier {
 	owed := map[[2]int64]bool{}
 	for row := range table.rows {
-		if m.owes(row, now) {
+		if m.owes(row) {
 			owed[row] = true
 		}
 	}
@@ -208,12 +219,14 @@ func TestFrontier_stays_within_its_limits_and_doubles_nothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := reach{lookBack: time.Hour, most: 12}
 		table := &memoryTable{rows: map[[2]int64]bool{}}
-		ref := &reference{reported: map[[2]int64]bool{}, there: map[[2]int64]bool{}, seen: map[[2]int64]time.Time{}, lookBack: r.lookBack, forgiving: true}
+		ref := newReference(r)
+		ref.forgiving = true
 		now := time.Unix(1_800_000_000, 0)
 		var f frontier
+		orders := rapid.SampledFrom([]int64{0, 2, 20}).Draw(t, "orders")
 		for range rapid.IntRange(1, 60).Draw(t, "polls") {
 			for range rapid.IntRange(0, 6).Draw(t, "rows") {
-				row := [2]int64{rapid.Int64Range(0, 20).Draw(t, "order"), rapid.Int64Range(0, 100).Draw(t, "key")}
+				row := [2]int64{rapid.Int64Range(0, orders).Draw(t, "order"), rapid.Int64Range(0, 100).Draw(t, "key")}
 				table.rows[row] = true
 			}
 			now = now.Add(time.Minute)
@@ -281,4 +294,74 @@ func TestFrontier_goes_on_when_the_clock_is_set_back(t *testing.T) {
 			t.Fatalf("%v %v, want one late row", p, err)
 		}
 	}
+}
+
+func TestFrontier_finds_what_came_within_a_look_back_however_late_it_looks(t *testing.T) {
+	table := &memoryTable{rows: map[[2]int64]bool{{10, 10}: true}}
+	r := reach{lookBack: time.Minute, most: mostSeen}
+	now := time.Unix(1_800_000_000, 0)
+	f, err := begin(t.Context(), table, now, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.rows[[2]int64{9, 9}] = true // a second later; then the daemon is down for a day
+	now = now.Add(24 * time.Hour)
+	p, err := f.look(t.Context(), table, now, 10, r)
+	if err != nil || len(p.rows()) != 1 || !p.raised {
+		t.Fatalf("%+v, %v, want the row that came late", p, err)
+	}
+	for f = stored(t, f); f.overlaps() && f.seen() > 0; f = stored(t, f) {
+		now = now.Add(time.Minute)
+		if p, err = f.look(t.Context(), table, now, 10, r); err != nil || len(p.rows()) != 0 || !p.raised {
+			t.Fatalf("%+v, %v, want nothing more, and less to look back at", p, err)
+		}
+	}
+}
+
+// More rows tie than are remembered: those from before the trigger, and those that came
+// while it looked.
+func TestFrontier_takes_rows_that_tie_in_masses_for_seen(t *testing.T) {
+	table := &memoryTable{rows: map[[2]int64]bool{}}
+	put := func(order, from, to int64) {
+		for key := from; key < to; key++ {
+			table.rows[[2]int64{order, key}] = true
+		}
+	}
+	put(1, 0, 3*baseline)
+	r := reach{lookBack: time.Minute, most: 100}
+	now := time.Unix(1_800_000_000, 0)
+	f, err := begin(t.Context(), table, now, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(want int) {
+		t.Helper()
+		found := 0
+		for more := true; more; now = now.Add(time.Minute) {
+			f = stored(t, f)
+			p, err := f.look(t.Context(), table, now, 40, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found, more = found+len(p.rows()), p.more; found > want {
+				break
+			}
+		}
+		if found != want {
+			t.Fatalf("%d rows are found, want %d", found, want)
+		}
+	}
+	look(0)
+	look(0)
+	put(1, 1000, 1007)
+	look(7)
+	put(2, 0, 500)
+	look(500)
+	look(0)
+	put(2, 500, 501)
+	look(1)
+	put(3, 0, 20)
+	look(20)
+	put(3, -5, 0)
+	look(5)
 }

@@ -28,6 +28,7 @@ type floor struct {
 type found struct {
 	late, fresh []row
 	more        bool // there is more: poll again
+	raised      bool // the frontier has let go of what it looked back at
 }
 
 func (p found) rows() []row { return append(p.late[:len(p.late):len(p.late)], p.fresh...) }
@@ -35,23 +36,24 @@ func (p found) rows() []row { return append(p.late[:len(p.late):len(p.late)], p.
 // look finds rows that are new, at most limit of them above high and as many below. The
 // frontier has them behind it afterwards, and more when there is an error.
 func (f *frontier) look(ctx context.Context, s shelf, now time.Time, limit int, r reach) (found, error) {
-	f.settle(now, r)
 	var p found
-	high := f.high()
+	var err error
+	high, missed := f.high(), false // missed: not all that came late is found yet
 	if f.overlaps() {
-		late, more, err := f.overlooked(ctx, s, *high, limit)
-		if err != nil {
+		if p.late, missed, err = f.overlooked(ctx, s, *high, limit); err != nil {
 			return found{}, err
 		}
-		p.late, p.more = late, more
 	}
 	fresh, err := s.after(ctx, floor{high, high != nil && high.Key != nil}, limit)
 	if err != nil {
 		return found{}, err
 	}
-	p.fresh, p.more = fresh, p.more || len(fresh) == limit
+	p.fresh, p.more = fresh, missed || len(fresh) == limit
+	settle := func() { p.raised = !missed && f.settle(now, r) || p.raised }
 	f.overtaken(places(p.late), now, r)
+	settle()
 	f.advance(places(fresh), now, r)
+	settle() // of what is new, where nothing is looked back at
 	return p, nil
 }
 

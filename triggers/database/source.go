@@ -122,7 +122,7 @@ func (s *source) poll(ctx context.Context, from triggers.From, emit triggers.Emi
 		if raw, err = json.Marshal(b.cursor); err != nil {
 			return "", fmt.Errorf("write the cursor: %w", err)
 		}
-		if b.isNew || len(b.events) > 0 {
+		if b.isNew || b.raised || len(b.events) > 0 {
 			if err := emit(ctx, triggers.Batch{Cursor: raw, Events: b.events}); err != nil {
 				return "", err
 			}
