@@ -14,15 +14,14 @@ import (
 // hookKinds are a webhook, a trigger that follows the ends of what some others have
 // dispatched, and one that follows what is cancelled and run again by hand.
 func (l *life) hookKinds() []kindUnderCrash {
-	const secret = "0123456789-abcdef"
 	hook := kindUnderCrash{
 		name: "hook", what: "event.id", followed: true,
-		fields: map[string]any{"kind": "webhook", "path_secret": secret},
+		fields: map[string]any{"kind": "webhook", "path_secret": hookSecret},
 		happen: func(ctx context.Context) []string {
 			return several(4, func(s int) (sent []string) {
 				for n := 0; ctx.Err() == nil; n++ {
 					id := fmt.Sprintf("%02d-%03d", s, n)
-					l.sendUntilTaken(secret, id)
+					l.sendUntilTaken(hookSecret, id)
 					sent = append(sent, id)
 					time.Sleep(rand.N(2 * time.Second))
 				}

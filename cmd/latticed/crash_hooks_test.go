@@ -12,24 +12,25 @@ import (
 	"time"
 )
 
+const hookSecret = "0123456789-abcdef"
+
 // The daemon is killed again and again while senders deliver to a webhook, each until
 // its delivery is acknowledged, and another trigger follows the ends of what comes of
 // that: each delivery has one event and one dispatch, and each end has one of each.
 func TestCrash_hooks_and_what_follows(t *testing.T) {
 	const senders, each, kills = 8, 10, 12
-	const secret = "0123456789-abcdef"
 	v := newVictim(t)
 	v.start()
 	v.steer("POST", "/lattices", `{"lattice": "note", "inputs": {"what": {}}, "electrons": {"e": {"run": ["true"]}}}`)
 	v.steer("POST", "/lattices", `{"lattice": "then", "inputs": {"what": {}}, "electrons": {"e": {"run": ["true"]}}}`)
-	v.steer("POST", "/triggers", `{"name": "hook", "kind": "webhook", "lattice": "note", "path_secret": "`+secret+`", "inputs": {"what": "${{ event.id }}"}}`)
+	v.steer("POST", "/triggers", `{"name": "hook", "kind": "webhook", "lattice": "note", "path_secret": "`+hookSecret+`", "inputs": {"what": "${{ event.id }}"}}`)
 	v.steer("POST", "/triggers", `{"name": "then", "kind": "dispatch", "lattice": "then", "of": {"trigger": "hook"}, "inputs": {"what": "${{ event.inputs.what }}"}}`)
 
 	var wg sync.WaitGroup
 	for s := range senders {
 		wg.Go(func() {
 			for n := range each {
-				v.sendUntilTaken(secret, fmt.Sprintf("%02d-%02d", s, n))
+				v.sendUntilTaken(hookSecret, fmt.Sprintf("%02d-%02d", s, n))
 				time.Sleep(rand.N(100 * time.Millisecond))
 			}
 		})

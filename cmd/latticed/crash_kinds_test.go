@@ -15,7 +15,7 @@ import (
 )
 
 // kindKills is how often the daemon dies in TestCrash_over_all_kinds.
-const kindKills = 160
+const kindKills = 120
 
 // The daemon is killed over and over at random moments while files, trees, run
 // folders and sets of files arrive, clocks tick, other programs write rows, and senders
@@ -27,6 +27,9 @@ const kindKills = 160
 func TestCrash_over_all_kinds(t *testing.T) {
 	l := newLife(t)
 	for i := range kindKills {
+		if i == kindKills/4 {
+			l.keepBackup()
+		}
 		l.die(i)
 	}
 	want, took := l.finish()
@@ -34,6 +37,8 @@ func TestCrash_over_all_kinds(t *testing.T) {
 	l.stop()
 	l.checkNothingIsOrphaned(l.kept)
 	l.checkNothingWaits()
+	l.rows(map[string]int{"SELECT count(*) FROM attempts WHERE status = 'lost'": 0})
+	t.Run("and the backup of the middle goes on where it stood", func(t *testing.T) { l.restore(t, want) })
 }
 
 // life is a daemon with a trigger of every kind, in a world where something happens to
@@ -43,6 +48,7 @@ type life struct {
 	diary   diary
 	kinds   []kindUnderCrash
 	servers []mortal
+	backup  string // its folder
 	began   time.Time
 	over    context.CancelFunc // ends what happens all the while
 	steers  sync.WaitGroup
@@ -217,7 +223,7 @@ func (d diary) electron(does string, env map[string]any) map[string]any {
 	for name, v := range env {
 		all[name] = v
 	}
-	return map[string]any{"bash": note("begin") + does + "\n" + note("end"), "env": all, "retries": map[string]any{"lost": 0}}
+	return map[string]any{"bash": note("begin") + does + "\n" + note("end"), "env": all, "retries": map[string]any{"lost": 1}}
 }
 
 func (v *victim) register(k kindUnderCrash) {
