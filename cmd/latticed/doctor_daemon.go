@@ -5,38 +5,56 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/latticed/latticed/api"
-	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
 )
 
 const (
 	lookLimit   = 5 * time.Second        // for one check
+	mountLimit  = 2 * time.Second        // for all folders together
 	slowWrite   = 500 * time.Millisecond // a commit takes a few milliseconds
 	largeWAL    = 256 << 20
 	namedAtMost = 5
 )
 
-// doctor looks at what the daemon lives on. Nothing of it changes anything.
+// doctor looks at what the daemon lives on. Nothing of it changes anything. Those who ask
+// at the same time are served one after the other: a look costs something.
 func (d *daemon) doctor(cfg Config) func(context.Context) []api.Check {
-	dir := cfg.Paths.StateDir
+	dir, mounts, turn := cfg.Paths.StateDir, newLooks(), make(chan struct{}, 1)
+	checks := []func(context.Context) api.Check{
+		func(context.Context) api.Check { return d.checkDoors(cfg) },
+		func(context.Context) api.Check { return checkClock() },
+		func(context.Context) api.Check {
+			return checkDisk(dir, func(total int64) int64 { return d.gauge.limits.Load().least(total) })
+		},
+		func(context.Context) api.Check { return checkPermissions(dir) },
+		d.checkDatabase,
+		func(ctx context.Context) api.Check { return d.checkRunner(ctx, cfg.Paths.Runner) },
+		func(context.Context) api.Check { return checkInotify(d.folders().Watches) },
+		func(ctx context.Context) api.Check { return d.checkMounts(ctx, mounts) },
+		d.checkTriggers,
+		func(context.Context) api.Check { return d.checkHold() },
+	}
 	return func(ctx context.Context) []api.Check {
-		return []api.Check{
-			d.checkDoors(cfg),
-			checkClock(),
-			checkDisk(dir, func(total int64) int64 { return d.gauge.limits.Load().least(total) }),
-			checkPermissions(dir),
-			d.checkDatabase(ctx),
-			d.checkRunner(ctx),
-			checkInotify(d.folders().Watches),
-			d.checkMounts(ctx),
-			d.checkTriggers(ctx),
-			d.checkHold(),
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+		case <-ctx.Done():
+			return nil // nobody listens any more
 		}
+		found := make([]api.Check, len(checks))
+		var wg sync.WaitGroup
+		for i, look := range checks {
+			wg.Go(func() { found[i] = look(ctx) }) // some wait for what does not answer
+		}
+		wg.Wait()
+		return found
 	}
 }
 
@@ -90,12 +108,23 @@ func (d *daemon) checkDatabase(ctx context.Context) api.Check {
 	return well(name, said)
 }
 
-func (d *daemon) checkRunner(ctx context.Context) api.Check {
-	const name = "runner"
+func (d *daemon) checkRunner(ctx context.Context, socket string) api.Check {
+	const name, remedy = "runner", "systemctl status 'latticed-runner@*', or restart the daemon when it starts its own"
+	if _, err := os.Stat(socket); socket != "" && errors.Is(err, fs.ErrNotExist) {
+		return wrong(name, "no runner answers: there is no socket "+socket, remedy)
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	if err := d.local.Check(ctx); err != nil {
-		return wrong(name, err.Error(), "systemctl status 'latticed-runner@*', or restart the daemon when it starts its own")
+	answer := make(chan error, 1)
+	go func() { answer <- d.local.Check(ctx) }() // it is patient with a runner that starts
+	var err error
+	select {
+	case err = <-answer:
+	case <-ctx.Done():
+		err = fmt.Errorf("no runner answers within %s", lookLimit)
+	}
+	if err != nil {
+		return wrong(name, err.Error(), remedy)
 	}
 	if who, err := d.local.Info(ctx); err != nil || who.Cgroup == "" {
 		return warn(name, "it answers; attempts have no cgroup of their own: of a cancelled one, what hides well may stay",
@@ -105,14 +134,13 @@ func (d *daemon) checkRunner(ctx context.Context) api.Check {
 }
 
 // checkMounts looks where the folders are that triggers watch.
-func (d *daemon) checkMounts(ctx context.Context) api.Check {
+func (d *daemon) checkMounts(ctx context.Context, looks *looks) api.Check {
 	const name = "mounts"
 	all, err := d.store.Triggers(ctx)
 	if err != nil {
 		return wrong(name, err.Error(), "see the check of the database")
 	}
-	var away, polled []string
-	folders := 0
+	var dirs, names []string
 	for _, t := range all {
 		var spec struct {
 			Dir string `json:"dir_path"`
@@ -120,12 +148,16 @@ func (d *daemon) checkMounts(ctx context.Context) api.Check {
 		if t.Kind != "directory" || json.Unmarshal(t.Spec, &spec) != nil {
 			continue
 		}
-		folders++
-		switch kind, network, err := lookAt(spec.Dir); {
-		case err != nil:
-			away = append(away, fmt.Sprintf("%s (trigger %s): %v", spec.Dir, t.Name, err))
-		case network:
-			polled = append(polled, spec.Dir+" is on "+kind)
+		dirs, names = append(dirs, spec.Dir), append(names, t.Name)
+	}
+	var away, polled []string
+	found := looks.all(dirs, mountLimit)
+	for i, dir := range dirs {
+		switch s := found[dir]; {
+		case s.err != nil:
+			away = append(away, fmt.Sprintf("%s (trigger %s): %v", dir, names[i], s.err))
+		case s.network:
+			polled = append(polled, dir+" is on "+s.kind)
 		}
 	}
 	switch {
@@ -134,7 +166,7 @@ func (d *daemon) checkMounts(ctx context.Context) api.Check {
 	case len(polled) > 0:
 		return warn(name, "polled, since other machines write there: "+some(polled), "nothing, if a delay of some seconds is no matter")
 	}
-	return well(name, fmt.Sprintf("watched folders: %d, all there", folders))
+	return well(name, fmt.Sprintf("watched folders: %d, all there", len(dirs)))
 }
 
 // some are the first few of many, for one line.
@@ -143,34 +175,6 @@ func some(all []string) string {
 		return strings.Join(all, "; ")
 	}
 	return strings.Join(all[:namedAtMost], "; ") + fmt.Sprintf("; and %d more", len(all)-namedAtMost)
-}
-
-var errNoAnswer = errors.New("it does not answer: is its file server gone?")
-
-// lookAt looks at a folder, for as long as a file server may take.
-func lookAt(dir string) (kind string, network bool, err error) {
-	type seen struct {
-		kind    string
-		network bool
-		err     error
-	}
-	found := make(chan seen, 1)
-	go func() { // a file server that is gone keeps it for as long as it likes
-		var s seen
-		if s.kind, s.network, s.err = store.NetworkFilesystem(dir); s.err == nil {
-			var f *os.File
-			if f, s.err = os.Open(dir); s.err == nil {
-				_ = f.Close()
-			}
-		}
-		found <- s
-	}()
-	select {
-	case s := <-found:
-		return s.kind, s.network, s.err
-	case <-time.After(2 * time.Second):
-		return "", false, errNoAnswer
-	}
 }
 
 // checkTriggers names those that do not work.
