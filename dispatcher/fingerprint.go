@@ -52,7 +52,7 @@ func (k *walk) lookFirst(e *evidence) {
 		e.since = time.Now()
 	}
 	e.first = make(chan map[string]look, 1)
-	k.wg.Go(func() { e.first <- k.w.d.looks.at(e.paths, false) })
+	k.wg.Go(func() { e.first <- k.w.d.looks.at(e.paths, nil) })
 }
 
 // fingerprint is made when an attempt has completed, in its own goroutine.
@@ -80,7 +80,7 @@ func (d *Dispatcher) pathsAfter(e *evidence) map[string]graph.Path {
 	if len(e.paths) == 0 {
 		return nil
 	}
-	first, last := <-e.first, d.looks.at(e.paths, true)
+	first, last := <-e.first, d.looks.at(e.paths, contents)
 	paths := make(map[string]graph.Path, len(last))
 	for name, now := range last {
 		was := first[name]

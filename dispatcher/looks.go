@@ -51,9 +51,9 @@ type look struct {
 	folder  bool
 }
 
-// at looks at all paths (by input), with hash also at the content of files. It takes
-// no longer than lookTime.
-func (l *looks) at(paths map[string]string, hash bool) map[string]look {
+// at looks at all paths (by where inputs name them), and at the content of files of
+// which read wants that; nil: of none. It takes no longer than lookTime.
+func (l *looks) at(paths map[string]string, read func(name string, now look) bool) map[string]look {
 	type answer struct {
 		name string
 		look look
@@ -69,7 +69,11 @@ func (l *looks) at(paths map[string]string, hash bool) map[string]look {
 			case <-over:
 				return
 			}
-			answers <- answer{name, l.one(path, hash)}
+			p := glance(path)
+			if read != nil && read(name, p) {
+				l.hash(&p)
+			}
+			answers <- answer{name, p}
 		}()
 	}
 	seen := make(map[string]look, len(paths))
@@ -91,17 +95,17 @@ func (l *looks) at(paths map[string]string, hash bool) map[string]look {
 	return seen
 }
 
-// one looks at one path.
-func (l *looks) one(path string, hash bool) look {
-	p := glance(path)
-	if !hash || p.Doubt != "" || p.folder || p.Size > hashedMax {
-		return p
+// contents wants to know of all files what is in them.
+func contents(string, look) bool { return true }
+
+// hash adds what is in a file that is not too large.
+func (l *looks) hash(p *look) {
+	if p.Doubt != "" || p.folder || p.Size > hashedMax {
+		return
 	}
-	sum, err := l.sum(p)
-	if err == nil {
+	if sum, err := l.sum(*p); err == nil {
 		p.SHA256 = sum
 	}
-	return p
 }
 
 // glance takes the stamp of a path.

@@ -129,7 +129,7 @@ func (f *foresight) foresee(i int) (action, reason string, err error) {
 	case err != nil:
 		return failing(err)
 	case d.why == "" && len(d.paths) > 0:
-		f.r.looked(&d, f.r.looks.at(d.paths, true))
+		f.r.looked(&d, f.r.looks.at(d.paths, d.touched))
 	}
 	switch {
 	case d.why != "":

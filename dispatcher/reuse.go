@@ -30,6 +30,9 @@ type decision struct {
 	paths map[string]string // still to be looked at
 }
 
+// touched tells whether only the content of a file can tell if it is the same.
+func (d *decision) touched(name string, now look) bool { return d.was.Paths[name].Stamp != now.Stamp }
+
 // course is what became of the electrons of the new dispatch so far.
 type course interface {
 	ranAgain(electron int) bool // it ended by an attempt of its own

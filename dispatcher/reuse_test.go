@@ -404,4 +404,8 @@ func TestReuse_of_a_wide_lattice(t *testing.T) {
 	if g.Status != graph.Completed || len(p.startOrder()) != first.Counts.Completed || steps < 3 || steps > 20 {
 		t.Errorf("it ended %s after %d starts of two dispatches, in %d steps", g.Status, len(p.startOrder()), steps)
 	}
+	h.stop()
+	if n := h.d.Stats().Reused; n != 1000 {
+		t.Errorf("%d are counted", n)
+	}
 }

@@ -18,6 +18,7 @@ type Stats struct {
 	Ended    map[graph.Status]int64 // dispatches, by final state
 	Attempts map[graph.Status]int64 // attempts, by final state
 	Retries  int64                  // attempts repeated, lost ones included
+	Reused   int64                  // electrons whose result was taken over
 
 	Steps       int64 // transactions of walkers
 	StepRetries int64 // steps that could not be stored at once
@@ -27,7 +28,7 @@ type Stats struct {
 }
 
 type counters struct {
-	accepted, retries, steps, stepRetries, storeErrors, restarts, asked atomic.Int64
+	accepted, retries, reused, steps, stepRetries, storeErrors, restarts, asked atomic.Int64
 
 	ended, attempts map[graph.Status]*atomic.Int64 // fixed keys, so reading needs no lock
 }
@@ -47,7 +48,7 @@ func (d *Dispatcher) Stats() Stats {
 		Window:   d.opts.Window,
 		Running:  make(map[string]int, len(d.slots)),
 		Slots:    make(map[string]int, len(d.slots)),
-		Accepted: c.accepted.Load(), Ended: read(c.ended), Attempts: read(c.attempts), Retries: c.retries.Load(),
+		Accepted: c.accepted.Load(), Ended: read(c.ended), Attempts: read(c.attempts), Retries: c.retries.Load(), Reused: c.reused.Load(),
 		Steps: c.steps.Load(), StepRetries: c.stepRetries.Load(), StoreErrors: c.storeErrors.Load(),
 		Restarts: c.restarts.Load(), Asked: c.asked.Load(),
 	}

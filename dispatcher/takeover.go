@@ -33,7 +33,7 @@ func (k *walk) lineOrReuse(i int) ([]int, []graph.Skip) {
 		return k.decided(i, d)
 	}
 	k.wg.Go(func() { // a file server may let us wait, and others need not
-		k.mail.see(seen{i, d, k.w.d.looks.at(d.paths, true)})
+		k.mail.see(seen{i, d, k.w.d.looks.at(d.paths, d.touched)})
 		k.w.signal()
 	})
 	return nil, nil
@@ -74,6 +74,7 @@ func (k *walk) decided(i int, d decision) ([]int, []graph.Skip) {
 	k.vals.left[i] = outcomeOf(d.prev)
 	k.close(c)
 	k.after = append(k.after, func() {
+		k.w.d.count.reused.Add(1)
 		k.w.log.Info().Str(keyElectron, c.Name).Str(keyStatus, string(graph.Completed)).Str(keyReason, from.Why).Msg("electron reused")
 	})
 	return k.p.End(i, graph.Completed)

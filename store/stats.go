@@ -25,7 +25,11 @@ type Stats struct {
 }
 
 // Gauges are counted in the database.
-type Gauges struct{ DispatchesPending, DispatchesRunning, EventsPending, EventsHeld int64 }
+type Gauges struct {
+	DispatchesPending, DispatchesRunning int64
+	DispatchesHeld                       int64 // of those that are pending: they wait for others of their sweep
+	EventsPending, EventsHeld            int64
+}
 
 type writerStats struct {
 	units, refused, commits, failures, busy atomic.Int64
@@ -95,6 +99,7 @@ func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
 	err := s.read.WithContext(ctx).Raw(`SELECT
 		(SELECT count(*) FROM dispatches WHERE status = 'pending') AS dispatches_pending,
 		(SELECT count(*) FROM dispatches WHERE status = 'running') AS dispatches_running,
+		(SELECT count(*) FROM dispatches WHERE held IS NOT NULL) AS dispatches_held,
 		(SELECT count(*) FROM events WHERE firing IS NULL AND state = 'pending') AS events_pending,
 		(SELECT count(*) FROM events WHERE firing IS NULL AND state = 'held') AS events_held`).Scan(&g).Error
 	return g, err

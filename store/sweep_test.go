@@ -314,6 +314,15 @@ func TestRequestCancels(t *testing.T) {
 	}
 }
 
+func TestGauges_count_what_waits_for_others_of_its_sweep(t *testing.T) {
+	s := openNew(t)
+	ds := insertSweep(t, s, sweepOf(t, withLattice(t, s, "x", 1), "fit", 5, 2))
+	finish(t, s, ds[0])
+	if g := must(s.Gauges(t.Context()))(t); g.DispatchesPending != 4 || g.DispatchesHeld != 2 {
+		t.Errorf("%+v", g)
+	}
+}
+
 func TestFind(t *testing.T) {
 	s := openNew(t)
 	l := withLattice(t, s, "x", 1)

@@ -62,6 +62,7 @@ func (d *daemon) collectDispatcher(m meter) {
 		m.count("latticed_attempts_ended_total", "Attempts that ended, by state.", n, prometheus.Labels{"status": string(status)})
 	}
 	m.count("latticed_retries_total", "Attempts that were repeated.", s.Retries, nil)
+	m.count("latticed_electrons_reused_total", "Electrons whose result was taken over from an earlier dispatch.", s.Reused, nil)
 	m.count("latticed_step_retries_total", "Steps that could not be stored at once.", s.StepRetries, nil)
 	m.count("latticed_walker_restarts_total", "Walks that started over.", s.Restarts, nil)
 }
@@ -142,6 +143,7 @@ func (d *daemon) collectStore(m meter) {
 	const help = "Dispatches under way, by state."
 	m.gauge("latticed_dispatches", help, float64(g.DispatchesPending), prometheus.Labels{"status": "pending"})
 	m.gauge("latticed_dispatches", help, float64(g.DispatchesRunning), prometheus.Labels{"status": "running"})
+	m.gauge("latticed_dispatches_held", "Of those that are pending, those that wait for others of their sweep.", float64(g.DispatchesHeld), nil)
 	m.gauge("latticed_events", "Events without a decision, by state.", float64(g.EventsPending), prometheus.Labels{"state": "pending"})
 	m.gauge("latticed_events", "Events without a decision, by state.", float64(g.EventsHeld), prometheus.Labels{"state": "held"})
 }
