@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/bits"
 	"os"
 	"syscall"
 	"time"
@@ -88,15 +89,21 @@ func isFileTrouble(err error) bool {
 // grain is how far apart two changes are that have different times, for sure.
 const grain = 20 * time.Millisecond
 
-// stamp changes with what is stored. A time that is so young that another change may
-// get the same is not taken for the last word.
+// stamp changes with what is stored. What is in the log counts only once its writer has
+// said so in the index, which shows in no time or size, and a disk may take long before
+// that. So a change has a new stamp again whenever it is twice as old, for a while: who
+// has looked too early looks again.
 func (f file) stamp(now time.Time) string {
-	unsure := int64(0)
-	if f.young(now) {
-		unsure = now.UnixNano()
+	age := min(now.Sub(time.Unix(0, f.mtime)).Abs(), now.Sub(time.Unix(0, f.log.mtime)).Abs())
+	doubled := int64(min(bits.Len64(uint64(age/grain)), doublings)) //nolint:gosec // no age is negative
+	if doubled == 0 { // another change may get the same time
+		doubled = now.UnixNano()
 	}
-	return fmt.Sprint(f.id, f.size, f.mtime, f.log, unsure)
+	return fmt.Sprint(f.id, f.size, f.mtime, f.log, doubled)
 }
+
+// doublings of grain are how long a change is looked at again: 40 s.
+const doublings = 12
 
 // young tells whether the file may have changed once more without a sign of it.
 func (f file) young(now time.Time) bool {

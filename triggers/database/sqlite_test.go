@@ -1,10 +1,12 @@
 package database
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -271,4 +273,60 @@ func (c *spyConn) read(ctx context.Context, query string, args []any, limit time
 		args []any
 	}{query, args})
 	return c.conn.read(ctx, query, args, limit, f)
+}
+
+// shmHead is the part of the index of a log that says how much of the log counts.
+const shmHead = 96
+
+// What a writer has put into the log shows in its size and time before it counts, and
+// a slow disk may be between the two: nothing shows when it does.
+func TestSQLite_finds_what_counts_only_long_after_it_was_written(t *testing.T) {
+	path, w := lab(t, "wal")
+	w.do("INSERT INTO samples VALUES (1, 'a', NULL)")
+	r := on(t, path, "samples", nil)
+	stop := r.start()
+	r.active()
+	stop()
+	// By another process: who closes the index loses the locks that he has on it.
+	index := func(in []byte, args ...string) []byte {
+		t.Helper()
+		cmd := exec.Command("dd", append(args, "bs="+fmt.Sprint(shmHead), "count=1", "status=none")...)
+		cmd.Stdin = bytes.NewReader(in)
+		out, err := cmd.Output()
+		if err != nil || len(args) == 1 && len(out) != shmHead {
+			t.Fatal(err, out)
+		}
+		return out
+	}
+	before := index(nil, "if="+path+"-shm")
+	w.do("INSERT INTO samples VALUES (2, 'b', NULL)")
+	after := index(nil, "if="+path+"-shm")
+	index(before, "of="+path+"-shm", "conv=notrunc")
+	r.start()
+	r.rests()
+	r.has()
+	index(after, "of="+path+"-shm", "conv=notrunc")
+	r.has("2")
+}
+
+func TestStamp_of_a_change_changes_while_it_is_young_and_then_no_more(t *testing.T) {
+	at := time.Unix(1_800_000_000, 0)
+	f := file{mtime: at.Add(-time.Hour).UnixNano(), log: log{true, 1, at.UnixNano()}}
+	stamps := map[string]bool{}
+	for age := 2 * grain; age < time.Hour; age *= 2 {
+		stamps[f.stamp(at.Add(age))] = true
+	}
+	if len(stamps) < 10 || len(stamps) > doublings {
+		t.Errorf("%d stamps of one change", len(stamps))
+	}
+	if f.stamp(at.Add(grain/2)) == f.stamp(at.Add(grain/4)) {
+		t.Error("what has just changed may change again, and have the same stamp")
+	}
+	if f.stamp(at.Add(time.Minute)) != f.stamp(at.Add(24*time.Hour)) {
+		t.Error("what is old has more than one stamp")
+	}
+	other := f
+	if other.log.size++; other.stamp(at.Add(time.Hour)) == f.stamp(at.Add(time.Hour)) {
+		t.Error("a longer log has the same stamp")
+	}
 }
