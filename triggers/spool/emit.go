@@ -12,11 +12,9 @@ import (
 )
 
 // Emit is triggers.Emit: it saves a batch whole or, with an error, nothing of it. When
-// the spool is full that is ErrFull, unless the batch has no events.
+// the spool is full that is ErrFull, unless the batch has no new events: what is held may
+// be complete now.
 func (s *Spool) Emit(ctx context.Context, b triggers.Batch) error {
-	if len(b.Events) > 0 && s.full() {
-		return ErrFull
-	}
 	var grown int64
 	err := s.tx(ctx, func(t *sql.Tx) error {
 		grown = 0
@@ -75,6 +73,8 @@ func (s *Spool) add(ctx context.Context, t *sql.Tx, e triggers.Event) (int64, er
 	var old sql.NullString
 	err = t.QueryRowContext(ctx, "SELECT payload FROM events WHERE key = ?", e.Key).Scan(&old)
 	switch {
+	case errors.Is(err, sql.ErrNoRows) && s.full():
+		return 0, ErrFull
 	case errors.Is(err, sql.ErrNoRows):
 		_, err = t.ExecContext(ctx, "INSERT INTO events (key, kind, at, payload, state, reason) VALUES (?, ?, ?, ?, ?, ?)", e.Key, e.Kind, now.UnixMicro(), payload, state, reason)
 		return int64(len(payload) + len(e.Key)), err

@@ -192,6 +192,30 @@ func TestSpool_holds_what_is_not_complete_until_it_is_amended(t *testing.T) {
 	}
 }
 
+// What is held goes on only when it is amended, so a spool full of that must take it.
+func TestSpool_full_of_what_is_held_lets_it_be_completed(t *testing.T) {
+	s := openAt(t, t.TempDir(), Options{Limit: 10, Judge: holdsParts})
+	set := func(complete bool, key string) triggers.Batch {
+		b := events(key)
+		b.Events[0].Payload, b.Events[0].Amends = fmt.Appendf(nil, `{"complete":%t}`, complete), true
+		return b
+	}
+	s.mustEmit(t, set(false, "one"))
+	for _, more := range []triggers.Batch{set(false, "two"), {Events: append(set(true, "one").Events, events("two").Events...)}} {
+		if err := s.Emit(t.Context(), more); !errors.Is(err, ErrFull) {
+			t.Errorf("something new: %v", err)
+		}
+	}
+	if k := s.take(t); k != "" {
+		t.Errorf("%q of a batch that was refused", k)
+	}
+	s.mustEmit(t, set(true, "one"))
+	if k := s.take(t); k != "one" {
+		t.Errorf("%q", k)
+	}
+	s.mustEmit(t, set(true, "two"))
+}
+
 func TestSpool_is_bounded(t *testing.T) {
 	s := openAt(t, t.TempDir(), Options{Limit: 1000})
 	n := 0
