@@ -489,7 +489,7 @@ func TestFields_are_checked(t *testing.T) {
 		`"signature": {"style": "gihub", "secret": "long enough"}`:                         "signature.style",
 		`"signature": {"style": "github", "secret": "short"}`:                              "signature.secret",
 		`"signature": {"style": "github", "secret": "***"}`:                                "signature.secret",
-		`"signature": {"style": "github", "secret": "long enough", "secret_env": "A"}`:     "signature.secret",
+		`"signature": {"style": "github", "secret": "long enough", "secret_env": "A"}`:     "signature.secret_env",
 		`"signature": {"style": "github", "secret_file": "relative"}`:                      "signature.secret_file",
 		`"signature": {"style": "github", "secret_env": "A=B"}`:                            "signature.secret_env",
 		`"signature": {"style": "github", "secret": "long enough", "header": "X"}`:         "signature.header",

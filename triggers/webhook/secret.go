@@ -50,14 +50,18 @@ func readSecret(f *triggers.Fields, secrets map[string]string) secret {
 
 // demand refuses a signature without a secret, or with more than one.
 func (s secret) demand(f *triggers.Fields) {
-	n := 0
+	var given []string
 	for _, field := range []string{"secret", "secret_file", "secret_env"} {
 		if f.Has(field) {
-			n++
+			given = append(given, field)
 		}
 	}
-	if n != 1 {
+	switch len(given) {
+	case 0:
 		f.Refuse("secret", graph.CodeMissing, "give one of secret, secret_file (a file with it in its first line) and secret_env (a variable of the daemon)")
+	case 1:
+	default:
+		f.Refuse(given[1], graph.CodeBadValue, "there may be one secret, not %s; in an edit null takes the old one out: {%s: null}", strings.Join(given, " and "), given[0])
 	}
 }
 
