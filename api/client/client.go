@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -173,7 +174,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		return resp, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
-	err = refused(resp)
+	err = refused(c.server, resp)
 	var no *Refused
 	if c.signer != nil && errors.As(err, &no) && !r.again && r.stream == nil && c.signer.corrects(no, resp.Header) {
 		r.again = true
@@ -199,16 +200,30 @@ func (c *Client) show(req *http.Request, r request) error {
 
 const maxAnswer = 256 << 20
 
-func refused(resp *http.Response) error {
+func refused(server string, resp *http.Response) error {
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("read the daemon's refusal: %w", err)
 	}
 	r := &Refused{}
 	if json.Unmarshal(raw, &r.Problem) != nil || r.Code == "" {
-		r.Problem = Problem{Status: resp.StatusCode, Title: resp.Status, Detail: string(bytes.TrimSpace(raw)), Code: "unknown"}
+		r.Problem = Problem{Status: resp.StatusCode, Title: resp.Status, Detail: foreign(server, resp.Status, raw), Code: "unknown"}
 	}
 	return r
+}
+
+// foreign says what something answered that is not the daemon: a proxy before it, or the
+// TLS that it speaks.
+func foreign(server, status string, raw []byte) string {
+	const longest = 200 // of a text; a page for a browser says nothing here
+	switch text := string(bytes.TrimSpace(raw)); {
+	case strings.Contains(text, "HTTP request to an HTTPS server"):
+		return server + " speaks TLS: write https://"
+	case text == "", len(text) > longest, strings.HasPrefix(text, "<"):
+		return fmt.Sprintf("%s answers %s, and not as the daemon does; is a proxy in between?", server, status)
+	default:
+		return text
+	}
 }
 
 // call sends a request and decodes its answer.

@@ -120,6 +120,28 @@ func TestTLS_trusts_a_certificate_that_is_named(t *testing.T) {
 	}
 }
 
+func TestConnect_tells_who_is_not_the_daemon(t *testing.T) {
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(srv.Close)
+	plain := strings.Replace(srv.URL, "https://", "http://", 1)
+	if _, err := connected(t, Options{Server: plain}).Whoami(t.Context()); err == nil || err.Error() != plain+" speaks TLS: write https://" {
+		t.Errorf("%v", err)
+	}
+	for body, want := range map[string]string{
+		"<html>\n<h1>Bad Gateway": "answers 502 Bad Gateway, and not as the daemon does",
+		"":                        "answers 502 Bad Gateway, and not as the daemon does",
+		"the lab's proxy is away": "the lab's proxy is away",
+	} {
+		c := served(t, Options{}, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, body)
+		})
+		if _, err := c.Whoami(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
 var signed = regexp.MustCompile(`^Latticed-HMAC id=0198f3a07c5b7e0c9c1de3f1a2b3c4d5,t=([0-9]+),n=([A-Z2-7]{26}),v1=([0-9a-f]{64})$`)
 
 func TestSign(t *testing.T) {

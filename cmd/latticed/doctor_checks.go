@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -97,7 +98,7 @@ func checkPermissions(dir string) api.Check {
 	case st.Mode&0o022 != 0:
 		return wrong(name, fmt.Sprintf("%s may be written by others (%#o)", dir, st.Mode&0o777), "chmod 0711 "+dir)
 	}
-	if file, ok := info.Sys().(interface{ Uid() uint32 }); ok && file.Uid() != st.Uid {
+	if file, ok := info.Sys().(*syscall.Stat_t); ok && file.Uid != st.Uid {
 		return wrong(name, "the database belongs to another user than its folder", "chown -R both to the user the daemon runs as")
 	}
 	if err := unix.Access(dir, unix.W_OK); err != nil {

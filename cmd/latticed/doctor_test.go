@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +129,19 @@ func TestDoctor_checks_of_the_machine(t *testing.T) {
 			if c.Verdict != api.VerdictWrong || c.Remedy == "" {
 				t.Errorf("%+v", c)
 			}
+		}
+	})
+	t.Run("the database of another user", func(t *testing.T) {
+		if os.Getuid() != 0 {
+			t.Skip("only root gives files away")
+		}
+		dir := t.TempDir()
+		file := filepath.Join(dir, "latticed.db")
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chown(file, 65534, -1)); err != nil {
+			t.Fatal(err)
+		}
+		if c := checkPermissions(dir); c.Verdict != api.VerdictWrong || !strings.Contains(c.Detail, "belongs to another user") {
+			t.Errorf("%+v", c)
 		}
 	})
 	t.Run("one that never held anything", func(t *testing.T) {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/user"
 	"slices"
@@ -82,6 +84,7 @@ func spoken(cmd *cobra.Command, no *client.Refused) string {
 	}
 	return strings.NewReplacer(
 		"send it as Authorization: Bearer TOKEN", "give it in $LATTICED_TOKEN, or in a file with --token-file",
+		"the header Authorization holds no token of this daemon: send Authorization: Bearer ltd_…", "what $LATTICED_TOKEN or --token-file gives is no token of this daemon; they begin with ltd_",
 		"resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ", "confirm=", "--confirm ", "or raise max,", "or raise --max,",
 	).Replace(said.Error())
 }
@@ -147,20 +150,9 @@ func (c *cli) complain(msg string) {
 
 // remedy says why the daemon can't be reached, and what to do.
 func (c *cli) remedy(u *client.Unreachable) string {
-	var stranger x509.UnknownAuthorityError
-	var misnamed x509.HostnameError
-	remote := strings.HasPrefix(u.Server, "http")
 	switch {
-	case errors.As(u.Err, &stranger):
-		return fmt.Sprintf("the certificate of %s is signed by nobody this machine trusts; name it, or its authority's, with --ca-file", u.Server)
-	case errors.As(u.Err, &misnamed):
-		return fmt.Sprintf("the certificate of %s is for another name: %v", u.Server, misnamed)
-	case errors.Is(u.Err, http.ErrSchemeMismatch):
-		return fmt.Sprintf("there is no TLS at %s: write http:// if the daemon was started with --allow-plain or is on this machine", u.Server)
-	case remote && errors.Is(u.Err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nobody listens at %s: the daemon is not running, or not with --listen", u.Server)
-	case remote:
-		return fmt.Sprintf("the daemon at %s did not answer: %v", u.Server, u.Err)
+	case strings.HasPrefix(u.Server, "http"):
+		return remoteRemedy(u)
 	case errors.Is(u.Err, fs.ErrPermission):
 		name := "you"
 		if me, err := user.Current(); err == nil {
@@ -173,6 +165,31 @@ func (c *cli) remedy(u *client.Unreachable) string {
 		return fmt.Sprintf("the daemon is not running: nobody listens at %s any more; start it with: systemctl start latticed, or by hand: latticed serve", u.Server)
 	}
 	return fmt.Sprintf("the daemon at %s did not answer: %v", u.Server, u.Err)
+}
+
+// remoteRemedy is remedy for a daemon on another machine.
+func remoteRemedy(u *client.Unreachable) string {
+	var stranger x509.UnknownAuthorityError
+	var misnamed x509.HostnameError
+	var unknown *net.DNSError
+	var how *url.Error
+	err := u.Err
+	if errors.As(err, &how) {
+		err = how.Err // without the path, which is another one each time
+	}
+	switch {
+	case errors.As(u.Err, &stranger):
+		return fmt.Sprintf("the certificate of %s is signed by nobody this machine trusts; name it, or its authority's, with --ca-file", u.Server)
+	case errors.As(u.Err, &misnamed):
+		return fmt.Sprintf("the certificate of %s is for another name: %v", u.Server, misnamed)
+	case errors.Is(u.Err, http.ErrSchemeMismatch):
+		return fmt.Sprintf("there is no TLS at %s: write http:// if the daemon was started with --allow-plain or is on this machine", u.Server)
+	case errors.Is(u.Err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nobody listens at %s: the daemon is not running, or not with --listen", u.Server)
+	case errors.As(u.Err, &unknown) && unknown.IsNotFound:
+		return fmt.Sprintf("no machine is called %s here: is the name in --server right?", unknown.Name)
+	}
+	return fmt.Sprintf("the daemon at %s did not answer: %v", u.Server, err)
 }
 
 // inFile puts the name of a file before the findings in it.

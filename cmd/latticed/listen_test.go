@@ -83,7 +83,7 @@ func TestCommands_over_TLS(t *testing.T) {
 		return out
 	}
 	file := filepath.Join(v.dir, "laptop.token")
-	wants(0, "shown this once", "token", "create", "laptop", "--role", "operator", "--expires", "90d", "--out", file)
+	wants(0, "which only you can read, and nowhere else", "token", "create", "laptop", "--role", "operator", "--expires", "90d", "--out", file)
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v %v", info.Mode(), err)
@@ -100,6 +100,11 @@ func TestCommands_over_TLS(t *testing.T) {
 	wants(3, "is for another name", "--server", strings.Replace(door, "127.0.0.1", "localhost", 1), "--ca-file", cert, "--token-file", file, "whoami")
 	wants(2, "no such file", "--server", door, "--ca-file", cert, "--token-file", filepath.Join(v.dir, "nothing"), "whoami")
 	wants(3, "nobody listens at https://127.0.0.1:1", "--server", "https://127.0.0.1:1", "--ca-file", cert, "whoami")
+
+	wants(4, "speaks TLS: write https://", "--server", strings.Replace(door, "https", "http", 1), "whoami")
+	t.Setenv("LATTICED_TOKEN", "hunter2")
+	wants(4, "what $LATTICED_TOKEN or --token-file gives is no token of this daemon", "--server", door, "--ca-file", cert, "whoami")
+	t.Setenv("LATTICED_TOKEN", "")
 
 	t.Setenv("LATTICED_SERVER", door)
 	t.Setenv("LATTICED_CA_FILE", cert)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +44,26 @@ func TestRemedy(t *testing.T) {
 	} {
 		if got := c.remedy(&client.Unreachable{Server: "/s", Err: w.err}); !strings.Contains(got, w.want) {
 			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestRemoteRemedy(t *testing.T) {
+	for name, w := range map[string]struct {
+		err  error
+		want string
+	}{
+		"nobody_listens": {syscall.ECONNREFUSED, "nobody listens at https://lab:8321: the daemon is not running, or not with --listen"},
+		"no_such_name":   {&net.DNSError{Name: "lab", IsNotFound: true}, "no machine is called lab here"},
+		"no_name_server": {&net.DNSError{Name: "lab", Err: "odd"}, "did not answer: lookup lab: odd"},
+		"unknown_signer": {x509.UnknownAuthorityError{}, "with --ca-file"},
+	} {
+		how := &client.Unreachable{Server: "https://lab:8321", Err: &url.Error{Op: "Post", URL: "https://lab:8321/v1/hooks/files", Err: w.err}}
+		if got := (&cli{}).remedy(how); !strings.Contains(got, w.want) {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got := spokenTrouble(how); !strings.Contains(got, w.want) || strings.Contains(got, "/v1/hooks") {
+			t.Errorf("of an agent, %s: %s", name, got)
 		}
 	}
 }

@@ -83,7 +83,11 @@ func (c *cli) showToken(a client.Answer[client.CreatedToken], to io.Writer, file
 	if _, err := fmt.Fprintln(to, a.Value.Token); err != nil {
 		return err
 	}
-	if !c.json {
+	switch {
+	case c.json:
+	case file != "":
+		fmt.Fprintf(c.stderr, "latticed: the token is in %s, which only you can read, and nowhere else\n", file)
+	default:
 		fmt.Fprintln(c.stderr, "latticed: the token is shown this once; keep it where only its user can read it")
 	}
 	return nil

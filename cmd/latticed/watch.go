@@ -91,6 +91,7 @@ func watchFields() []field {
 	for _, fd := range triggerFields() {
 		help, ok := strings.CutPrefix(fd.help, "directory: ")
 		if ok && fd.name != "dir_path" && fd.name != "batch_size" {
+			help, _, _ = strings.Cut(help, "; sqlite") // what a flag means for other kinds is nothing here
 			fields = append(fields, field{fd.name, fd.kind, help})
 		}
 	}
@@ -225,10 +226,15 @@ func watchAndDeliver(ctx context.Context, s *spool.Spool, source triggers.Source
 		return err
 	}
 	st, err := s.Status(ctx)
-	if n := len(st.Refused); err == nil && n > 0 {
-		return fmt.Errorf("%d events were refused; see --status", n)
+	switch n := len(st.Refused); {
+	case err != nil:
+		return err
+	case st.Health.State == triggers.Failing:
+		return errors.New(st.Health.Reason)
+	case n > 0:
+		return fmt.Errorf("refused: %s; see --status", count(n, "event"))
 	}
-	return err
+	return nil
 }
 
 // settled tells whether nothing is on its way that has an end.
@@ -279,9 +285,9 @@ func statusRows(dir string, st spool.Status) [][]string {
 	}
 	add("reason", st.Health.Reason)
 	add("trouble", st.Health.Trouble)
-	add("waiting", fmt.Sprintf("%d events", st.Waiting))
+	add("waiting", count(int(st.Waiting), "event"))
 	if st.Held > 0 {
-		add("held", fmt.Sprintf("%d events that are not complete", st.Held))
+		add("held", count(int(st.Held), "event")+", not complete")
 	}
 	if !st.Oldest.IsZero() {
 		add("oldest", st.Oldest.Local().Format("2006-01-02 15:04:05"))

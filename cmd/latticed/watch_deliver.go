@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,16 +123,22 @@ func tooFast(err error) bool {
 	return errors.As(err, &no) && no.Status == http.StatusTooManyRequests
 }
 
-// spokenTrouble says why nothing is delivered.
+// spokenTrouble says why nothing is delivered, and what to do.
 func spokenTrouble(err error) string {
 	var no *client.Refused
 	if errors.As(err, &no) {
-		return fmt.Sprintf("the daemon refuses (%d %s): %s", no.Status, no.Code, oneLine(no.Error()))
+		said := fmt.Sprintf("the daemon refuses (%d %s): %s", no.Status, no.Code, oneLine(no.Error()))
+		switch no.Code {
+		case "not_found":
+			said += "; it must be a trigger of kind webhook, and the token of role source for it"
+		case "unauthenticated":
+			said += "; what --token-file or $LATTICED_TOKEN gives is not what the daemon made"
+		}
+		return said
 	}
 	var away *client.Unreachable
-	var how *url.Error
-	if errors.As(err, &away) && errors.As(away.Err, &how) {
-		return oneLine(away.Server + ": " + how.Err.Error()) // without the path, which is another one each time
+	if errors.As(err, &away) {
+		return oneLine(remoteRemedy(away))
 	}
 	return oneLine(err.Error())
 }

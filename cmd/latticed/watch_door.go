@@ -30,6 +30,9 @@ func (c *cli) watchDoor() (*door, error) {
 	if server == "" {
 		return nil, usagef("--server is missing: where the daemon is, such as https://lab:8321")
 	}
+	if token, err := c.token(); err == nil && token == "" { // a file that isn't there yet is waited for
+		return nil, usagef("there is no token: give one of role source in $LATTICED_TOKEN, or in a file with --token-file; an admin makes it with: latticed token create NAME --role source --trigger TRIGGER")
+	}
 	d := &door{options: client.Options{Server: server, CAFile: c.caFile, Sign: true}, token: c.token}
 	if d.options.CAFile == "" {
 		d.options.CAFile = os.Getenv("LATTICED_CA_FILE")

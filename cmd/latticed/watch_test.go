@@ -120,7 +120,7 @@ func TestWatch_without_a_network_nothing_is_lost(t *testing.T) {
 	}
 	eventually(t, "that shows", func() bool {
 		h := s.Health()
-		return h.Reason == spool.ErrFull.Error() && strings.Contains(h.Trouble, "connection refused")
+		return h.Reason == spool.ErrFull.Error() && strings.Contains(h.Trouble, "nobody listens at http://"+addr)
 	})
 	st, err := s.Status(t.Context())
 	if err != nil || st.Bytes > 20_000+600*512 || st.Waiting < 10 {
@@ -291,12 +291,15 @@ func TestWatch_command(t *testing.T) {
 	}
 	t.Run("is wrong", func(t *testing.T) {
 		t.Setenv("LATTICED_SERVER", "")
+		t.Setenv("LATTICED_TOKEN", "")
+		t.Setenv("LATTICED_TOKEN_FILE", "")
 		for args, want := range map[string]string{
 			"watch /in":             "--trigger is missing",
 			"watch --trigger x":     "DIR is missing",
 			"watch /in --trigger x": "--server is missing",
+			"watch /in --trigger x --server http://x":                               "there is no token: give one of role source",
 			"watch /in --trigger ../x --server http://x":                            "no trigger has such a name",
-			"watch /in --trigger x --server ftp://x":                                "--server: ftp://x: write",
+			"watch /in --trigger x --token-file f --server ftp://x":                 "--server: ftp://x: write",
 			"watch /in --trigger x --server http://x --settle soon":                 "--settle: ",
 			"watch /in --trigger x --server http://x --event-names boiled":          "--event-names",
 			"watch /in --trigger x --server http://x --spool-limit much":            "--spool-limit much",
@@ -330,7 +333,7 @@ func TestWatch_command(t *testing.T) {
 		}
 		code, out := said("watch", "--trigger", "files", "--spool", l.spool(), "--status", "--json")
 		var st spool.Status
-		if err := json.Unmarshal([]byte(out), &st); err != nil || code != exitOK || st.Waiting != 1 || !strings.Contains(st.Health.Trouble, "refused") {
+		if err := json.Unmarshal([]byte(out), &st); err != nil || code != exitOK || st.Waiting != 1 || !strings.Contains(st.Health.Trouble, "nobody listens at ") {
 			t.Errorf("exit %d: %s", code, out)
 		}
 		l.start()
@@ -356,6 +359,29 @@ func TestWatch_command(t *testing.T) {
 		<-a.exited
 		if code := a.cmd.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("exit %d", code)
+		}
+	})
+	t.Run("says with --once that there is no such folder", func(t *testing.T) {
+		l := newLab(t)
+		if err := os.Remove(l.in); err != nil {
+			t.Fatal(err)
+		}
+		if code, out := said(l.words("--once")...); code != exitRefused || !strings.Contains(out, "latticed: "+l.in+" is missing") {
+			t.Errorf("exit %d: %s", code, out)
+		}
+	})
+	t.Run("says what would take the events", func(t *testing.T) {
+		l := newLab(t)
+		l.write("a", "a")
+		words := l.words("--once")
+		words[slices.Index(words, "--trigger")+1] = "fils"
+		if code, out := said(words...); code != exitRefused || !strings.Contains(out, "it must be a trigger of kind webhook") {
+			t.Errorf("exit %d: %s", code, out)
+		}
+	})
+	t.Run("explains its flags without those of other kinds", func(t *testing.T) {
+		if code, out := said("watch", "--help"); code != exitOK || !strings.Contains(out, "auto, events, poll or both\n") || strings.Contains(out, "sqlite") {
+			t.Errorf("exit %d: %s", code, out)
 		}
 	})
 	t.Run("has no spool to show", func(t *testing.T) {
