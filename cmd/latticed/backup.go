@@ -72,8 +72,8 @@ func (c *cli) backup(ctx context.Context, out string) error {
 	if c.json {
 		return c.indented(verdict(out, v))
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s: %d dispatches, %d triggers, %d files, %s, as of %s\n", out, v.Dispatches, v.Triggers,
-		len(v.Manifest.Files), bytesText(v.Bytes), v.Manifest.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC"))
+	_, err = fmt.Fprintf(c.stdout, "%s: %s, %s, %s, %s, as of %s\n", out, count(int(v.Dispatches), "dispatch"), count(int(v.Triggers), "trigger"),
+		count(len(v.Manifest.Files), "file"), bytesText(v.Bytes), v.Manifest.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC"))
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -30,5 +31,9 @@ func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	ending := "s"
+	if strings.HasSuffix(what, "ch") {
+		ending = "es"
+	}
+	return fmt.Sprintf("%d %s%s", n, what, ending)
 }

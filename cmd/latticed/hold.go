@@ -109,7 +109,7 @@ func (c *cli) showHold(ctx context.Context, api *client.Client) error {
 		_, err := fmt.Fprintln(c.stdout, "nothing is held: the daemon was not restored, or goes on already")
 		return err
 	}
-	fmt.Fprintf(c.stdout, "held: %s\n%d dispatches would go on\n", text(h.Reason), h.Dispatches)
+	fmt.Fprintf(c.stdout, "held: %s\n%s would go on\n", text(h.Reason), count(int(h.Dispatches), "dispatch"))
 	if len(h.Triggers) == 0 {
 		_, err := fmt.Fprintln(c.stdout, "no trigger has anything waiting\nlet it go on:  latticed hold --end")
 		return err

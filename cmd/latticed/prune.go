@@ -28,13 +28,7 @@ not ended was made from.
 			if err != nil || c.json {
 				return c.orRaw(err, a.Raw)
 			}
-			did, would := a.Value, ""
-			if p.DryRun {
-				would = "would go: "
-			}
-			_, err = fmt.Fprintf(c.stdout, "%s%d dispatches with %s, %d firings, %d events, %d audit entries; %d dispatches stay although they are old enough\n",
-				would, did.Dispatches, bytesText(did.Bytes), did.Firings, did.Events, did.Audit, did.Kept)
-			return err
+			return c.showPruned(a.Value, p.DryRun)
 		},
 	}
 	f := cmd.Flags()
@@ -43,4 +37,18 @@ not ended was made from.
 	f.Int64Var(&p.Count, "count", 0, "no more dispatches than this stay")
 	f.StringVar(&p.Bytes, "bytes", "", "no more results, outputs and logs than this stay, such as 50GiB")
 	return cmd
+}
+
+func (c *cli) showPruned(did client.Pruned, dry bool) error {
+	went := "gone: "
+	if dry {
+		went = "would go: "
+	}
+	said := fmt.Sprintf("%s%s with %s, %s, %s, %d of the audit trail", went, count(int(did.Dispatches), "dispatch"), bytesText(did.Bytes),
+		count(int(did.Firings), "firing"), count(int(did.Events), "event"), did.Audit)
+	if did.Kept > 0 {
+		said += fmt.Sprintf("; staying although old enough: %s, marked keep or needed by a trigger or another one", count(int(did.Kept), "dispatch"))
+	}
+	_, err := fmt.Fprintln(c.stdout, said)
+	return err
 }

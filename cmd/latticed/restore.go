@@ -55,8 +55,8 @@ func (c *cli) restore(ctx context.Context, from, to string) error {
 	if c.json {
 		return c.indented(verdict(from, v))
 	}
-	fmt.Fprintf(c.stdout, "%s is whole: %d files, %s, %d dispatches (%d would go on), %d triggers, as of %s\n", from,
-		len(v.Manifest.Files), bytesText(v.Bytes), v.Dispatches, v.Pending, v.Triggers, v.Manifest.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC"))
+	fmt.Fprintf(c.stdout, "%s is whole: %s, %s, %s (%d would go on), %s, as of %s\n", from, count(len(v.Manifest.Files), "file"),
+		bytesText(v.Bytes), count(int(v.Dispatches), "dispatch"), v.Pending, count(int(v.Triggers), "trigger"), v.Manifest.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC"))
 	if to != "" {
 		fmt.Fprintf(c.stdout, "restored to %s. It is held at first:\n  latticed serve --state-dir %s\n  latticed hold          what would happen\n  latticed hold --end    let it go on\n", to, to)
 	}

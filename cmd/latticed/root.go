@@ -61,7 +61,7 @@ for events; when one fires, a lattice runs with inputs taken from the event.
 		newDispatch(c), c.redispatchMany(newRedispatch(c)), newStart(c), c.withWhere(newCancel(c), "asked to cancel", bulkCancel), newWait(c), newShow(c), newResult(c), newRm(c),
 		newList(c), newSweep(c), newTable(c), newLogs(c), newGet(c),
 		newTrigger(c), newExplain(c), newExecutor(c), newEvents(c), newToken(c), newAudit(c), newWatch(c),
-		newBackup(c), newRestore(c), newHold(c), newPrune(c), newDoctor(c), newWhoami(c), newVersion(c), newRunner(c),
+		newBackup(c), newRestore(c), newHold(c), newPrune(c), newKeep(c), newDoctor(c), newWhoami(c), newVersion(c), newRunner(c),
 	)
 	walk(root, func(cmd *cobra.Command) {
 		sayTypes(cmd)
