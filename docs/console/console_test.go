@@ -105,6 +105,18 @@ func TestSession_keeps_directory_and_variables(t *testing.T) {
 	}
 }
 
+func TestSession_types_what_is_there_and_shows_what_the_page_says(t *testing.T) {
+	s := start(t)
+	s.Typed = func(text string) string { return strings.ReplaceAll(text, "8321", "20000") }
+	s.Shown = func(out string) string { return strings.ReplaceAll(out, "20000", "8321") }
+	if err := s.Write(console.Block{File: "f", Text: "port 8321\n"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(console.Command{Script: "expr 8321 + 0; grep -c 8321 f; cat f", Output: []string{"8321", "1", "port 8321"}}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSession_says_what_differs(t *testing.T) {
 	err := start(t).Check(console.Command{Line: 7, Script: "echo a", Output: []string{"b"}})
 	want := "line 7: $ echo a\nended with 0 and printed\na\nbut the page says 0 and\nb"

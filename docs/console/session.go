@@ -30,6 +30,10 @@ type Session struct {
 	// that a page shows a reader's name and directory instead of the test's.
 	Shown func(string) string
 
+	// Typed changes what a page says before it is run or written, such as a port that
+	// somebody else may use while the test runs.
+	Typed func(string) string
+
 	// Patience is how long a command that looks is repeated; 30 s by default.
 	Patience time.Duration
 }
@@ -92,7 +96,7 @@ func (s *Session) Run(script string) (string, int, error) {
 }
 
 // looks matches commands that change nothing and may be repeated.
-var looks = regexp.MustCompile(`^(sudo runuser -u \w+ -- )?(latticed (list|show|explain|logs|lattices|trigger (list|show|test|events|firings))|ls|cat|systemctl (status|is-active|show)|api)( |$)`)
+var looks = regexp.MustCompile(`^(sudo runuser -u \w+ -- )?(latticed (list|show|table|explain|logs|lattices|trigger (list|show|test|events|firings)|watch --status)|ls|cat|systemctl (status|is-active|show)|api)( |$)`)
 
 func mayRepeat(script string) bool {
 	return looks.MatchString(script) && !strings.Contains(script, " -d ")
@@ -102,7 +106,7 @@ func mayRepeat(script string) bool {
 func (s *Session) Check(c Command) error {
 	deadline := time.Now().Add(s.Patience)
 	for {
-		out, exit, err := s.Run(c.Script)
+		out, exit, err := s.Run(s.typed(c.Script))
 		if err != nil {
 			return fmt.Errorf("line %d: %w; so far it printed\n%s", c.Line, err, out)
 		}
@@ -121,7 +125,7 @@ func (s *Session) Check(c Command) error {
 
 // Write writes a file of a page, where the commands run.
 func (s *Session) Write(b Block) error {
-	out, exit, err := s.Run(fmt.Sprintf("printf %%s %s >%s", quote(b.Text), quote(b.File)))
+	out, exit, err := s.Run(fmt.Sprintf("printf %%s %s >%s", quote(s.typed(b.Text)), quote(b.File)))
 	if err == nil && exit != 0 {
 		err = errors.New(out)
 	}
@@ -129,6 +133,13 @@ func (s *Session) Write(b Block) error {
 		return fmt.Errorf("line %d: write %s: %w", b.Line, b.File, err)
 	}
 	return nil
+}
+
+func (s *Session) typed(text string) string {
+	if s.Typed == nil {
+		return text
+	}
+	return s.Typed(text)
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
