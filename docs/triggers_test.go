@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/latticed/latticed/triggers"
+	"github.com/latticed/latticed/triggers/database"
 )
 
 // found are the first groups of all matches in a file.
@@ -37,9 +40,25 @@ func TestEveryReasonIsInThePageOnTriggers(t *testing.T) {
 	}
 }
 
+func TestEveryURLOfThePageOnDatabasesIsUnderstood(t *testing.T) {
+	_, kind, _ := database.New(database.Options{})
+	urls := found(t, "triggers-database.md", `(?m)^\| `+"`"+`(\w[\w+]*://[^`+"`"+`]+)`)
+	if len(urls) < 8 {
+		t.Fatalf("only %d URLs are in the table", len(urls))
+	}
+	for _, url := range urls {
+		if _, err := triggers.Make(kind, map[string]any{"url": url, "table_name": "runs"}); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	if _, err := triggers.Make(kind, map[string]any{"url": urls[0], "table_name": "runs", "listen": "new_runs", "poll_interval": "1m"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEveryFieldIsInAPageOnTriggers(t *testing.T) {
 	pages := ""
-	for _, page := range []string{"triggers.md", "triggers-time.md", "triggers-directory.md"} {
+	for _, page := range []string{"triggers.md", "triggers-time.md", "triggers-directory.md", "triggers-database.md", "triggers-webhook.md", "triggers-dispatch.md"} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

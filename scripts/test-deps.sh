@@ -8,6 +8,8 @@ needs=(
   setfacl:acl
   curl:curl
   jq:jq
+  sqlite3:sqlite3 # the pages of docs/ write with it what triggers read, and sign with openssl
+  openssl:openssl
   gcc:gcc # the race detector needs it
   systemd-analyze:systemd
   systemd-nspawn:systemd-container # tests of the units boot a systemd of their own
