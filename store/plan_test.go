@@ -85,6 +85,7 @@ func TestListsWalkAnIndex(t *testing.T) {
 	for name, c := range map[string]struct{ q, how string }{
 		"running":          {runningNumbers, "INDEX dispatches_status (status=?)"},
 		"oldest in flight": {oldestInFlight, "INDEX dispatches_in_flight (trigger=?)"},
+		"unused lattice":   {stillUnused, "INDEX sqlite_autoindex_lattices_1 (id=?)"},
 		"next of a sweep":  {nextHeld, "INDEX dispatches_held (held=?)"},
 		"named sweep":      {namedSweep, "INDEX dispatch_labels_value (key=? AND value=?)"},
 		"firings back":     {firingsBack, "INDEX firings_decision (trigger=? AND decision=?)"},

@@ -75,18 +75,21 @@ func (p *pruner) triggers(ctx context.Context) error {
 	return nil
 }
 
-// unused are lattices without a name that nothing runs and no trigger needs.
-const unused = `SELECT l.n, l.id FROM lattices l WHERE l.n > ? AND l.created_at < ?
-	AND NOT EXISTS (SELECT 1 FROM lattice_names m WHERE m.lattice = l.n)
+const (
+	// unused is true of an old lattice without a name that nothing runs and no trigger needs.
+	unused = `l.created_at < ? AND NOT EXISTS (SELECT 1 FROM lattice_names m WHERE m.lattice = l.n)
 	AND NOT EXISTS (SELECT 1 FROM dispatches d WHERE d.lattice = l.n)
-	AND NOT EXISTS (SELECT 1 FROM triggers t WHERE t.lattice_id = l.id AND t.removed_at IS NULL) ORDER BY l.n LIMIT ?`
+	AND NOT EXISTS (SELECT 1 FROM triggers t WHERE t.lattice_id = l.id AND t.removed_at IS NULL)`
+	unusedPage  = "SELECT l.n, l.id FROM lattices l WHERE l.n > ? AND " + unused + " ORDER BY l.n LIMIT ?"
+	stillUnused = "SELECT count(*) FROM lattices l WHERE l.id = ? AND " + unused
+)
 
 // lattices removes definitions that only history used.
 func (p *pruner) lattices(ctx context.Context) error {
 	for after := int64(0); p.horizon > 0 && !p.dry; {
 		var ids []string
 		err := p.s.quick(ctx, func(q querier) error {
-			return q.rows(unused, []any{after, p.horizon, prunePage}, func(r rowScanner) error {
+			return q.rows(unusedPage, []any{after, p.horizon, prunePage}, func(r rowScanner) error {
 				ids = append(ids, "")
 				return r.Scan(&after, &ids[len(ids)-1])
 			})
@@ -97,7 +100,7 @@ func (p *pruner) lattices(ctx context.Context) error {
 		for _, id := range ids {
 			err := p.change(ctx, func(t *tx) error {
 				var still int
-				if err := t.row("SELECT count(*) FROM ("+unused+") u WHERE u.id = ?", []any{0, p.horizon, 1 << 30, id}, &still); err != nil || still == 0 {
+				if err := t.row(stillUnused, []any{id, p.horizon}, &still); err != nil || still == 0 {
 					return err // somebody uses it again
 				}
 				return t.deleteLattice(id)
