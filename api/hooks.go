@@ -124,9 +124,11 @@ func (s *Server) away(ctx context.Context, to, left string) bool {
 	return leads || err != nil // it does not run any more
 }
 
-// shownURI is a path for the log: that of a hook may be its secret.
+// shownURI is a path for the log: that of a hook may be its secret, also where it is
+// written in a way that leads nowhere.
 func shownURI(uri string) string {
-	if strings.HasPrefix(uri, hooks) {
+	plain, err := url.PathUnescape(uri)
+	if err != nil || strings.Contains(plain, "/hooks/") {
 		return hooks + triggers.Masked
 	}
 	return uri

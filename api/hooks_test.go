@@ -410,3 +410,14 @@ func TestHook_64_at_once_and_some_of_them_go_away(t *testing.T) {
 	}
 	t.Logf("%.0f deliveries a second, %d transactions", float64(senders*each)/took.Seconds(), h.store.Stats().Commits-before)
 }
+
+func TestHook_secrets_are_in_no_log_however_they_are_written(t *testing.T) {
+	for _, uri := range []string{"/v1/hooks/SECRET", "//v1/hooks/SECRET", "/v1/hook%73/SECRET", "/v1%2fhooks/SECRET?a=b", "/hooks/SECRET/", "/v1/hook%zz/SECRET"} {
+		if got := shownURI(uri); got != "/v1/hooks/"+triggers.Masked {
+			t.Errorf("%s is shown as %s", uri, got)
+		}
+	}
+	if got := shownURI("/v1/triggers/scans/hook?x=%2f"); got != "/v1/triggers/scans/hook?x=%2f" {
+		t.Error(got)
+	}
+}
