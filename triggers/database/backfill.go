@@ -25,7 +25,7 @@ func (s *source) Backfill(ctx context.Context, _ triggers.From, r triggers.Range
 	l := s.pool.join(s.place)
 	defer s.pool.leave(l)
 	for after := (floor{}); ; {
-		rows, events, err := s.backfillPage(ctx, l, after, r)
+		rows, events, more, err := s.backfillPage(ctx, l, after, r)
 		if err != nil {
 			return err
 		}
@@ -34,18 +34,18 @@ func (s *source) Backfill(ctx context.Context, _ triggers.From, r triggers.Range
 				return err
 			}
 		}
-		if len(rows) < page {
+		if !more {
 			return nil
 		}
 		after = floor{&rows[len(rows)-1].at, true}
 	}
 }
 
-// backfillPage reads a page of rows, and makes events of those within a range.
-func (s *source) backfillPage(ctx context.Context, l *link, after floor, r triggers.Range) ([]row, []triggers.Event, error) {
-	var rows []row
+// backfillPage reads a page of rows, and makes events of those within a range; more: it
+// is not the last one.
+func (s *source) backfillPage(ctx context.Context, l *link, after floor, r triggers.Range) (rows []row, events []triggers.Event, more bool, err error) {
 	var table *layout
-	err := l.use(ctx, func(ctx context.Context, x *session) error {
+	err = l.use(ctx, func(ctx context.Context, x *session) error {
 		var err error
 		if table, err = x.layout(ctx, s.table, s.wish); err != nil {
 			return err
@@ -53,11 +53,13 @@ func (s *source) backfillPage(ctx context.Context, l *link, after floor, r trigg
 		if err := table.ranges(r); err != nil {
 			return err
 		}
-		rows, err = x.reading(table, &s.config).after(ctx, after, page)
+		reading := x.reading(table, &s.config)
+		rows, err = reading.after(ctx, after, page)
+		more = len(rows) == page || reading.full
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	var wanted []row
 	for _, row := range rows {
@@ -65,8 +67,8 @@ func (s *source) backfillPage(ctx context.Context, l *link, after floor, r trigg
 			wanted = append(wanted, row)
 		}
 	}
-	events, err := s.events(table, wanted, true)
-	return rows, events, err
+	events, err = s.events(table, wanted, true)
+	return rows, events, more, err
 }
 
 // ranges refuses instants when nothing says when a row came.

@@ -16,6 +16,7 @@ import (
 type memoryTable struct {
 	rows   map[[2]int64]bool // order, key
 	unique bool
+	few    int // how many rows are picked at once; 0: all
 }
 
 func (m *memoryTable) at(r [2]int64) position {
@@ -74,6 +75,9 @@ func (m *memoryTable) after(_ context.Context, f floor, n int) ([]row, error) {
 func (m *memoryTable) pick(_ context.Context, at []position) ([]row, error) {
 	var there []row
 	for _, p := range at {
+		if m.few > 0 && len(there) == m.few {
+			break // they are large
+		}
 		if m.rows[pairOf(p)] {
 			there = append(there, row{at: p})
 		}
@@ -140,7 +144,7 @@ func TestFrontier_reports_each_row_once_that_appears_within_a_look_back(t *testi
 		unique := rapid.Bool().Draw(t, "unique")
 		r := reach{lookBack: 10 * time.Second, most: 10_000, unique: unique}
 		limit := rapid.IntRange(1, 5).Draw(t, "limit")
-		table := &memoryTable{rows: map[[2]int64]bool{}, unique: unique}
+		table := &memoryTable{rows: map[[2]int64]bool{}, unique: unique, few: rapid.IntRange(0, 3).Draw(t, "few")}
 		now := time.Unix(1_800_000_000, 0)
 		draw := func() [2]int64 {
 			order := rapid.Int64Range(0, 30).Draw(t, "order")

@@ -74,7 +74,7 @@ func (f *frontier) overlooked(ctx context.Context, s shelf, high position, limit
 		return nil, false, nil
 	}
 	rows, err := s.pick(ctx, missed[:min(limit, len(missed))])
-	return rows, len(missed) > limit && len(rows) > 0, err
+	return rows, len(rows) > 0 && len(rows) < len(missed), err
 }
 
 // baseline is how many rows at the end of a table are taken for seen when a trigger

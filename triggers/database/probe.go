@@ -74,7 +74,7 @@ func (s *source) wouldReport(ctx context.Context, r *reading, c cursor, isNew bo
 		}
 	}
 	p, err := c.look(ctx, r, now, s.limit, s.reach(r.l))
-	return p.rows(), p.more, err
+	return p.rows(), p.more || r.full, err
 }
 
 // probeLevel tells whether there are rows.

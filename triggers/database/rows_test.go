@@ -2,10 +2,14 @@ package database
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/latticed/latticed/triggers"
 )
 
 func TestRows_that_are_there_are_no_events_and_new_ones_are_in_order(t *testing.T) {
@@ -201,5 +205,55 @@ func TestRows_of_a_file_that_is_away_replaced_and_comes_later(t *testing.T) {
 	r.has("2", "3")
 	if _, err := os.Stat(path + "-wal"); err == nil {
 		t.Error("there is a log beside a file that nobody has open")
+	}
+}
+
+func TestRows_that_are_large_are_read_few_at_a_time(t *testing.T) {
+	path, w := lab(t, "delete")
+	w.do("CREATE TABLE images (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, pixels BLOB)")
+	fill := func(n, size int) {
+		w.do(fmt.Sprintf("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n < %d) INSERT INTO images (at, pixels) SELECT 1, zeroblob(%d) FROM c", n, size))
+	}
+	fill(200, 1)
+	fill(40, 1<<20)
+	p := newPool(Options{})
+	s := &source{pool: p, config: configOf(t, map[string]any{"db_path": path, "table_name": "images", "cursor": "at", "start": "beginning"})}
+	s.link = p.join(s.place)
+	defer func() { _ = s.Close() }()
+	var raw json.RawMessage
+	seen := map[string]bool{}
+	for more := true; more; {
+		b, err := s.next(t.Context(), raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := 0
+		for _, e := range b.events {
+			if seen[e.Key] {
+				t.Errorf("%s again", e.Key)
+			}
+			seen[e.Key] = true
+			if strings.Contains(string(e.Payload), `"size"`) {
+				large++
+			}
+		}
+		if large > largestRead>>20+1 {
+			t.Errorf("%d images at once", large)
+		}
+		if raw, err = json.Marshal(b.cursor); err != nil {
+			t.Fatal(err)
+		}
+		more = b.more
+	}
+	if len(seen) != 240 {
+		t.Errorf("%d of 240 rows were found", len(seen))
+	}
+	rows := 0
+	err := s.Backfill(t.Context(), triggers.From{}, triggers.Range{}, func(es []triggers.Event) error {
+		rows += len(es)
+		return nil
+	})
+	if err != nil || rows != 240 {
+		t.Errorf("%d of 240 rows are made up for, %v", rows, err)
 	}
 }

@@ -13,6 +13,8 @@ type reading struct {
 	l       *layout
 	clauses []string
 	limit   time.Duration // of one statement
+	size    int           // of the rows that were read so far, in bytes
+	full    bool          // they are many or large: those that followed were left out
 }
 
 var _ shelf = (*reading)(nil)
@@ -89,7 +91,13 @@ func (r *reading) rows(ctx context.Context, s *statement, n int) ([]row, error) 
 	}
 	var there []row
 	err := r.c.read(ctx, s.selected(columns, false, n), s.args, r.limit, func(values []any) error {
-		there = append(there, row{at: r.l.position(values), values: values})
+		if r.size > largestRead {
+			r.full = true
+			return nil
+		}
+		found := row{at: r.l.position(values), values: values}
+		r.size += found.size()
+		there = append(there, found)
 		return nil
 	})
 	return there, err

@@ -23,7 +23,7 @@ type source struct {
 	mu   sync.Mutex // held by Run and Close
 	link *link      // nil before the first run
 	due  time.Time  // of the next poll
-	fat  int        // how large the rows of the last batch were on average, in bytes
+	fat  int        // how large the rows of the last batch were on average, in bytes; 0: nobody knows
 }
 
 // cursor is where a trigger stands.

@@ -95,9 +95,9 @@ const grain = 20 * time.Millisecond
 // has looked too early looks again.
 func (f file) stamp(now time.Time) string {
 	age := min(now.Sub(time.Unix(0, f.mtime)).Abs(), now.Sub(time.Unix(0, f.log.mtime)).Abs())
-	doubled := int64(min(bits.Len64(uint64(age/grain)), doublings)) //nolint:gosec // no age is negative
-	if doubled == 0 { // another change may get the same time
-		doubled = now.UnixNano()
+	doubled := int64(min(bits.Len64(uint64(age/grain)), doublings)) //nolint:gosec // it is not negative
+	if doubled == 0 {
+		doubled = now.UnixNano() // another change may get the same time
 	}
 	return fmt.Sprint(f.id, f.size, f.mtime, f.log, doubled)
 }
