@@ -101,7 +101,7 @@ func (r *keyring) use(k *key, t store.Token, drops int, now time.Time) *key {
 		return k
 	}
 	k = &key{Token: t, read: now}
-	if have := r.keys[t.ID]; have != nil {
+	if have := r.keys[t.ID]; have != nil && have.ctx.Err() == nil { // else the clock was set back
 		k.ctx, k.end = have.ctx, have.end
 	} else {
 		k.ctx, k.end = lifetime(t.ExpiresAt)
