@@ -365,6 +365,7 @@ func TestDeliver_while_one_is_being_stored(t *testing.T) {
 	t.Run("is_refused_when_too_much_waits", func(t *testing.T) {
 		w := newWorld(t, nil)
 		tr := w.add("t", `"path_secret": "`+secretPath+`", "overlap": "allow"`)
+		before := w.ledger.Records()
 		release := w.held()
 		large := `"` + strings.Repeat("x", maxQueued/10) + `"`
 		gone, leave := context.WithCancel(t.Context())
@@ -382,6 +383,9 @@ func TestDeliver_while_one_is_being_stored(t *testing.T) {
 		}
 		release()
 		w.eventually(func() bool { return len(w.ledger.Events(tr.ID)) == kept+1 })
+		if n := w.ledger.Records() - before; n != kept+1 {
+			t.Errorf("%d transactions for what is too large for one", n)
+		}
 		w.delivered(delivery(secretPath, large))
 	})
 }
