@@ -87,8 +87,8 @@ func (c *cli) bulk(cmd *cobra.Command, api *client.Client, b bulk, verb string, 
 		if b.dryRun || a.Value.Found == 0 {
 			return c.showFound(a.Value, verb)
 		}
-		if yes, err := c.ask(fmt.Sprintf("%s will be %s. Go on?", dispatches(a.Value.Found-a.Value.Refused), verb)); err != nil || !yes {
-			return err
+		if !c.ask(fmt.Sprintf("%s will be %s. Go on?", dispatches(a.Value.Found-a.Value.Refused), verb)) {
+			return nil
 		}
 	}
 	a, err := do(ctx, api, cmd, b, false)
@@ -107,18 +107,15 @@ func (c *cli) asks() bool {
 	return ok && term.IsTerminal(int(f.Fd())) && !c.json
 }
 
-// ask asks for yes or no; no is what is not yes.
-func (c *cli) ask(question string) (bool, error) {
+// ask asks for yes or no; no is what is not yes, also the end of the input.
+func (c *cli) ask(question string) bool {
 	fmt.Fprintf(c.stderr, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(c.stdin).ReadString('\n')
-	if err != nil && answer == "" {
-		return false, nil // the end of the input is no yes
-	}
+	answer, _ := bufio.NewReader(c.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
-		return true, nil
+		return true
 	}
-	return false, nil
+	return false
 }
 
 func dispatches(n int) string {

@@ -160,7 +160,7 @@ electrons:
 		!strings.HasSuffix(found, "\n0 dispatches would be run again\n") {
 		t.Errorf("%q", found)
 	}
-	if said := cli(4, "cancel", "4", "wrok"); said != "latticed: there is no electron \"wrok\"; did you mean work?\n" {
+	if said := cli(4, "cancel", "4", "wrk"); said != "latticed: there is no electron \"wrk\"; did you mean work?\n" {
 		t.Error(said)
 	}
 	write(t, filepath.Join(v.dir, "w.yaml"), "run: [echo, '${{ inputs.m }}']")
