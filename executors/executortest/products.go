@@ -313,13 +313,22 @@ func (s *suite) settle(t *testing.T) {
 		}
 		dirs = append(dirs, r.WorkDir)
 	}
-	f := s.begin(t, e, live)
+	cancelled := Bash("sleep 60")
+	f := s.begin(t, e, cancelled)
+	dir := filepath.Join(filepath.Dir(dirs[0]), cancelled.Attempt)
+	eventually(t, "the one to be cancelled runs", func() bool { return exists(dir) })
+	f.cancel(executors.ErrCancelled)
+	if r := f.wait(); r.err != nil || !r.Cancelled {
+		t.Fatalf("the one to be cancelled: %+v, %v", r.Error, r.err)
+	}
+	f = s.begin(t, e, live)
 	eventually(t, "it runs", func() bool { return exists(filepath.Join(filepath.Dir(dirs[0]), live.Attempt)) })
 	again, _ := p.Open(t).(executors.Settler)
 	if err := again.Settle(t.Context(), func(id string) bool { return id == wanted.Attempt || id == live.Attempt }); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the stored one is gone", func() bool { return !exists(dirs[0]) })
+	eventually(t, "the cancelled one is gone", func() bool { return !exists(dir) })
 	if !exists(dirs[1]) || !exists(dirs[2]) {
 		t.Errorf("directories: failed %v, wanted %v", exists(dirs[1]), exists(dirs[2]))
 	}

@@ -88,7 +88,7 @@ type List struct{ Request int64 }
 // Attempts answers List.
 type Attempts struct {
 	Request int64
-	Ended   []string // well
+	Ended   []string // well, or because they were asked to: nobody looks for their directories
 	Failed  []string // in any other way
 }
 

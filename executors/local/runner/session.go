@@ -137,7 +137,7 @@ func (r *runner) list(request int64) *Attempts {
 	for id, a := range r.attempts {
 		switch {
 		case a.phase != ended:
-		case a.exit == 0 && a.cause == CauseNone:
+		case a.exit == 0 && a.cause == CauseNone || a.cause == CauseCancel:
 			out.Ended = append(out.Ended, id)
 		default:
 			out.Failed = append(out.Failed, id)
