@@ -50,7 +50,7 @@ func nothingLeft(code int) {
 func TestEveryExampleOfThePagesWorks(t *testing.T) {
 	t.Parallel() // most of it is waiting
 	bin := build(t)
-	for _, page := range []string{"lattices.md", "triggers.md", "triggers-time.md", "triggers-directory.md", "http.md"} {
+	for _, page := range []string{"lattices.md", "triggers.md", "triggers-time.md", "triggers-directory.md", "http.md", "redispatch.md", "sweeps.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			s := session(t, bin)
