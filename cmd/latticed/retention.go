@@ -78,7 +78,9 @@ const (
 	janitorEvery = time.Hour
 )
 
-// janitor prunes from time to time, and when the rules have changed.
+// janitor prunes from time to time, and when the rules have changed. What was restored
+// from a backup it leaves alone until somebody has let it go on: it may have been
+// restored to be looked at, and all of it be old.
 type janitor struct {
 	store *store.Store
 	log   zerolog.Logger
@@ -138,6 +140,12 @@ func (j *janitor) Run(ctx context.Context) error {
 }
 
 func (j *janitor) prune(ctx context.Context) {
+	if _, held, err := j.store.Held(ctx); held || err != nil {
+		if err != nil && ctx.Err() == nil {
+			j.log.Error().Err(err).Msg("nothing is pruned: whether it was restored can't be read")
+		}
+		return
+	}
 	began := time.Now()
 	did, err := j.store.Prune(ctx, j.retention(), false)
 	j.mu.Lock()
