@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -23,8 +24,9 @@ import (
 	"github.com/latticed/latticed/executors/executortest"
 )
 
-// What the pages show instead of the test's directory, user and zone.
+// What the pages show instead of the test's directory, user, zone and port.
 const (
+	shownPort = "8321"
 	shownDir  = "/home/lise/latticed"
 	shownUser = "lise"
 	shownZone = "Europe/Berlin"
@@ -50,7 +52,10 @@ func nothingLeft(code int) {
 func TestEveryExampleOfThePagesWorks(t *testing.T) {
 	t.Parallel() // most of it is waiting
 	bin := build(t)
-	for _, page := range []string{"lattices.md", "triggers.md", "triggers-time.md", "triggers-directory.md", "http.md", "redispatch.md", "sweeps.md"} {
+	for _, page := range []string{
+		"lattices.md", "triggers.md", "triggers-time.md", "triggers-directory.md", "http.md", "redispatch.md", "sweeps.md",
+		"triggers-database.md", "triggers-webhook.md", "triggers-dispatch.md", "doors.md", "watch.md", "operations.md",
+	} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			s := session(t, bin)
@@ -121,8 +126,10 @@ func session(t *testing.T, bin string) *console.Session {
 		t.Fatal(err)
 	}
 	name := regexp.MustCompile(`\b` + regexp.QuoteMeta(me.Username) + `\b`)
+	port := freePort(t)
+	s.Typed = func(text string) string { return strings.ReplaceAll(text, shownPort, port) }
 	s.Shown = func(out string) string {
-		out = strings.ReplaceAll(out, dir, shownDir)
+		out = strings.ReplaceAll(strings.ReplaceAll(out, dir, shownDir), ":"+port, ":"+shownPort)
 		for n := range dir { // tables cut long values
 			if n > len("/tmp/") {
 				out = strings.ReplaceAll(out, dir[:n]+"…", shownDir[:n]+"…")
@@ -140,6 +147,24 @@ func session(t *testing.T, bin string) *console.Session {
 		}
 	})
 	return s
+}
+
+// freePort is one that nobody listens at, below those that the kernel gives to clients.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err != nil {
+			continue
+		}
+		_, port, err := net.SplitHostPort(ln.Addr().String())
+		if err := errors.Join(err, ln.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 func check(t *testing.T, s *console.Session, path string) {
