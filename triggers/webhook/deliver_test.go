@@ -316,7 +316,7 @@ func (w *world) held() (release func()) {
 	})
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.deliver(delivery(secretPath, "0"))
+		_, err := w.hub.Deliver(w.Context(), delivery(secretPath, "0"))
 		done <- err
 	}()
 	<-storing
@@ -371,7 +371,7 @@ func TestDeliver_while_one_is_being_stored(t *testing.T) {
 		gone, leave := context.WithCancel(t.Context())
 		leave()
 		kept := 0
-		for range 20 { // their senders are gone, and they wait all the same
+		for range 12 { // their senders are gone, and they wait all the same
 			if _, err := w.hub.Deliver(gone, delivery(secretPath, large)); errors.Is(err, context.Canceled) {
 				kept++
 			} else if !errors.Is(err, ErrAway) {
