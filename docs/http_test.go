@@ -46,7 +46,7 @@ func same(t *testing.T, what string, got, want []string) {
 func TestHTTP_lists_every_route_with_its_parameters(t *testing.T) {
 	listed := map[string][]string{}
 	route := ""
-	parameter := regexp.MustCompile(`[?&]([a-z_]+)=`)
+	parameter := regexp.MustCompile(`[?&]([a-z0-9_]+)=`)
 	for line := range strings.Lines(blockAfter(t, "All routes")) {
 		if words := strings.Fields(line); !strings.HasPrefix(line, " ") {
 			route = words[0] + " " + words[1]
