@@ -137,10 +137,12 @@ type sqliteConn struct {
 
 	db    *sql.DB // nil between turns, in WAL mode
 	conn  *sql.Conn
-	file  file // as it was opened
+	file  file // as it was opened; of one that stays open, as it was seen last
 	since time.Time
 	wal   bool
 	alone bool // nobody writes: read without locks, see inWAL
+
+	version int64 // data_version, as it was with file; 0: not asked yet
 
 	tls    *libc.TLS // of conn
 	handle uintptr
@@ -157,7 +159,7 @@ func (c *sqliteConn) connect(ctx context.Context) error {
 	if c.wal, err = f.inWAL(); err != nil {
 		return err
 	}
-	c.since = time.Now()
+	c.since, c.version = time.Now(), 0
 	if c.file, c.alone = f, c.wal && f.log.size == 0; c.wal && !c.alone {
 		if err := f.orphaned(); err != nil {
 			return err
@@ -208,8 +210,8 @@ func (c *sqliteConn) close() error {
 	return err
 }
 
-// stamp is which file that is, and what changes with every commit: of a file that is
-// kept open its data_version, in WAL mode the times and sizes of the file and its log.
+// stamp is which file that is, and what changes with every commit: the times and sizes
+// of the file and its log, and of a file that is kept open its data_version.
 func (c *sqliteConn) stamp(ctx context.Context) (string, error) {
 	now, err := lookAt(c.path)
 	switch {
@@ -227,7 +229,11 @@ func (c *sqliteConn) stamp(ctx context.Context) (string, error) {
 	if err := c.conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA data_version").Scan(&version); err != nil {
 		return "", err
 	}
-	return fmt.Sprint(c.file.id, version), nil
+	if changed := now.size != c.file.size || now.mtime != c.file.mtime; changed && version == c.version {
+		return "", errStale // written by no SQLite: somebody has copied another file over it
+	}
+	c.file, c.version = now, version
+	return fmt.Sprint(now.id, now.size, now.mtime, version), nil
 }
 
 // batchTable holds what was copied while the lock was held.
