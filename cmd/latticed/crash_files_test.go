@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +46,25 @@ func (v *victim) call(method, path string, in, out any) {
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		v.t.Fatalf("%s %s: %v in %s", method, path, err, answer)
+	}
+}
+
+// steer asks for something; whether the daemon lives long enough is open.
+func (v *victim) steer(method, path, body string) {
+	req, err := http.NewRequest(method, "http://latticed/v1"+path, strings.NewReader(body))
+	if err != nil {
+		v.t.Error(err)
+		return
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := v.client.Do(req)
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusConflict {
+		v.t.Errorf("%s %s: %s: %s", method, path, resp.Status, answer)
 	}
 }
 

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,20 +136,28 @@ func (l *life) finish() (want map[string][]string, ticked time.Duration) {
 			l.want["follow"] = append(l.want["follow"], l.want[k.name]...)
 		}
 	}
-	l.arrive(l.want)
+	l.arrive(l.want, ticked)
 	slices.Sort(l.back)
 	l.t.Logf("it died %d times in %s and was back after %s in the median and %s at most; all was done %s later", len(l.back), ticked, l.back[len(l.back)/2], l.back[len(l.back)-1],
 		time.Since(l.began)-ticked)
 	return l.want, ticked
 }
 
-// arrive waits until as much was dispatched as is wanted, or a while: what is missing is
-// said by others. Then the clocks are stopped.
-func (l *life) arrive(want map[string][]string) {
+// arrive waits until as much was dispatched as is wanted, or nothing comes any more: what
+// is missing is said by others. Then the clocks are stopped.
+func (l *life) arrive(want map[string][]string, ticked time.Duration) {
 	l.t.Helper()
 	for _, k := range l.kinds {
-		for limit := time.Now().Add(30 * time.Second); len(l.of(k.name)) < len(want[k.name]) && time.Now().Before(limit); {
+		n := len(want[k.name])
+		if k.happen == nil {
+			n = int(ticked / time.Second)
+		}
+		came, since := len(l.of(k.name)), time.Now()
+		for came < n && time.Since(since) < 20*time.Second {
 			time.Sleep(100 * time.Millisecond)
+			if now := len(l.of(k.name)); now > came {
+				came, since = now, time.Now()
+			}
 		}
 		if k.happen == nil {
 			var ignored any
@@ -182,25 +188,6 @@ func (l *life) steerOne() {
 			l.steer("POST", path+"/backfill", "{}")
 		}
 	})
-}
-
-// steer asks for something; whether the daemon lives long enough is open.
-func (v *victim) steer(method, path, body string) {
-	req, err := http.NewRequest(method, "http://latticed/v1"+path, strings.NewReader(body))
-	if err != nil {
-		v.t.Error(err)
-		return
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := v.client.Do(req)
-	if err != nil {
-		return
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusConflict {
-		v.t.Errorf("%s %s: %s: %s", method, path, resp.Status, answer)
-	}
 }
 
 // storeNoting stores the lattice that most triggers run: it notes itself in the diary.

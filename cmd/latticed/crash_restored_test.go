@@ -49,7 +49,7 @@ func (l *life) restore(t *testing.T, want map[string][]string) {
 	}
 	ticked := time.Since(l.began)
 	want["ends"] = l.endSteps()
-	l.arrive(want)
+	l.arrive(want, ticked)
 	l.check(want, ticked)
 	for _, line := range l.diary.read(t) {
 		if done[line.electron] {
