@@ -259,8 +259,8 @@ func TestCancelElectrons_ends_the_repeating_of_what_was_lost(t *testing.T) {
 		g := h.submit("lattice: l\nelectrons:\n  a: {run: [x], retries: {max: 5, lost: 5}}\n", nil)
 		h.untilRunning(g.ID)
 		h.cancelElectrons(g.ID, "a")
-		if g = h.end(g.ID); g.Status != graph.Cancelled || p.starts(g.ID, "a") != 1 {
-			t.Errorf("it ended %s after %d starts", g.Status, p.starts(g.ID, "a"))
+		if g = h.end(g.ID); g.Status != graph.Cancelled || len(h.electron(g.ID, "a").Attempts) != 1 {
+			t.Errorf("it ended %s after %+v", g.Status, h.electron(g.ID, "a").Attempts)
 		}
 	})
 }
