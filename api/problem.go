@@ -31,6 +31,7 @@ const (
 	codeStopping    = "stopping"
 	codeBusy        = "busy"
 	codeNoAnswer    = "no_answer" // a file server is gone
+	codeDiskFull    = "disk_full"
 )
 
 // Error is an error with its answer: status, code, and what to say.
@@ -94,7 +95,7 @@ func sentinels() []struct {
 		{store.ErrNoUpload, http.StatusConflict, "upload_missing"},
 		{store.ErrTakenOver, http.StatusConflict, "upload_taken_over"},
 		{store.ErrUploads, http.StatusTooManyRequests, "too_many_uploads"},
-		{store.ErrDiskFull, http.StatusInsufficientStorage, "disk_full"},
+		{store.ErrDiskFull, http.StatusInsufficientStorage, codeDiskFull},
 		{store.ErrBusy, http.StatusServiceUnavailable, "database_locked"},
 		{triggers.ErrStopped, http.StatusServiceUnavailable, codeStopping},
 		{store.ErrClosed, http.StatusServiceUnavailable, codeStopping},

@@ -41,6 +41,8 @@ type Options struct {
 	MaxConnections int
 	// Heartbeat is how often a stream of events shows that it lives; default 15 s.
 	Heartbeat time.Duration
+	// LowDisk tells that little space is left, so that uploads are refused; nil: never.
+	LowDisk func() bool
 	// Retention is how much history is kept, as it is configured now; nil: all of it.
 	Retention func() store.Retention
 	// Doctor looks at what the daemon lives on; nil: nobody looks.

@@ -17,6 +17,9 @@ func (s *Server) PutAsset(ctx context.Context, r PutAssetRequestObject) (PutAsse
 	if err != nil {
 		return nil, err
 	}
+	if s.o.LowDisk != nil && s.o.LowDisk() {
+		return nil, &Error{Status: http.StatusInsufficientStorage, Code: codeDiskFull, Detail: "little space is left where the daemon keeps its files; uploads are taken again when there is more"}
+	}
 	p := r.Params
 	q := infoOf(ctx).request.URL.Query()
 	switch {

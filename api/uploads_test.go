@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -50,6 +51,22 @@ func TestUpload_comes_piece_by_piece(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	h.piece(sha, len(content), 0, "").want(201)
+}
+
+func TestUpload_waits_while_little_space_is_left(t *testing.T) {
+	h := newHouse(t)
+	var low atomic.Bool
+	h.server.o.LowDisk = low.Load
+	sha := sumText("good")
+	low.Store(true)
+	for _, a := range []answer{h.piece(sha, 4, 0, "go"), h.do("POST /v1/assets", "Content-Type: application/octet-stream", "good")} {
+		if a.want(507).text("code") != "disk_full" {
+			t.Errorf("%s", a.body)
+		}
+	}
+	h.do("GET /v1/assets/" + sha).want(404)
+	low.Store(false)
+	h.piece(sha, 4, 0, "good").want(201)
 }
 
 func TestUpload_is_refused(t *testing.T) {

@@ -162,7 +162,8 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	options.Restored = restored
 	d.triggers = triggers.NewManager(d.store, kinds, options)
 	d.api = api.New(api.Options{
-		Store: d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs, Hooks: hub,
+		LowDisk: d.gauge.low.Load,
+		Store:   d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs, Hooks: hub,
 		RunAs: runAs, Version: version, Log: log, Hosts: cfg.HTTP.Hosts, MaxConnections: cfg.HTTP.MaxConnections,
 		Alive: d.alive, Retention: d.janitor.retention, Doctor: d.doctor(cfg), Metrics: []prometheus.Collector{d},
 	})
