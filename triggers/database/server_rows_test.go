@@ -292,6 +292,7 @@ func TestServers_that_are_not_heard_any_more_are_degraded_before_the_next_poll(t
 	r := onServer(t, host.URL(name), "runs", map[string]any{"listen": "runs", "poll_interval": "1h"})
 	r.start()
 	r.active()
+	r.until("it has polled again, as it listens", func() bool { return r.stats().Polls >= 2 })
 	host.Kill(t)
 	r.until("it says what it doesn't hear", func() bool {
 		return r.state == triggers.Degraded && strings.Contains(r.reason, "channel runs")

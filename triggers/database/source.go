@@ -20,10 +20,11 @@ type source struct {
 
 	hinted atomic.Bool // somebody sent something to its channel
 
-	mu   sync.Mutex // held by Run and Close
-	link *link      // nil before the first run
-	due  time.Time  // of the next poll
-	fat  int        // how large the rows of the last batch were on average, in bytes; 0: nobody knows
+	mu     sync.Mutex // held by Run and Close
+	link   *link      // nil before the first run
+	polled time.Time  // last
+	due    time.Time  // of the next poll
+	fat    int        // how large the rows of the last batch were on average, in bytes; 0: nobody knows
 }
 
 // cursor is where a trigger stands.
@@ -49,12 +50,14 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	s.link.watch.quit(s)
 	deaf := s.listens(from)
 	now := time.Now()
-	if now.Before(s.due) && !s.hinted.Swap(false) {
+	if at := s.turn(); now.Before(at) {
 		if deaf != "" {
 			s.sayDeaf(from, deaf)
 		}
-		return triggers.Until(s.due)
+		return triggers.Until(at)
 	}
+	s.hinted.Store(false)
+	s.polled = now
 	stamp, err := s.poll(ctx, from, emit)
 	var down *downError
 	switch {
@@ -70,6 +73,15 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 		s.sayDeaf(from, deaf)
 	}
 	return s.rest(stamp, now, from.Wake)
+}
+
+// turn is when the next poll is due: soon when its channel has spoken, but no storm of
+// that makes it poll oftener than anybody may.
+func (s *source) turn() time.Time {
+	if soon := s.polled.Add(fastest); s.hinted.Load() && soon.Before(s.due) {
+		return soon
+	}
+	return s.due
 }
 
 func (s *source) sayDeaf(from triggers.From, why string) {
