@@ -11,7 +11,8 @@
 // cursor is a frontier: how far the table was read, and what was seen in the last
 // look_back behind that, where rows may still appear: their transaction took longer, or
 // they tie with others. A row that appears within look_back of when a row after it was
-// seen is reported once; one that comes later than that is not. The cursor is saved with
+// seen is reported once, however late the next poll is; one that comes later than that
+// may not be. The cursor is saved with
 // its events, whose keys hold the order and the key, so neither a restart nor a lost
 // answer loses or doubles any. At most 10,000 rows are remembered; beyond that the look
 // back is shorter. Numbers that count up without a gap need no look back at all.
