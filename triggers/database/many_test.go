@@ -156,7 +156,9 @@ func TestMany_triggers_share_a_connection_and_cost_little_while_nothing_happens(
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(3 * time.Second) // what was young is the last word
+	for still := int64(-1); still != stats().Polls; time.Sleep(2 * time.Second) {
+		still = stats().Polls // all look once more
+	}
 	runs, polls, used := c.runs.Load(), stats().Polls, cpu(t)
 	time.Sleep(2 * time.Second)
 	idle := float64(cpu(t)-used) / float64(2*time.Second)
