@@ -217,7 +217,7 @@ func (c *sqliteConn) stamp(ctx context.Context) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case now.id != c.file.id, !c.wal && now.log.there:
+	case now.id != c.file.id, !c.wal && now.log.there && !c.file.log.there:
 		return "", errStale
 	case c.wal:
 		if c.alone && now != c.file {
