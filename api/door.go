@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"github.com/rs/zerolog"
 )
@@ -44,9 +45,20 @@ func ListenTCP(ctx context.Context, addr string, o DoorOptions) (*Door, error) {
 	}
 	var conf net.ListenConfig
 	if d.Listener, err = conf.Listen(ctx, "tcp", at.String()); err != nil {
-		return nil, fmt.Errorf("listen at %s: %w", addr, errors.Unwrap(err))
+		return nil, fmt.Errorf("listen at %s: %w%s", addr, errors.Unwrap(err), bindHint(err))
 	}
 	return d, nil
+}
+
+// bindHint is what to do about an address that can't be had.
+func bindHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "; another program listens there (ss -ltnp shows which): stop it, or choose another port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "; this machine has no such address (ip address shows those it has); 0.0.0.0 is each of them"
+	}
+	return ""
 }
 
 // resolve makes one address of HOST:PORT; without a host it is all of the machine's.

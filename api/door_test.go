@@ -161,3 +161,22 @@ func codeOf(t *testing.T, resp *http.Response) string {
 	}
 	return p.Code
 }
+
+func TestListenTCP_says_what_to_do_about_an_address(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for addr, want := range map[string]string{
+		taken.Addr().String(): "another program listens there",
+		"192.0.2.7:0":         "this machine has no such address", // kept for documents, RFC 5737
+	} {
+		if _, err := ListenTCP(t.Context(), addr, DoorOptions{AllowPlain: true}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	if _, err := ListenTCP(t.Context(), "127.0.0.1:0", DoorOptions{CertFile: "no.crt", KeyFile: "no.key"}); err == nil || err.Error() != "TLS: there is no file no.crt" {
+		t.Error(err)
+	}
+}

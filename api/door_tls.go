@@ -34,6 +34,9 @@ func newCertificates(cert, key string, log zerolog.Logger) (*certificates, error
 		return nil, errors.New("TLS wants both, a certificate (--tls-cert) and its key (--tls-key)")
 	}
 	seen, err := c.stat()
+	if gone := new(fs.PathError); errors.As(err, &gone) && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("TLS: there is no file %s", gone.Path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}

@@ -84,7 +84,7 @@ func spoken(cmd *cobra.Command, no *client.Refused) string {
 	}
 	return strings.NewReplacer(
 		"send it as Authorization: Bearer TOKEN", "give it in $LATTICED_TOKEN, or in a file with --token-file",
-		"the header Authorization holds no token of this daemon: send Authorization: Bearer ltd_…", "what $LATTICED_TOKEN or --token-file gives is no token of this daemon; they begin with ltd_",
+		"the header Authorization holds no token of this daemon: send Authorization: Bearer ltd_…", "what $LATTICED_TOKEN or --token-file gives is not a whole token; give the line as it was printed, which begins with ltd_",
 		"resume with backlog=", "resume it with --backlog ", "backlog=", "--backlog ", "confirm=", "--confirm ", "or raise max,", "or raise --max,",
 	).Replace(said.Error())
 }

@@ -88,7 +88,7 @@ func TestCommands_over_TLS(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v %v", info.Mode(), err)
 	}
-	wants(2, "file exists", "token", "create", "other", "--role", "viewer", "--out", file)
+	wants(2, "it is there already; name a new file", "token", "create", "other", "--role", "viewer", "--out", file)
 	wants(4, "there is a token named laptop already", "token", "create", "laptop", "--role", "viewer", "--out", filepath.Join(v.dir, "none"))
 	if exists(filepath.Join(v.dir, "none")) {
 		t.Error("a file without a token is left")
@@ -103,7 +103,7 @@ func TestCommands_over_TLS(t *testing.T) {
 
 	wants(4, "speaks TLS: write https://", "--server", strings.Replace(door, "https", "http", 1), "whoami")
 	t.Setenv("LATTICED_TOKEN", "hunter2")
-	wants(4, "what $LATTICED_TOKEN or --token-file gives is no token of this daemon", "--server", door, "--ca-file", cert, "whoami")
+	wants(4, "what $LATTICED_TOKEN or --token-file gives is not a whole token", "--server", door, "--ca-file", cert, "whoami")
 	t.Setenv("LATTICED_TOKEN", "")
 
 	t.Setenv("LATTICED_SERVER", door)
@@ -257,7 +257,7 @@ func TestServe_opens_all_doors_or_none(t *testing.T) {
 	dir := shortDir(t)
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	code, _, errs := try(t, "serve", "--state-dir", filepath.Join(dir, "state"), "--socket", filepath.Join(dir, "s"), "--listen", "127.0.0.1:0", "--listen", taken.Addr().String())
-	if code == 0 || !strings.Contains(errs, "address already in use") {
+	if code == 0 || !strings.Contains(errs, "address already in use; another program listens there") {
 		t.Errorf("status %d: %s", code, errs)
 	}
 	if exists(filepath.Join(dir, "s")) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -43,6 +44,9 @@ func newTokenCreate(c *cli) *cobra.Command {
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t.Name = args[0]
+			if t.Role == "" {
+				return usagef("--role is missing: viewer, operator, admin or source")
+			}
 			api, err := c.connect()
 			if err != nil {
 				return err
@@ -50,6 +54,9 @@ func newTokenCreate(c *cli) *cobra.Command {
 			to := c.stdout
 			if out != "" {
 				f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+				if errors.Is(err, fs.ErrExist) {
+					return usagef("--out %s: it is there already; name a new file", out)
+				}
 				if err != nil {
 					return usagef("--out: %v", err)
 				}
