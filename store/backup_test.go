@@ -287,6 +287,13 @@ func TestVerify_does_not_believe_the_manifest_alone(t *testing.T) {
 	}
 }
 
+func TestVerify_tells_a_folder_that_is_not_there_from_one_that_is_no_backup(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "bakcup")
+	if _, err := Verify(t.Context(), dir); err == nil || err.Error() != "verify "+dir+": there is no such folder" {
+		t.Error(err)
+	}
+}
+
 // rewrite makes the manifest say that the database is as it is.
 func rewrite(t *testing.T, dir string) {
 	t.Helper()

@@ -72,6 +72,9 @@ func readManifest(dir string) (Manifest, error) {
 	var m Manifest
 	text, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return m, errors.New("there is no such folder")
+		}
 		return m, damaged(manifestName, "is missing: this is no backup, or not a whole one")
 	}
 	if err != nil {
