@@ -82,8 +82,12 @@ func (c *cli) showElectrons(d client.Dispatch) error {
 		head = append(head, "REUSE")
 	}
 	for _, e := range d.Electrons {
+		status := state(e.Status, e.Reason, e.Waiting)
+		if e.Waiting != nil && d.Waiting != nil && e.Waiting.Code == d.Waiting.Code && e.Waiting.Detail == d.Waiting.Detail { // said above
+			status = brief(e.Status, e.Reason, e.Waiting)
+		}
 		row := []string{
-			e.Name, state(e.Status, e.Reason, e.Waiting), dash(e.Executor), strconv.Itoa(len(e.Attempts)),
+			e.Name, status, dash(e.Executor), strconv.Itoa(len(e.Attempts)),
 			took(e.StartedAt, e.EndedAt), files(e),
 		}
 		if reuses {
