@@ -83,7 +83,7 @@ const defaultAfter = time.Minute
 // readConfig decodes a configuration file strictly.
 func readConfig(name string) (Config, error) {
 	var c Config
-	src, err := os.ReadFile(name)
+	src, err := readNamed(name)
 	if err != nil {
 		return c, fmt.Errorf("read the configuration: %w", err)
 	}

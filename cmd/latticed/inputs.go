@@ -60,7 +60,7 @@ func readInput(word string, declared []graph.Input) (key string, v any, err erro
 		return key, v, err
 	}
 	if file, ok := strings.CutPrefix(value, "@"); ok {
-		content, err := os.ReadFile(file)
+		content, err := readNamed(file)
 		if err != nil {
 			return "", nil, usagef("-i %s: %v", key, err)
 		}

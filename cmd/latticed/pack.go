@@ -64,14 +64,20 @@ func (c *cli) readSource(file string) ([]byte, error) {
 	if file == "-" {
 		return io.ReadAll(io.LimitReader(c.stdin, maxDocument))
 	}
-	src, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, usagef("there is no file %s", file)
-	case err != nil:
+	src, err := readNamed(file)
+	if err != nil {
 		return nil, usagef("%v", err)
 	}
 	return src, nil
+}
+
+// readNamed reads a file that somebody has named, and says in words when it isn't there.
+func readNamed(file string) ([]byte, error) {
+	src, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s", file)
+	}
+	return src, err
 }
 
 // pack reads the files that match globs, relative to dir.

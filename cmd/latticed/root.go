@@ -97,7 +97,7 @@ var badNumber = regexp.MustCompile(`^invalid argument "(.*)" for "(?:-., )?(--[a
 func flagError(cmd *cobra.Command, err error) error {
 	msg := err.Error()
 	if word, ok := strings.CutPrefix(msg, "unknown flag: --"); ok {
-		if s := graph.Suggest(word, flagNames(cmd)); s != "" {
+		if s := likelyFlag(word, flagNames(cmd)); s != "" {
 			return usagef("unknown flag --%s; did you mean --%s?", word, s)
 		}
 		return usagef("unknown flag --%s; see %s --help", word, cmd.CommandPath())
@@ -109,6 +109,21 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usagef("unknown flag %s", rest)
 	}
 	return usagef("%s", msg)
+}
+
+// likelyFlag is the one flag that begins with the word and goes on after a dash, or the
+// one that is spelled much like it.
+func likelyFlag(word string, flags []string) string {
+	var longer []string
+	for _, name := range flags {
+		if strings.HasPrefix(name, word+"-") {
+			longer = append(longer, name)
+		}
+	}
+	if len(longer) == 1 {
+		return longer[0]
+	}
+	return graph.Suggest(word, flags)
 }
 
 // meant is the end of a message about an unknown word.

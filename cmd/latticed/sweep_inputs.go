@@ -16,6 +16,9 @@ func readGrid(words []string, l *graph.Lattice, s *client.NewSweep) error {
 	fixed, grid := map[string]any{}, orderedObject{}
 	for _, word := range words {
 		name, v, err := readInput(word, l.Inputs)
+		if key, text, _ := strings.Cut(word, "="); err != nil && !asJSON(word) && strings.HasPrefix(text, "[") {
+			return usagef("%v; a list of values is written -i %s:=%s", err, key, text)
+		}
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,7 +16,7 @@ import (
 func (c *cli) readList(path string, declared []graph.Input) ([]map[string]any, error) {
 	raw, err := c.readFile(path)
 	if err != nil {
-		return nil, usagef("--list %v", err)
+		return nil, usagef("--list: %v", err)
 	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".csv", ".tsv":
@@ -38,7 +37,7 @@ func (c *cli) readFile(path string) ([]byte, error) {
 	if path == "-" {
 		return io.ReadAll(c.stdin)
 	}
-	return os.ReadFile(path)
+	return readNamed(path)
 }
 
 // plainRows are the objects of a list.
@@ -84,7 +83,7 @@ func csvRows(file string, raw []byte, declared []graph.Input) ([]map[string]any,
 		return nil, usagef("--list %s: is empty; its first line names inputs", file)
 	}
 	if err != nil {
-		return nil, usagef("--list %s: %v", file, err)
+		return nil, notCSV(file, err)
 	}
 	columns, err := csvColumns(header, declared)
 	if err != nil {
@@ -96,8 +95,12 @@ func csvRows(file string, raw []byte, declared []graph.Input) ([]map[string]any,
 		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
+		if errors.Is(err, csv.ErrFieldCount) {
+			line, _ := r.FieldPos(0)
+			return nil, usagef("--list %s:%d: the first line names %d inputs, this one has %d values; a value with a %q in it needs quotes", file, line, len(header), len(cells), string(r.Comma))
+		}
 		if err != nil {
-			return nil, usagef("--list %s: %v", file, err)
+			return nil, notCSV(file, err)
 		}
 		row := map[string]any{}
 		for i, cell := range cells {
@@ -143,6 +146,14 @@ func separator(file string, raw []byte) rune {
 		return '\t'
 	}
 	return best
+}
+
+// notCSV says where a table can't be read.
+func notCSV(file string, err error) error {
+	if e := new(csv.ParseError); errors.As(err, &e) {
+		return usagef("--list %s:%d: %v", file, e.Line, e.Err)
+	}
+	return usagef("--list %s: %v", file, err)
 }
 
 // inRow puts a place in a file before what is wrong with a value in it.

@@ -86,11 +86,11 @@ func TestReadList(t *testing.T) {
 		{name: "a.csv", text: "alg\n12\n", want: `[{"alg":"12"}]`}, // text by its schema
 		{name: "a.csv", text: "bins\n", want: `[]`},
 		{name: "a.csv", text: "", wrong: "is empty; its first line names inputs"},
-		{name: "a.csv", text: "bins\n\"64\nx\n", wrong: "parse error"},
-		{name: "a.csv", text: "bins,alg\n64\n", wrong: "wrong number of fields"},
+		{name: "a.csv", text: "bins\n\"64\nx\n", wrong: "a.csv:3: extraneous or missing"},
+		{name: "a.csv", text: "bins,alg\n64\n", wrong: "a.csv:2: the first line names 2 inputs, this one has 1 values"},
 		{name: "a.csv", text: "bins,bins\n64,64\n", wrong: "a.csv:1: the column bins is there twice"},
 		{name: "a.csv", text: "bims\n64\n", wrong: "a.csv:1: bims: the lattice has no such input; did you mean bins?"},
-		{name: "a.csv", text: "bins\n64\n1,5\n", wrong: "wrong number of fields"},
+		{name: "a.csv", text: "bins\n64\n1,5\n", wrong: `a.csv:3: the first line names 1 inputs, this one has 2 values; a value with a "," in it needs quotes`},
 		{name: "a.csv", text: "bins\n64\nmany\n", wrong: `a.csv:3: bins: must be an integer, not "many"`},
 		{name: "a.csv", text: "image\nb.tif\n", wrong: "a.csv:2: image: there is no "},
 		{name: "a.json", text: `{"bins": 64}`, wrong: "must be a list of objects of inputs, not a mapping"},
@@ -118,7 +118,7 @@ func TestReadList(t *testing.T) {
 			t.Errorf("%s %q\n got %s %v\nwant %s", test.name, test.text, got, err, test.want)
 		}
 	}
-	if _, err := (&cli{}).readList("nothing.csv", l.Inputs); err == nil || !strings.Contains(err.Error(), "--list open nothing.csv") {
+	if _, err := (&cli{}).readList("nothing.csv", l.Inputs); err == nil || !strings.Contains(err.Error(), "--list: there is no file nothing.csv") {
 		t.Error(err)
 	}
 	rows, err := (&cli{stdin: strings.NewReader(`[{"bins": 1}]`)}).readList("-", l.Inputs)

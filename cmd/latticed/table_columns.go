@@ -53,7 +53,7 @@ func orColumns(word string) string {
 	if s := graph.Suggest(word, append(slices.Clone(partedFields), plainFields...)); s != "" {
 		return "; did you mean " + s + "?"
 	}
-	return "; inputs.NAME, result.NAME and labels.NAME are parts of it, and " + strings.Join(plainFields, ", ")
+	return "; write inputs.NAME, result.NAME or labels.NAME, or one of " + strings.Join(plainFields, ", ")
 }
 
 // value is what the column holds of a dispatch; nil: nothing. Numbers stay as they were

@@ -59,7 +59,7 @@ func TestColumns(t *testing.T) {
 		t.Errorf("in CSV it is %s", got)
 	}
 	for word, want := range map[string]string{
-		"imputs.x": "did you mean inputs?", "statue": "did you mean status?", "status.x": "status has no parts", "inputs.": "a dispatch has no inputs", "x": "inputs.NAME, result.NAME",
+		"imputs.x": "did you mean inputs?", "statue": "did you mean status?", "status.x": "status has no parts", "inputs.": "a dispatch has no inputs", "x": "write inputs.NAME, result.NAME or labels.NAME, or one of number, ",
 	} {
 		if _, err := readColumns([]string{word}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", word, err)

@@ -81,7 +81,7 @@ func (d *door) close() {
 
 // firstLine reads a secret from a file.
 func firstLine(file string) (string, error) {
-	raw, err := os.ReadFile(file)
+	raw, err := readNamed(file)
 	if err != nil {
 		return "", fmt.Errorf("read the token: %w", err)
 	}
