@@ -57,7 +57,7 @@ func mariadb() engine {
 		// A commit reaches the kernel, so that it survives the end of the process.
 		command: func(s *Server) (string, []string) {
 			return "/usr/sbin/mariadbd", []string{
-				"--no-defaults", "--datadir=" + filepath.Join(s.Folder, "data"), "--socket=" + filepath.Join(s.Folder, "s.sock"),
+				"--no-defaults", "--datadir=" + filepath.Join(s.Folder, "data"), "--tmpdir=" + s.Folder, "--socket=" + filepath.Join(s.Folder, "s.sock"),
 				"--pid-file=" + filepath.Join(s.Folder, "pid"), "--port=" + strconv.Itoa(s.Port), "--bind-address=" + s.Host,
 				"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M", "--skip-name-resolve", "--default-time-zone=-04:00",
 				"--character-set-server=utf8mb4", "--init-file=" + filepath.Join(s.Folder, "data", "users.sql"),
@@ -74,9 +74,11 @@ func mariadb() engine {
 	}
 }
 
+// prepareMariaDB makes the system tables. Each server has a place of its own for temporary
+// tables: one that starts removes those of all others there.
 func prepareMariaDB(folder string, run func(program string, args ...string) error) error {
 	data := filepath.Join(folder, "data")
-	if err := run("mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db"); err != nil {
+	if err := run("mariadb-install-db", "--no-defaults", "--datadir="+data, "--tmpdir="+folder, "--auth-root-authentication-method=normal", "--skip-test-db"); err != nil {
 		return err
 	}
 	var users strings.Builder
