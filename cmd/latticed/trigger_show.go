@@ -61,7 +61,11 @@ func (c *cli) showTrigger(t client.Trigger, raw json.RawMessage) error {
 	}
 	if all.Effective == nil {
 		for _, name := range sortedKeys(t.AdditionalProperties) {
-			rows = append(rows, []string{name, plain(fields[name])})
+			said := plain(fields[name])
+			if name == "inputs" {
+				said = pairs(fields[name], shownWidth, nil)
+			}
+			rows = append(rows, []string{name, said})
 		}
 		return c.table(nil, c.wrapped(rows))
 	}

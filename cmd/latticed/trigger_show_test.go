@@ -54,3 +54,10 @@ func TestTriggerShow_says_how_far_a_backfill_is(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestTriggerShow_shows_inputs_as_they_are_given(t *testing.T) {
+	got := shown(t, answered+`, "inputs": {"file": "${{ event.path }}", "n": 3}}`)
+	if !strings.Contains(got, "\ninputs       file=${{ event.path }} n=3\n") {
+		t.Error(got)
+	}
+}
