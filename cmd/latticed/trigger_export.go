@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -131,7 +134,7 @@ func inOrder(spec map[string]any) (*yaml.Node, error) {
 			continue
 		}
 		var value yaml.Node
-		if err := value.Encode(v); err != nil {
+		if err := value.Encode(inQuotes(v)); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		n.Content = append(n.Content, scalar(name), &value)
@@ -143,4 +146,36 @@ func scalar(s string) *yaml.Node {
 	var n yaml.Node
 	n.SetString(s)
 	return &n
+}
+
+// quotedText is text that is written in quotes.
+type quotedText string
+
+// MarshalYAML implements yaml.Marshaler.
+func (q quotedText) MarshalYAML() (any, error) {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: string(q)}, nil
+}
+
+// inQuotes is a value with quotes around texts of several lines that begin with white
+// space: the encoder writes those as blocks that not even it can read everywhere.
+func inQuotes(v any) any {
+	switch v := v.(type) {
+	case string:
+		if first, _ := utf8.DecodeRuneInString(v); unicode.IsSpace(first) && strings.Contains(v, "\n") && utf8.ValidString(v) {
+			return quotedText(v)
+		}
+	case []any:
+		items := make([]any, len(v))
+		for i := range v {
+			items[i] = inQuotes(v[i])
+		}
+		return items
+	case map[string]any:
+		all := make(map[any]any, len(v))
+		for name := range v {
+			all[inQuotes(name)] = inQuotes(v[name])
+		}
+		return all
+	}
+	return v
 }

@@ -16,7 +16,7 @@ func TestTriggerFile_takes_back_what_export_prints(t *testing.T) {
 	scalar := rapid.OneOf(
 		rapid.String().AsAny(), rapid.Bool().AsAny(), rapid.Int64Range(-1<<53+1, 1<<53-1).AsAny(),
 		rapid.Float64Range(-1e6, 1e6).Filter(func(f float64) bool { return f != float64(int64(f)) }).AsAny(),
-		rapid.SampledFrom([]any{"yes", "no", "~", "null", "0644", "1e3", "2026-03-01", "- a", "a: b", "# c", "${{ event.path }}", "${{ {'a': 1} }}", " x ", "a\nb\n", "\t", "", "'", `"`, "\x00"}),
+		rapid.SampledFrom([]any{"yes", "no", "~", "null", "0644", "1e3", "2026-03-01", "- a", "a: b", "# c", "${{ event.path }}", "${{ {'a': 1} }}", " x ", "a\nb\n", "\nA", " a\n\tb", "\t", "", "'", `"`, "\x00"}),
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		specs := []map[string]any{}
