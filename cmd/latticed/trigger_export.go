@@ -152,7 +152,7 @@ func scalar(s string) *yaml.Node {
 type quotedText string
 
 // MarshalYAML implements yaml.Marshaler.
-func (q quotedText) MarshalYAML() (any, error) {
+func (q quotedText) MarshalYAML() (any, error) { //nolint:unparam // of the interface
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: string(q)}, nil
 }
 
