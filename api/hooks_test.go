@@ -269,9 +269,12 @@ func TestHook_brings_files(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	agent.do("POST /v1/hooks/agent", "Idempotency-Key: 1", body).want(202)
+	// The sender did not get that answer: all comes again, and nothing of it stays.
+	agent.do("POST /v1/assets?sha256="+sumText(content), "Content-Type: application/octet-stream", content).want(201)
 	if a := agent.do("POST /v1/hooks/agent", "Idempotency-Key: 1", body).want(202); a.field("duplicate") != true {
 		t.Errorf("%s", a.body)
 	}
+	agent.do("GET /v1/assets/" + sumText(content)).want(404)
 	page := decodeAs[storedEvents](h.do("GET /v1/triggers/agent/events").want(200))
 	if len(page.Items) != 1 || !strings.Contains(string(page.Items[0].Payload), `/incoming/agent/day/one.txt"`) {
 		t.Errorf("%s", page.Items[0].Payload)

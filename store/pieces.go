@@ -229,6 +229,19 @@ func (ps *pieces) room(p Piece, o Options) error {
 	return nil
 }
 
+// forget removes what owner has sent of an asset, unless somebody is sending it.
+func (ps *pieces) forget(sha256, owner string) error {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	files, err := ps.list(ownerPrefix(owner) + strings.ToLower(sha256) + "-")
+	for _, f := range files {
+		if e := ps.drop(f.Name()); !errors.Is(e, ErrTakenOver) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
 // expire removes what has stood still since before.
 func (ps *pieces) expire(before time.Time) error {
 	ps.mu.Lock()

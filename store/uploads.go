@@ -112,18 +112,19 @@ func (s *Store) uploadAsset(ctx context.Context, a graph.NewAsset, owner string)
 	return err
 }
 
-// ForgetUpload lets go of what owner has uploaded: unless something else needs it, it is
-// removed. What isn't there is no error.
+// ForgetUpload lets go of what owner has uploaded, whole or not: unless something else
+// needs it, it is removed. What isn't there is no error.
 func (s *Store) ForgetUpload(ctx context.Context, sha256, owner string) error {
 	sha, err := hash(sha256)
 	if err != nil {
 		return notFound("asset", sha256)
 	}
-	return s.change(ctx, func(t *tx) error {
+	err = s.change(ctx, func(t *tx) error {
 		n, err := t.exec("DELETE FROM uploads WHERE sha256 = ? AND owner = ?", sha, owner)
 		if err != nil || n == 0 {
 			return err
 		}
 		return t.removeUnused("sha256 = ?", sha)
 	})
+	return errors.Join(err, s.pieces.forget(sha256, owner))
 }

@@ -133,6 +133,22 @@ func TestUpload(t *testing.T) {
 		}
 	})
 
+	t.Run("forgotten before it is whole, nothing stays of it, but what others have sent", func(t *testing.T) {
+		s := openNew(t)
+		data := content(50)
+		must(s.PutPiece(t.Context(), piece(data, 0, 20, "anna")))(t)
+		must(s.PutPiece(t.Context(), piece(data, 0, 30, "bob")))(t)
+		if err := s.ForgetUpload(t.Context(), sumOf(data), "anna"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Upload(t.Context(), sumOf(data), "anna"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("anna's is there: %v", err)
+		}
+		if u := must(s.Upload(t.Context(), sumOf(data), "bob"))(t); u.Received != 30 {
+			t.Errorf("bob's: %+v", u)
+		}
+	})
+
 	t.Run("forgotten by all who uploaded it, it is removed", func(t *testing.T) {
 		s := openNew(t)
 		data := content(50_000)

@@ -177,6 +177,9 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 
 // incoming puts a file that came with a delivery among those from other machines.
 func (d *daemon) incoming(ctx context.Context, f webhook.File) (string, error) {
+	if f.Known {
+		return "", d.store.ForgetUpload(ctx, f.SHA256, f.Owner)
+	}
 	return d.store.Receive(ctx, store.Arrival{Trigger: f.Trigger, Rel: f.Rel, SHA256: f.SHA256, Size: f.Size, Owner: f.Owner})
 }
 

@@ -46,9 +46,11 @@ type File struct {
 	Rel     string // its path below what is watched there, with slashes
 	SHA256  string
 	Size    int64
+	Known   bool // its event was stored before
 }
 
-// Place puts a file where it belongs and returns its path. It is durable then.
+// Place puts a file where it belongs and returns its path. It is durable then. One whose
+// event is known was sent in vain and is let go of.
 type Place func(ctx context.Context, f File) (string, error)
 
 var (
@@ -200,14 +202,14 @@ func (h *Hub) bring(ctx context.Context, s *source, d *Delivery, fields map[stri
 	if sum == "" || rel == "" || h.place == nil || !s.tokens {
 		return false, nil
 	}
-	if known, err = s.knows(ctx, w.key); err != nil || known {
-		return known, err
+	if known, err = s.knows(ctx, w.key); err != nil {
+		return false, err
 	}
 	size, _ := body["size"].(int64)
-	path, err := h.place(ctx, File{Trigger: s.name, Owner: d.Sender.Name, Rel: rel, SHA256: sum, Size: size})
+	path, err := h.place(ctx, File{Trigger: s.name, Owner: d.Sender.Name, Rel: rel, SHA256: sum, Size: size, Known: known})
 	if err != nil {
 		return false, &PlaceError{err}
 	}
 	fields["path"] = path
-	return false, nil
+	return known, nil
 }
