@@ -64,7 +64,9 @@ func TestSQLite_lets_the_last_writer_tidy_up(t *testing.T) {
 	}
 	r.has("1", "2", "3", "4", "5")
 	r.rests()
-	w.end()
+	polls := r.stats().Polls
+	r.until("it has looked again at what is young", func() bool { return r.stats().Polls != polls })
+	w.end() // the next look is as far away as the change is old
 	if got := filesBeside(t, path); got != "lab.db" {
 		t.Errorf("the writer has left %s", got)
 	}
