@@ -46,20 +46,5 @@ func mssqlValue(typ string, v any) any {
 
 // mssqlArgs are arguments as the driver takes them; see parameter for their types.
 func mssqlArgs(args []any) []any {
-	out := make([]any, len(args))
-	for i, arg := range args {
-		switch v := arg.(type) {
-		case time.Time:
-			out[i] = v.UTC().Format(mssqlZoned)
-		case wall:
-			out[i] = v.Format(mssqlMoment)
-		case decimal:
-			out[i] = string(v)
-		case document:
-			out[i] = string(v)
-		default:
-			out[i] = arg
-		}
-	}
-	return out
+	return textual(args, mssqlZoned, mssqlMoment)
 }

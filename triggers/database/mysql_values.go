@@ -70,20 +70,5 @@ func mysqlText(typ, text string) any {
 
 // mysqlArgs are arguments as the driver takes them. Instants are UTC, as the session is.
 func mysqlArgs(args []any) []any {
-	out := make([]any, len(args))
-	for i, arg := range args {
-		switch v := arg.(type) {
-		case time.Time:
-			out[i] = v.UTC().Format(mysqlMoment)
-		case wall:
-			out[i] = v.Format(mysqlMoment)
-		case decimal:
-			out[i] = string(v)
-		case document:
-			out[i] = string(v)
-		default:
-			out[i] = arg
-		}
-	}
-	return out
+	return textual(args, mysqlMoment, mysqlMoment)
 }

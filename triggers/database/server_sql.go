@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // sqlConn is a connection by a driver of database/sql: one, which is never replaced
@@ -89,4 +90,25 @@ func (c *sqlConn) rows(ctx context.Context, query string, args []any, value valu
 		}
 	}
 	return rows.Err()
+}
+
+// textual are arguments with values of our own types as text: instants, in UTC, and wall
+// times in the layouts of an engine.
+func textual(args []any, instant, moment string) []any {
+	out := make([]any, len(args))
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case time.Time:
+			out[i] = v.UTC().Format(instant)
+		case wall:
+			out[i] = v.Format(moment)
+		case decimal:
+			out[i] = string(v)
+		case document:
+			out[i] = string(v)
+		default:
+			out[i] = arg
+		}
+	}
+	return out
 }
