@@ -18,6 +18,11 @@ func TestKeep_outlives_prune(t *testing.T) {
 	}
 	v.says("keep", "1", "2")
 	v.says("keep", "2", "--off")
+	for number, want := range map[string]bool{"1": true, "2": false} {
+		if got := v.says("show", number); strings.Contains(got, "\nkept ") != want {
+			t.Errorf("%s", got)
+		}
+	}
 	v.stop()
 	db, err := sql.Open("sqlite", filepath.Join(v.state(), "latticed.db"))
 	if err != nil {

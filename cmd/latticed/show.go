@@ -56,6 +56,9 @@ func (c *cli) show(ctx context.Context, api *client.Client, d client.Dispatch) e
 	}
 	add("trigger", text(d.Trigger))
 	add("parent", text(d.ParentID))
+	if d.Keep {
+		add("kept", "until latticed keep --off")
+	}
 	add("note", d.Note)
 	for _, k := range sortedKeys(d.Labels) {
 		add("label", k+"="+d.Labels[k])
