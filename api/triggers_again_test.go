@@ -306,9 +306,9 @@ func TestEvents_of_a_path_come_in_pages(t *testing.T) {
 
 func TestBackfill_under_way_is_shown_and_says_how_far_it_came_when_an_edit_ends_it(t *testing.T) {
 	h := newHouse(t)
-	h.do("POST /v1/lattices", workLattice).want(201)
-	h.do("POST /v1/triggers", `{"name": "t", "kind": "time", "lattice": "work", "every": "1h", "inputs": {"file": "x"}}`).want(201)
-	h.do("POST /v1/triggers/t/pause").want(200)
+	h.do("POST /v1/lattices", `{"lattice": "held", "electrons": {"h": {"run": ["hold"]}}}`).want(201)
+	// What runs does not end, so that the rest waits.
+	h.do("POST /v1/triggers", `{"name": "t", "kind": "time", "lattice": "held", "every": "1h", "overlap": "queue", "max_in_flight": 1}`).want(201)
 	if a := h.do("GET /v1/triggers/t"); decodeAs[map[string]any](a)["backfill"] != nil {
 		t.Errorf("%s", a.body)
 	}

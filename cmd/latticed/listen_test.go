@@ -98,7 +98,7 @@ func TestCommands_over_TLS(t *testing.T) {
 	wants(4, "give it in $LATTICED_TOKEN, or in a file with --token-file", "--server", door, "--ca-file", cert, "whoami")
 	wants(0, "token:laptop", "--server", door, "--ca-file", cert, "--token-file", file, "whoami")
 	wants(3, "is for another name", "--server", strings.Replace(door, "127.0.0.1", "localhost", 1), "--ca-file", cert, "--token-file", file, "whoami")
-	wants(2, "no such file", "--server", door, "--ca-file", cert, "--token-file", filepath.Join(v.dir, "nothing"), "whoami")
+	wants(2, "read the token: there is no file", "--server", door, "--ca-file", cert, "--token-file", filepath.Join(v.dir, "nothing"), "whoami")
 	wants(3, "nobody listens at https://127.0.0.1:1", "--server", "https://127.0.0.1:1", "--ca-file", cert, "whoami")
 
 	wants(4, "speaks TLS: write https://", "--server", strings.Replace(door, "https", "http", 1), "whoami")

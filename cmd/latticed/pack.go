@@ -71,11 +71,19 @@ func (c *cli) readSource(file string) ([]byte, error) {
 	return src, nil
 }
 
+// missingError means that there is no file of that name.
+type missingError string
+
+func (e missingError) Error() string { return "there is no file " + string(e) }
+
+// Is makes it what the system calls it.
+func (e missingError) Is(target error) bool { return target == fs.ErrNotExist }
+
 // readNamed reads a file that somebody has named, and says in words when it isn't there.
 func readNamed(file string) ([]byte, error) {
 	src, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s", file)
+		return nil, missingError(file)
 	}
 	return src, err
 }
