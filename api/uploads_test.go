@@ -157,7 +157,7 @@ func TestUpload_a_connection_that_stands_still_is_overtaken(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 409 || !bytes.Contains(body, []byte("upload_taken_over")) {
+	if err != nil || resp.StatusCode != http.StatusConflict || !bytes.Contains(body, []byte("upload_taken_over")) {
 		t.Errorf("%d %s %v", resp.StatusCode, body, err)
 	}
 	coverage.refused(resp.StatusCode, body)
