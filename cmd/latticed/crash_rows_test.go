@@ -37,7 +37,7 @@ func (l *life) fileOfRows(journal string) kindUnderCrash {
 	l.t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		l.t.Skip("SKIPPED, NOT TESTED: python3 is missing, which writes rows as another process")
+		cannot(l.t, "SKIPPED, NOT TESTED: python3 is missing, which writes rows as another process")
 	}
 	path := filepath.Join(l.folder(journal), "lab.db")
 	db, err := sql.Open("sqlite", path)

@@ -83,7 +83,7 @@ func newFileServer(w *watcher) *fileServer {
 	w.t.Helper()
 	for _, need := range []string{"/usr/sbin/sshd", "/usr/bin/sshfs", "/dev/fuse"} {
 		if _, err := os.Stat(need); err != nil || os.Getuid() != 0 {
-			nothingMounts(w.t, "a file server needs root, sshd and sshfs (Debian packages openssh-server and sshfs): %v", err)
+			cannot(w.t, "a file server needs root, sshd and sshfs (Debian packages openssh-server and sshfs): %v", err)
 		}
 	}
 	s := &fileServer{watcher: w, dir: w.folder("srv"), home: w.folder("ssh")}

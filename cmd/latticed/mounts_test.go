@@ -193,13 +193,14 @@ func (v *victim) tmpfs(name, size string) string {
 func mount(t *testing.T, at string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command("mount", append(args, at)...).CombinedOutput(); err != nil {
-		nothingMounts(t, "mount: %v: %s", err, out)
+		cannot(t, "mount: %v: %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", at).Run() })
 }
 
-// nothingMounts ends a test that needs more rights than it has.
-func nothingMounts(t *testing.T, format string, args ...any) {
+// cannot ends a test that needs more than this machine or user has: skipped for
+// everybody to see, and failed where all has to be tested.
+func cannot(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatalf(format, args...)
