@@ -115,6 +115,12 @@ func TestWatch_without_a_network_nothing_is_lost(t *testing.T) {
 	eventually(t, "the folder is watched", func() bool { return s.Health().State == triggers.Active })
 	want := make([]string, files)
 	for i := range files {
+		if i == files/2 { // what comes in one batch is taken whole, so the rest has to come after
+			eventually(t, "the spool is full", func() bool {
+				st, err := s.Status(t.Context())
+				return err == nil && st.Bytes >= 20_000
+			})
+		}
 		want[i] = fmt.Sprintf("%03d", i)
 		l.write(want[i], "x")
 	}
