@@ -327,6 +327,7 @@ func TestTokens_are_checked(t *testing.T) {
 		"a_viewer_of_a_trigger": {`{"name": "a", "role": "viewer", "trigger": "in"}`, 422, "trigger: means nothing with role viewer"},
 		"a_past":                {`{"name": "a", "role": "viewer", "expires": "2020-01-01T00:00:00Z"}`, 422, "expires: must be in the future"},
 		"an_odd_time":           {`{"name": "a", "role": "viewer", "expires": "soon"}`, 422, "expires: must be how long the token lives"},
+		"a_bare_number":         {`{"name": "a", "role": "viewer", "expires": "90"}`, 422, "expires: 90 what? Write for example 90d, 90h or 90s"},
 		"a_taken_name":          {`{"name": "in", "role": "viewer"}`, 409, "there is a token named in already"},
 		"an_unknown_key":        {`{"name": "a", "role": "viewer", "exipres": "1d"}`, 422, `exipres: unknown key; did you mean "expires"?`},
 	} {

@@ -42,7 +42,7 @@ func TestPrune_takes_what_the_body_says_over_the_configuration(t *testing.T) {
 		}
 	}
 	for body, path := range map[string]string{
-		`{"age": "soon"}`: "age", `{"age": "0s"}`: "age", `{"bytes": "much"}`: "bytes", `{"bytes": "0"}`: "bytes", `{"count": -1}`: "count", `{"days": 3}`: "days",
+		`{"age": "soon"}`: "age", `{"age": "0s"}`: "age", `{"bytes": "much"}`: "bytes", `{"bytes": "0"}`: "bytes", `{"age": "90"}`: "age", `{"bytes": "50"}`: "bytes", `{"count": -1}`: "count", `{"days": 3}`: "days",
 	} {
 		if a := h.do("POST /v1/prune", body).want(422); a.text("errors.0.path") != path {
 			t.Errorf("%s: %s", body, a.body)

@@ -34,7 +34,7 @@ func (s *Server) Prune(ctx context.Context, r PruneRequestObject) (PruneResponse
 // lay puts the limits of a request over those of the configuration.
 func lay(b *Prune, rules *store.Retention) error {
 	if b.Age != "" {
-		age, err := graph.ParseDuration(b.Age)
+		age, err := graph.DurationWithUnit(b.Age)
 		if err != nil {
 			return invalid(fieldError("age", codeWrongValue, "%v", err))
 		}
@@ -44,7 +44,7 @@ func lay(b *Prune, rules *store.Retention) error {
 		rules.Age = age
 	}
 	if b.Bytes != "" {
-		size, err := graph.ParseSize(b.Bytes)
+		size, err := graph.SizeWithUnit(b.Bytes)
 		if err != nil {
 			return invalid(fieldError("bytes", codeWrongValue, "%v", err))
 		}

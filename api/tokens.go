@@ -124,7 +124,10 @@ func expiry(v string, now time.Time) (time.Time, error) {
 		}
 		return at, nil
 	}
-	d, err := graph.ParseDuration(v)
+	d, err := graph.DurationWithUnit(v)
+	if unit := (*graph.UnitError)(nil); errors.As(err, &unit) {
+		return time.Time{}, unit
+	}
 	if err != nil || d <= 0 {
 		return time.Time{}, errNoExpiry
 	}

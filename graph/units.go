@@ -30,6 +30,40 @@ func ParseDuration(v any) (time.Duration, error) {
 	return 0, fmt.Errorf("a duration is text such as 30s, 10m or 1h30m, or a number of seconds, not %s", describe(v))
 }
 
+// DurationWithUnit is ParseDuration for text that stands alone, as behind a flag: 90 means
+// seconds to one and days to another there, so a number has to name its unit.
+func DurationWithUnit(text string) (time.Duration, error) {
+	if n := strings.TrimSpace(text); bare(n) {
+		return 0, &UnitError{Number: n, Units: [3]string{"d", "h", "s"}}
+	}
+	return parseDurationText(text)
+}
+
+// SizeWithUnit is ParseSize for text that stands alone; bytes are 90B.
+func SizeWithUnit(text string) (int64, error) {
+	if n := strings.TrimSpace(text); bare(n) {
+		return 0, &UnitError{Number: n, Units: [3]string{"GiB", "MB", "B"}}
+	}
+	return parseSizeText(text)
+}
+
+// UnitError tells of a number without its unit.
+type UnitError struct {
+	Number string
+	Units  [3]string // some that it may have
+}
+
+func (e *UnitError) Error() string {
+	n, u := e.Number, e.Units
+	return fmt.Sprintf("%s what? Write for example %s%s, %s%s or %s%s", n, n, u[0], n, u[1], n, u[2])
+}
+
+// bare tells a number without its unit; nothing is nothing in any.
+func bare(text string) bool {
+	n, err := strconv.ParseFloat(text, 64)
+	return err == nil && n != 0 && strings.Trim(text, "0123456789.") == ""
+}
+
 func secondsDuration(s float64) (time.Duration, error) {
 	switch {
 	case math.IsNaN(s) || s < 0:

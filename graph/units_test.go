@@ -37,6 +37,28 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
+func TestUnits_a_number_alone_is_refused_where_nothing_says_what_it_counts(t *testing.T) {
+	if got, err := DurationWithUnit("90"); err == nil || err.Error() != "90 what? Write for example 90d, 90h or 90s" {
+		t.Errorf("90: %v, %v", got, err)
+	}
+	if got, err := DurationWithUnit(" 1.5 "); err == nil || err.Error() != "1.5 what? Write for example 1.5d, 1.5h or 1.5s" {
+		t.Errorf("1.5: %v, %v", got, err)
+	}
+	for text, want := range map[string]time.Duration{"90d": 90 * 24 * time.Hour, "1h30m": 90 * time.Minute, "0": 0} {
+		if got, err := DurationWithUnit(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	if got, err := SizeWithUnit("50"); err == nil || err.Error() != "50 what? Write for example 50GiB, 50MB or 50B" {
+		t.Errorf("50: %v, %v", got, err)
+	}
+	for text, want := range map[string]int64{"50B": 50, "1.5 GiB": 3 << 29, "0": 0} {
+		if got, err := SizeWithUnit(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+}
+
 func TestParseSize(t *testing.T) {
 	for _, c := range []struct {
 		in   any

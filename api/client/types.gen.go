@@ -622,7 +622,7 @@ type NewToken struct {
 	// Trigger with role source: the webhook trigger it may deliver to, id or name
 	Trigger string `json:"trigger,omitempty"`
 
-	// Expires an instant, or how long it lives, such as 90d; default never
+	// Expires an instant, or how long it lives, such as 90d (a number needs its unit); default never
 	Expires string `json:"expires,omitempty"`
 }
 

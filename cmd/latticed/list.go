@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -83,7 +84,10 @@ func instant(flag, v string) (string, error) {
 	if day, err := time.ParseInLocation(time.DateOnly, v, time.Local); err == nil {
 		return day.UTC().Format(time.RFC3339), nil
 	}
-	ago, err := graph.ParseDuration(v)
+	ago, err := graph.DurationWithUnit(v)
+	if unit := (*graph.UnitError)(nil); errors.As(err, &unit) {
+		return "", usagef("--%s: %v", flag, unit)
+	}
 	if err != nil {
 		return "", usagef("--%s %s: write an instant such as 2026-03-01T12:00:00Z, a day such as 2026-03-01, or a duration such as 2h", flag, v)
 	}

@@ -170,7 +170,10 @@ func (c *cli) watch(cmd *cobra.Command, dir, spoolDir string, w *watchFlags) (er
 	if err != nil {
 		return err
 	}
-	limit, err := graph.ParseSize(w.limit)
+	limit, err := graph.SizeWithUnit(w.limit)
+	if unit := (*graph.UnitError)(nil); errors.As(err, &unit) {
+		return usagef("--spool-limit: %v", unit)
+	}
 	if err != nil || limit <= 0 {
 		return usagef("--spool-limit %s: write a size such as 256MiB", w.limit)
 	}
