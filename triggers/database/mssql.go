@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -40,11 +41,11 @@ func (mssqlDialect) page(query string, n int) string {
 func (mssqlDialect) open(ctx context.Context, a address) (conn, error) {
 	source, patience, err := mssqlSource(a)
 	if err != nil {
-		return nil, err
+		return nil, &addressError{err}
 	}
 	connector, err := mssql.NewConnector(source)
 	if err != nil {
-		return nil, fmt.Errorf("the options of the URL: %w", err)
+		return nil, &addressError{fmt.Errorf("the options of the URL: %w", err)}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
 	defer cancel()
@@ -52,7 +53,7 @@ func (mssqlDialect) open(ctx context.Context, a address) (conn, error) {
 	connector.Dialer = c.dialer
 	defer c.fence(ctx, 0)()
 	if err := c.use(ctx, sql.OpenDB(connector)); err != nil {
-		return nil, errors.Join(&connectError{a, briefMSSQL(err), err}, c.close())
+		return nil, errors.Join(&connectError{a, briefMSSQL(a, err), err}, c.close())
 	}
 	return c, nil
 }
@@ -61,6 +62,9 @@ func (mssqlDialect) open(ctx context.Context, a address) (conn, error) {
 func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return d.dial(ctx, network, addr)
 }
+
+// encrypting are the ODBC drivers that encrypt by default.
+var encrypting = regexp.MustCompile(`(?i)^\{?ODBC Driver (1[89]|[2-9][0-9]) `)
 
 // mssqlSource is the URL that the driver wants, and how long it may take to connect.
 func mssqlSource(a address) (string, time.Duration, error) {
@@ -79,7 +83,10 @@ func mssqlSource(a address) (string, time.Duration, error) {
 	options := url.Values{"database": {a.database}, "app name": {"latticed"}}
 	for name, value := range a.options {
 		switch name {
-		case "driver": // of ODBC: we have one
+		case "driver": // of ODBC: we have one; from version 18 on, those encrypt unless told otherwise
+			if _, given := a.options["encrypt"]; !given && encrypting.MatchString(value) {
+				options.Set("encrypt", "true")
+			}
 		case "instance":
 			u.Path = "/" + value
 		case "connect_timeout":
@@ -97,12 +104,12 @@ func mssqlSource(a address) (string, time.Duration, error) {
 }
 
 // briefMSSQL is what the server says, or else what the network does.
-func briefMSSQL(err error) string {
+func briefMSSQL(a address, err error) string {
 	var said mssql.Error
 	if errors.As(err, &said) {
 		return oneLine(said.Message)
 	}
-	return briefly(err)
+	return briefly(a, err)
 }
 
 // mssqlTroubles are error numbers by what they mean for us.

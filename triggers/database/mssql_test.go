@@ -49,6 +49,8 @@ func TestMSSQL_writes_names_parameters_and_pages(t *testing.T) {
 
 func TestMSSQL_driver_reads_the_URL_as_it_is_meant(t *testing.T) {
 	for text, want := range map[string]msdsn.Config{
+		"mssql+pyodbc://lab:x@db/runs?driver=ODBC+Driver+18+for+SQL+Server": {Host: "db", User: "lab", Password: "x", Database: "runs", Encryption: msdsn.EncryptionRequired},
+		"mssql+pyodbc://lab:x@db/runs?driver=ODBC+Driver+17+for+SQL+Server": {Host: "db", User: "lab", Password: "x", Database: "runs", Encryption: msdsn.EncryptionOff},
 		"mssql+pyodbc://lab:p%40s%2F%3B%7D@db.lab:1444/runs?driver=ODBC+Driver+18&Encrypt=yes&TrustServerCertificate=yes": {
 			Host: "db.lab", Port: 1444, User: "lab", Password: "p@s/;}", Database: "runs", Encryption: msdsn.EncryptionRequired,
 		},

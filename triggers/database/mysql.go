@@ -42,7 +42,7 @@ func (mysqlDialect) page(query string, n int) string { return query + " LIMIT " 
 func (mysqlDialect) open(ctx context.Context, a address) (conn, error) {
 	config, err := mysqlConfig(a)
 	if err != nil {
-		return nil, err
+		return nil, &addressError{err}
 	}
 	d := &dialer{}
 	config.DialFunc = d.dial
@@ -50,7 +50,7 @@ func (mysqlDialect) open(ctx context.Context, a address) (conn, error) {
 	defer cancel()
 	c := &mysqlConn{sqlConn: sqlConn{dialer: d}, config: config, mark: "latticed " + rand.Text()}
 	if err := c.connect(ctx); err != nil {
-		return nil, errors.Join(&connectError{a, briefMySQL(err), err}, c.close())
+		return nil, errors.Join(&connectError{a, briefMySQL(a, err), err}, c.close())
 	}
 	return c, nil
 }
@@ -142,12 +142,12 @@ func (mysqlDialect) judge(err error) trouble {
 }
 
 // briefMySQL is what the server says, or else what the network does.
-func briefMySQL(err error) string {
+func briefMySQL(a address, err error) string {
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
 		return oneLine(said.Message)
 	}
-	return briefly(err)
+	return briefly(a, err)
 }
 
 // mysqlConn is one connection.

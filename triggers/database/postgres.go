@@ -49,7 +49,7 @@ func connectPostgres(ctx context.Context, a address, config *pgconn.Config) (*po
 	config.DialFunc = d.dial
 	pg, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, errors.Join(&connectError{a, briefPostgres(err), err}, d.close())
+		return nil, errors.Join(&connectError{a, briefPostgres(a, err), err}, d.close())
 	}
 	return &postgresConn{pg: pg, dialer: d, user: config.User, arrays: map[int64]int64{}}, nil
 }
@@ -75,7 +75,7 @@ func postgresConfig(a address) (*pgconn.Config, error) {
 	}
 	config, err := pgconn.ParseConfig(text.String())
 	if err != nil {
-		return nil, fmt.Errorf("the options of the URL: %w", err)
+		return nil, &addressError{fmt.Errorf("the options of the URL: %s", aboutOptions(err))}
 	}
 	if config.ConnectTimeout <= 0 {
 		config.ConnectTimeout = connecting
@@ -94,6 +94,20 @@ func postgresConfig(a address) (*pgconn.Config, error) {
 	return config, nil
 }
 
+// aboutOptions is what the driver has against options, without the text that it has read:
+// it leaves parts of a password there.
+func aboutOptions(err error) string {
+	var parse *pgconn.ParseConfigError
+	if !errors.As(err, &parse) {
+		return "they can't be read"
+	}
+	if inner := parse.Unwrap(); inner != nil {
+		return oneLine(inner.Error())
+	}
+	text := err.Error()
+	return oneLine(text[strings.LastIndex(text, "`: ")+len("`: "):])
+}
+
 // connectError says where a connection could not be made, in one line.
 type connectError struct {
 	to   address
@@ -105,12 +119,12 @@ func (e *connectError) Error() string { return fmt.Sprintf("connect to %s: %s", 
 func (e *connectError) Unwrap() error { return e.err }
 
 // briefPostgres is what the server says, or else what the driver does.
-func briefPostgres(err error) string {
+func briefPostgres(a address, err error) string {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Message
 	}
-	return briefly(err)
+	return briefly(a, err)
 }
 
 // classes of SQLSTATE, and whole ones, by what they mean for us.

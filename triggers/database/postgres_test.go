@@ -12,6 +12,7 @@ import (
 
 // dialects of servers that run here, with what differs in their SQL.
 type server struct {
+	name    string
 	dialect dialect
 	shared  func(testing.TB) *dbtest.Server
 	own     func(testing.TB) *dbtest.Server
@@ -19,8 +20,8 @@ type server struct {
 }
 
 var servers = map[string]server{
-	"postgres": {postgresDialect{}, dbtest.SharedPostgres, dbtest.Postgres, "(SELECT count(*) FROM pg_sleep(20)) > 0"},
-	"mariadb":  {mysqlDialect{}, dbtest.SharedMariaDB, dbtest.MariaDB, "SLEEP(20) = 0"},
+	"postgres": {"postgres", postgresDialect{}, dbtest.SharedPostgres, dbtest.Postgres, "(SELECT count(*) FROM pg_sleep(20)) > 0"},
+	"mariadb":  {"mariadb", mysqlDialect{}, dbtest.SharedMariaDB, dbtest.MariaDB, "SLEEP(20) = 0"},
 }
 
 func eachServer(t *testing.T, run func(t *testing.T, s server)) {

@@ -2,8 +2,6 @@ package database
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -72,7 +70,10 @@ func judgeTransport(err error) trouble {
 	var lost *lostError
 	var absent *absentError
 	var closed *closedError
+	var at *addressError
 	switch {
+	case errors.As(err, &at):
+		return troubleOther
 	case errors.As(err, &lost):
 		return troubleLost
 	case errors.As(err, &absent):
@@ -86,16 +87,6 @@ func judgeTransport(err error) trouble {
 		return troubleLost
 	}
 	return troubleOther
-}
-
-// untrusted tells whether a server's certificate was refused, or it speaks no TLS where
-// that is asked for: waiting doesn't help.
-func untrusted(err error) bool {
-	var verify *tls.CertificateVerificationError
-	var header tls.RecordHeaderError
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	return errors.As(err, &verify) || errors.As(err, &header) || errors.As(err, &authority) || errors.As(err, &host)
 }
 
 // within is a context for one statement: it ends a while after the server should have
@@ -112,10 +103,12 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // briefly is an error of a connect in a few words: what the network says without what we
 // say ourselves, each line once.
-func briefly(err error) string {
+func briefly(a address, err error) string {
 	var name *net.DNSError
 	var op *net.OpError
 	switch {
+	case untrusted(err):
+		return oneLine(briefTLS(a, err))
 	case errors.As(err, &name) && name.IsNotFound:
 		return "there is no host " + name.Name
 	case errors.Is(err, errSilent), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):

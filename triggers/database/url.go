@@ -173,7 +173,7 @@ func (a address) settle(sqlserver bool) (address, error) {
 	if p := a.take("password"); a.password.reveal() == "" {
 		a.password = hide(p)
 	}
-	if err := a.settlePlace(); err != nil {
+	if err := errors.Join(a.settlePlace(), a.settleTLS()); err != nil {
 		return address{}, err
 	}
 	if a.database == "" && a.engine != enginePostgres {

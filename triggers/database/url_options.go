@@ -20,21 +20,42 @@ var optionNames = map[string][]string{
 	},
 	engineMySQL: {
 		"host", "port", "user", "password", "database", "unix_socket", "connect_timeout", "charset",
-		"ssl_mode", "ssl_ca", "ssl_cert", "ssl_key",
+		"ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "ssl", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity",
 	},
 	engineMSSQL: {
 		"host", "port", "user", "password", "database", "instance", "driver", "encrypt", "trustservercertificate",
-		"hostnameincertificate", "certificate", "applicationintent", "connect_timeout", "app name",
+		"hostnameincertificate", "certificate", "applicationintent", "multisubnetfailover", "connect_timeout", "app name",
+		"trusted_connection",
 	},
 	engineSQLite: {"mode", "timeout", "uri", "check_same_thread", "cache"},
+}
+
+// idle are options of other drivers that change nothing here: of how values are decoded,
+// or a connection is kept. URLs that programs use have them.
+var idle = map[string][]string{
+	enginePostgres: {
+		"client_encoding", "fallback_application_name", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+		"tcp_user_timeout", "prepared_statement_cache_size", "statement_cache_size", "prepare_threshold",
+	},
+	engineMySQL: {"autocommit", "binary_prefix", "local_infile", "use_unicode", "read_timeout", "write_timeout", "parsetime", "loc"},
+	engineMSSQL: {"charset", "mars_connection", "tds_version", "longasmax"},
 }
 
 // spellings are other names of options: those of other drivers for the same thing.
 var spellings = map[string]map[string]string{
 	enginePostgres: {"database": "dbname", "username": "user", "ssl": "sslmode"},
-	engineMySQL:    {"timeout": "connect_timeout", "dbname": "database", "username": "user", "ssl-mode": "ssl_mode", "tls": "ssl_mode"},
-	engineMSSQL:    {"connection timeout": "connect_timeout", "timeout": "connect_timeout", "username": "user", "user id": "user"},
+	engineMySQL: {
+		"timeout": "connect_timeout", "dbname": "database", "username": "user", "ssl-mode": "ssl_mode", "tls": "ssl_mode",
+		"ssl_check_hostname": "ssl_verify_identity", "usessl": "ssl",
+	},
+	engineMSSQL: {
+		"connection timeout": "connect_timeout", "login timeout": "connect_timeout", "login_timeout": "connect_timeout", "timeout": "connect_timeout", "username": "user", "user id": "user",
+		"application name": "app name", "app": "app name", "appname": "app name", "application_name": "app name", "servercertificate": "certificate",
+	},
 }
+
+// yesNo are the words of options that are true or not.
+var yesNo = map[string]string{"true": "", "false": "", "yes": "true", "no": "false", "1": "true", "0": "false", "on": "true", "off": "false"}
 
 // choices are options of a few words. Values of other spellings stand beside the
 // word they mean.
@@ -48,7 +69,13 @@ var choices = map[string]map[string]string{
 		"true": "verify_identity", "false": "disabled", "skip-verify": "required",
 	},
 	"encrypt":                {"true": "", "false": "", "strict": "", "disable": "", "yes": "true", "no": "false", "mandatory": "true", "optional": "false"},
-	"trustservercertificate": {"true": "", "false": "", "yes": "true", "no": "false"},
+	"trustservercertificate": yesNo,
+	"trusted_connection":     yesNo,
+	"multisubnetfailover":    yesNo,
+	"ssl":                    yesNo,
+	"ssl_disabled":           yesNo,
+	"ssl_verify_cert":        yesNo,
+	"ssl_verify_identity":    yesNo,
 }
 
 // takeOptions reads what follows the ?. Values are repeated in no error: nobody knows
@@ -77,6 +104,9 @@ func (a *address) takeOption(name, value string) error {
 	if other, ok := spellings[a.engine][name]; ok {
 		name = other
 	}
+	if slices.Contains(idle[a.engine], name) {
+		return nil
+	}
 	if !slices.Contains(optionNames[a.engine], name) {
 		return unknownOption(a.engine, name)
 	}
@@ -94,6 +124,36 @@ func (a *address) takeOption(name, value string) error {
 		}
 	}
 	a.options[name] = value
+	return nil
+}
+
+// settleTLS makes ssl_mode of the ways in which drivers of MySQL say the same thing, and
+// refuses Windows' own login.
+func (a *address) settleTLS() error {
+	if a.take("trusted_connection") == "true" {
+		return errors.New("has the option trusted_connection: Windows' own login is not supported, so give a user and a password of SQL Server")
+	}
+	ssl, disabled := a.take("ssl"), a.take("ssl_disabled")
+	signed, named := a.take("ssl_verify_cert"), a.take("ssl_verify_identity")
+	mode, off := "", ssl == "false" || disabled == "true"
+	switch {
+	case off && (ssl == "true" || disabled == "false" || signed == "true" || named == "true"):
+		return errors.New("has options of which some ask for TLS and some for none")
+	case off:
+		mode = "disabled"
+	case named == "true":
+		mode = "verify_identity"
+	case signed == "true":
+		mode = "verify_ca"
+	case signed == "false", ssl == "true" && a.options["ssl_ca"] == "":
+		mode = "required"
+	default:
+		return nil
+	}
+	if given := a.options["ssl_mode"]; given != "" && given != mode {
+		return errors.New("has ssl_mode and another option that says something else; leave the other one out")
+	}
+	a.options["ssl_mode"] = mode
 	return nil
 }
 

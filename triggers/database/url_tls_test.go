@@ -84,8 +84,24 @@ func TestTLS_says_what_is_wrong_with_the_files(t *testing.T) {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
-	if _, err := postgresConfig(must(parseURL("postgresql://lab:x@db/runs?sslmode=verify-full&sslrootcert=/no/such/file"))); err == nil || !strings.Contains(err.Error(), "the options of the URL") {
-		t.Errorf("PostgreSQL: %v", err)
+	for query, want := range map[string]string{
+		"sslmode=verify-full&sslrootcert=/no/such/file": "the options of the URL: unable to read CA file: open /no/such/file: no such file or directory",
+		"connect_timeout=soon":                          "the options of the URL: ",
+		"channel_binding=maybe":                         "the options of the URL: ",
+	} {
+		a := address{engine: enginePostgres, user: "lab", host: "db", database: "runs", password: hide(dbtest.Password), options: map[string]string{}}
+		if err := a.takeOptions(query); err != nil {
+			t.Fatal(err)
+		}
+		_, err := postgresConfig(a)
+		if err == nil || !strings.Contains(err.Error(), want) || (postgresDialect{}).judge(err) != troubleOther {
+			t.Errorf("PostgreSQL: %s: %v", query, err)
+		}
+		for part := range strings.FieldsSeq(dbtest.Password) {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("%s: a part of the password is left in %v", query, err)
+			}
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ func postgres() engine {
 			}
 		},
 		gentle: syscall.SIGINT,
+		tls: func(authority, certificate, key string) []string {
+			return []string{"-c", "ssl=on", "-c", "ssl_ca_file=" + authority, "-c", "ssl_cert_file=" + certificate, "-c", "ssl_key_file=" + key}
+		},
 		source: func(s *Server, user, password, database string) string {
 			u := url.URL{
 				Scheme: "postgres", User: url.UserPassword(user, password), Host: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)),
@@ -64,6 +67,9 @@ func mariadb() engine {
 			}
 		},
 		gentle: syscall.SIGTERM,
+		tls: func(authority, certificate, key string) []string {
+			return []string{"--ssl-ca=" + authority, "--ssl-cert=" + certificate, "--ssl-key=" + key}
+		},
 		source: func(s *Server, user, password, database string) string {
 			c := mysql.NewConfig()
 			c.User, c.Passwd, c.DBName, c.Net = user, password, database, "tcp"

@@ -42,9 +42,10 @@ type Server struct {
 	Port   int
 	Folder string // holds the data, the socket and the log
 
-	engine engine
-	proc   *process // nil: stopped
-	names  atomic.Int64
+	engine  engine
+	options []string // of the program, beyond the usual ones
+	proc    *process // nil: stopped
+	names   atomic.Int64
 }
 
 // engine is what differs between the servers.
@@ -59,6 +60,7 @@ type engine struct {
 	prepare func(folder string, run func(program string, args ...string) error) error
 	command func(s *Server) (program string, args []string)
 	gentle  syscall.Signal // ends the server without waiting for its clients
+	tls     func(authority, certificate, key string) (options []string)
 	source  func(s *Server, user, password, database string) string
 }
 
@@ -169,6 +171,7 @@ func (s *Server) launch() (*process, error) {
 		return nil, err
 	}
 	program, args := s.engine.command(s)
+	args = append(args, s.options...)
 	log, err := os.OpenFile(filepath.Join(s.Folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,73 @@
+package database
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// noTLS is what the driver of PostgreSQL says, for which it has no error of its own.
+const noTLS = "server refused TLS connection"
+
+// untrusted tells whether a server's certificate was refused, or it speaks no TLS where
+// that is asked for: waiting doesn't help.
+func untrusted(err error) bool {
+	var verify *tls.CertificateVerificationError
+	var header tls.RecordHeaderError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verify) || errors.As(err, &header) || errors.As(err, &authority) || errors.As(err, &host) ||
+		errors.As(err, &invalid) || speaksNoTLS(err)
+}
+
+func speaksNoTLS(err error) bool {
+	return errors.Is(err, mysql.ErrNoTLS) || err != nil && strings.Contains(err.Error(), noTLS)
+}
+
+// authorityOption is the option of a URL that names who signs certificates, modeOption
+// the one that says whom to trust.
+var (
+	authorityOption = map[string]string{enginePostgres: "sslrootcert", engineMySQL: "ssl_ca", engineMSSQL: "certificate"}
+	modeOption      = map[string]string{enginePostgres: "sslmode", engineMySQL: "ssl_mode", engineMSSQL: "encrypt"}
+)
+
+// briefTLS says why a server is not trusted.
+func briefTLS(a address, err error) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	option := authorityOption[a.engine]
+	switch {
+	case speaksNoTLS(err):
+		return "the server speaks no TLS, and the URL asks for it with " + modeOption[a.engine]
+	case errors.As(err, &host):
+		return fmt.Sprintf("the server's certificate is for %s, not for %s", namesOf(host.Certificate), host.Host)
+	case errors.As(err, &authority) && a.options[option] != "":
+		return "the server's certificate is not signed by the authority in " + a.options[option]
+	case errors.As(err, &authority):
+		return "the server's certificate is signed by nobody that is trusted here; name the file with the certificate of who has signed it in the option " + option
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		c := invalid.Cert
+		return fmt.Sprintf("the server's certificate is valid from %s to %s only", c.NotBefore.UTC().Format(time.RFC3339), c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return err.Error()
+}
+
+// namesOf are the hosts that a certificate is for.
+func namesOf(c *x509.Certificate) string {
+	names := append([]string(nil), c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		names = append(names, net.IP(ip).String())
+	}
+	if len(names) == 0 {
+		return "no host"
+	}
+	return strings.Join(names, ", ")
+}
