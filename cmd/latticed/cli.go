@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"golang.org/x/term"
 
@@ -111,16 +112,21 @@ func (c *cli) indented(v any) error {
 	return enc.Encode(v)
 }
 
-// table prints aligned columns.
+// table prints aligned columns, which fit a terminal; elsewhere all of them are whole.
 func (c *cli) table(header []string, rows [][]string) error {
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = oneLine(cell)
+		}
+	}
+	if width := c.columns(); width > 0 {
+		header, rows = fit(header, rows, width, time.Now())
+	}
 	w := tabwriter.NewWriter(c.stdout, 0, 8, columnGap, ' ', 0)
 	if len(header) > 0 {
 		fmt.Fprintln(w, strings.Join(header, "\t"))
 	}
 	for _, row := range rows {
-		for i, cell := range row {
-			row[i] = oneLine(cell)
-		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t"))
 	}
 	return w.Flush()

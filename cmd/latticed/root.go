@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,9 @@ func newRoot(c *cli) *cobra.Command {
 		Short: "Runs lattices (workflows) when something happens",
 		Long: `latticed keeps lattices (workflows) and every dispatch (run) of them. Triggers watch
 for events; when one fires, a lattice runs with inputs taken from the event.
+
+Tables fit the terminal: what is too wide is shortened, or broken into lines. In a pipe
+(| less -S) they are whole, and --json has all there is.
 `,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -91,7 +95,9 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	return usagef("there is no command %q%s", cmd.CommandPath()+" "+args[0], meant(args[0], names))
 }
 
-var badNumber = regexp.MustCompile(`^invalid argument "(.*)" for "(?:-., )?(--[a-z-]+)" flag: strconv\.Parse(?:Int|Uint): `)
+var badNumber = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^invalid argument "(.*)" for "(?:-., )?(--[a-z-]+)" flag: strconv\.Parse(?:Int|Uint): `)
+})
 
 // flagError says what is wrong about a flag, with a suggestion beside an unknown one.
 func flagError(cmd *cobra.Command, err error) error {
@@ -102,7 +108,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		return usagef("unknown flag --%s; see %s --help", word, cmd.CommandPath())
 	}
-	if m := badNumber.FindStringSubmatch(msg); m != nil {
+	if m := badNumber().FindStringSubmatch(msg); m != nil {
 		return usagef("%s: must be a whole number, not %q", m[2], m[1])
 	}
 	if rest, ok := strings.CutPrefix(msg, "unknown shorthand flag: "); ok {
