@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"sync"
 
 	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
 )
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var namePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) })
 
 // isName tells whether a trigger may be called so.
-func isName(s string) bool { return namePattern.MatchString(s) }
+func isName(s string) bool { return namePattern().MatchString(s) }
 
 // trigger finds one by id or name, or says which was meant.
 func (s *Server) trigger(ctx context.Context, idOrName string) (triggers.Trigger, error) {

@@ -5,11 +5,12 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/latticed/latticed/store"
 )
 
-var hexSHA = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+var hexSHA = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{64}$`) })
 
 // PutAsset implements StrictServerInterface.
 func (s *Server) PutAsset(ctx context.Context, r PutAssetRequestObject) (PutAssetResponseObject, error) {
@@ -23,7 +24,7 @@ func (s *Server) PutAsset(ctx context.Context, r PutAssetRequestObject) (PutAsse
 	p := r.Params
 	q := infoOf(ctx).request.URL.Query()
 	switch {
-	case p.Sha256 != "" && !hexSHA.MatchString(p.Sha256):
+	case p.Sha256 != "" && !hexSHA().MatchString(p.Sha256):
 		return nil, invalid(fieldError("sha256", codeWrongValue, "must be 64 hex digits"))
 	case !q.Has("size") && q.Has("offset"):
 		return nil, invalid(fieldError("size", codeMissing, "is missing: a piece needs the size of the whole"))
@@ -56,7 +57,7 @@ func (s *Server) GetUpload(ctx context.Context, r GetUploadRequestObject) (GetUp
 	if err != nil {
 		return nil, err
 	}
-	if !hexSHA.MatchString(r.Sha256) {
+	if !hexSHA().MatchString(r.Sha256) {
 		return nil, notFound("%q is not the SHA-256 of anything", r.Sha256)
 	}
 	u, err := s.o.Store.Upload(ctx, strings.ToLower(r.Sha256), who.Name)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/latticed/latticed/graph"
@@ -47,7 +48,7 @@ const (
 )
 
 // labelKey is what a filter (label=k=v) can name.
-var labelKey = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/-]{0,62}$`)
+var labelKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/-]{0,62}$`) })
 
 // CheckLabels tells what is wrong with labels, as a *graph.Invalid.
 func CheckLabels(labels map[string]string) error {
@@ -58,7 +59,7 @@ func CheckLabels(labels map[string]string) error {
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		v := labels[k]
 		switch {
-		case !labelKey.MatchString(k):
+		case !labelKey().MatchString(k):
 			ps = append(ps, problem("labels", graph.CodeBadName,
 				"%q is no name of a label: use up to 63 of A-Z a-z 0-9 . _ / -, not beginning with . / -", k))
 		case len(v) > maxLabelValue:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -33,7 +34,7 @@ type SweepPlan struct {
 }
 
 // sweepName keeps names short and easy to type.
-var sweepName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$`)
+var sweepName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$`) })
 
 // PlanSweep makes the dispatches of a sweep and stores nothing. The error is a
 // *graph.Invalid that names every combination which doesn't fit, or triggers.ErrNotFound.
@@ -66,7 +67,7 @@ func (d *Dispatcher) PlanSweep(ctx context.Context, r SweepRequest) (*SweepPlan,
 // check finds what is wrong with the request itself, and fills in its limit.
 func (p *SweepPlan) check(r SweepRequest) error {
 	switch _, labelled := r.Labels[graph.SweepLabel]; {
-	case p.exact && !sweepName.MatchString(p.Name):
+	case p.exact && !sweepName().MatchString(p.Name):
 		return invalid("name", graph.CodeBadName, "%q is no name of a sweep: use up to 128 of A-Z a-z 0-9 . _ / -, beginning with a letter or digit", p.Name)
 	case labelled:
 		return invalid("labels."+graph.SweepLabel, graph.CodeBadValue, "is what the sweep is called; give it a name instead")

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -17,9 +18,11 @@ const (
 )
 
 var (
-	envRE        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	pythonCallRE = regexp.MustCompile(`^([^\n:]+):([A-Za-z_][A-Za-z0-9_]*)$`)
-	pythonMainRE = regexp.MustCompile(`(?m)^(?:async\s+)?(?:def\s+main\b|main\s*[=:]|class\s+main\b|(?:from\s.*)?import\b.*\bmain\b)`)
+	envRE        = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
+	pythonCallRE = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([^\n:]+):([A-Za-z_][A-Za-z0-9_]*)$`) })
+	pythonMainRE = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^(?:async\s+)?(?:def\s+main\b|main\s*[=:]|class\s+main\b|(?:from\s.*)?import\b.*\bmain\b)`)
+	})
 )
 
 // readElectron reads the declaration of electron i.
@@ -152,14 +155,14 @@ func (b *builder) pythonCall(t *tree, path string, e *Spec) {
 	if !ok {
 		return
 	}
-	if m := pythonCallRE.FindStringSubmatch(strings.TrimSpace(s)); m != nil && !pythonMainRE.MatchString(s) {
+	if m := pythonCallRE().FindStringSubmatch(strings.TrimSpace(s)); m != nil && !pythonMainRE().MatchString(s) {
 		e.Body.PythonFile, e.Body.PythonFunc = m[1], m[2]
 		if _, ok := b.lattice.Include[m[1]]; !ok {
 			b.problem(t, path, CodeInclude, "%s is not among the included files%s", quote(m[1]), b.includeHint(m[1]))
 		}
 		return
 	}
-	if !pythonMainRE.MatchString(s) {
+	if !pythonMainRE().MatchString(s) {
 		b.problem(t, path, CodeBody, "python is FILE.py:FUNCTION, or a block that defines main")
 		return
 	}
@@ -191,7 +194,7 @@ func (b *builder) env(t *tree, path string, e *Spec) {
 	for _, m := range t.members {
 		at := join(path, m.key)
 		switch {
-		case !envRE.MatchString(m.key):
+		case !envRE().MatchString(m.key):
 			b.problemAt(m.pos, at, CodeBadName, "%s is no name for an environment variable: a letter or _, then letters, digits or _", quote(m.key))
 		case strings.HasPrefix(m.key, "LATTICED_"):
 			b.problemAt(m.pos, at, CodeBadName, "names that begin with LATTICED_ are reserved")

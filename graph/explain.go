@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
@@ -110,7 +111,9 @@ func (f *memberFinder) Visit(n *ast.Node) {
 	}
 }
 
-var conversionRE = regexp.MustCompile(`interface conversion: interface \{\} is (.+), not (.+)`)
+var conversionRE = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`interface conversion: interface \{\} is (.+), not (.+)`)
+})
 
 // plainMessage takes the library's words for types and its picture of the source out.
 func plainMessage(err error) string {
@@ -119,7 +122,7 @@ func plainMessage(err error) string {
 	if errors.As(err, &at) {
 		text = at.Message
 	}
-	text = conversionRE.ReplaceAllString(firstLine(text), "$2 is expected, not $1")
+	text = conversionRE().ReplaceAllString(firstLine(text), "$2 is expected, not $1")
 	return strings.NewReplacer(
 		"map[string]interface {}", "mapping", "[]interface {}", "list", "interface {}", "any value",
 		"float64", "number", "int64", "integer", "<nil>", "null", "nil", "null",

@@ -6,9 +6,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
-var sha256RE = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var sha256RE = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 
 func encodeBase64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
@@ -64,7 +65,7 @@ func (b *builder) packed(t *tree, at string) Include {
 		}},
 		{"sha256", func(t *tree, at string) {
 			s, _ := t.text()
-			if !sha256RE.MatchString(s) {
+			if !sha256RE().MatchString(s) {
 				b.problem(t, at, CodeBadValue, "a SHA-256 is 64 digits of 0-9 and a-f")
 			}
 			f.SHA256 = s

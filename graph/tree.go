@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // tree is a JSON value with the positions of its source text.
@@ -164,15 +165,15 @@ func join(path, key string) string {
 func item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 var (
-	nameRE  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
-	titleRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	nameRE  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`) })
+	titleRE = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) })
 )
 
 // ValidName tells whether s can name an electron, an input or an output.
-func ValidName(s string) bool { return nameRE.MatchString(s) }
+func ValidName(s string) bool { return nameRE().MatchString(s) }
 
 // ValidTitle tells whether s can name a lattice, a trigger or an executor.
-func ValidTitle(s string) bool { return titleRE.MatchString(s) }
+func ValidTitle(s string) bool { return titleRE().MatchString(s) }
 
 func badName(what, s string) string {
 	return fmt.Sprintf("%s is no name for %s: a letter or _, then up to 63 letters, digits or _", quote(s), what)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -23,9 +24,9 @@ const (
 )
 
 var (
-	namePattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	idPattern    = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	labelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$`)
+	namePattern  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) })
+	idPattern    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`) })
+	labelPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$`) })
 )
 
 // latest is the suffix of a lattice that follows its name.
@@ -85,10 +86,10 @@ func decodeSpec(raw json.RawMessage, kinds Kinds) (*spec, error) {
 	f := newFields(object)
 	s := &spec{}
 	s.name = f.Required("name", "give the trigger a name")
-	if s.name != "" && !namePattern.MatchString(s.name) {
+	if s.name != "" && !namePattern().MatchString(s.name) {
 		f.Refuse("name", graph.CodeBadName, "%s is not a name: letters, digits, dot, dash and underscore, 64 at most, and no dash or dot first", show(s.name))
 	}
-	if idPattern.MatchString(s.name) {
+	if idPattern().MatchString(s.name) {
 		f.Refuse("name", graph.CodeBadName, "has the form of an id, by which another trigger may be known; choose another")
 	}
 	s.kind = f.Required("kind", "one of "+kinds.list())
@@ -126,7 +127,7 @@ func (s *spec) target(f *Fields) {
 		f.Refuse("dispatch_id", graph.CodeMissing, "say what to run: dispatch_id (a dispatch to redispatch) or lattice (NAME, or NAME@latest to follow the name)")
 	case s.dispatch != "" && s.lattice != "":
 		f.Refuse("lattice", graph.CodeBadValue, "give dispatch_id or lattice, not both")
-	case strings.HasSuffix(s.lattice, latest) && !namePattern.MatchString(strings.TrimSuffix(s.lattice, latest)):
+	case strings.HasSuffix(s.lattice, latest) && !namePattern().MatchString(strings.TrimSuffix(s.lattice, latest)):
 		f.Refuse("lattice", graph.CodeBadName, "%s is not a lattice name", show(strings.TrimSuffix(s.lattice, latest)))
 	}
 }
@@ -193,7 +194,7 @@ func (s *spec) compile(f *Fields) {
 		if fixed, constant := t.Constant(); constant {
 			s.fixed[name] = fixed
 		}
-		if text, _ := v.(string); s.made.Event["path"] != nil && wholePath.MatchString(text) {
+		if text, _ := v.(string); s.made.Event["path"] != nil && wholePath().MatchString(text) {
 			s.paths = append(s.paths, name)
 		}
 		s.names = append(s.names, name)
@@ -211,7 +212,7 @@ func (s *spec) compile(f *Fields) {
 		switch {
 		case name == graph.SweepLabel && s.sweep != nil:
 			f.Refuse(path, graph.CodeBadValue, "is what the dispatches of a firing are called together; use another label")
-		case !labelPattern.MatchString(name):
+		case !labelPattern().MatchString(name):
 			f.Refuse(path, graph.CodeBadName, "%s is not a label: letters, digits, dot, dash, slash and underscore, 63 at most", show(name))
 		case err != nil:
 			s.refuse(f, path, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/latticed/latticed/graph"
 )
@@ -25,7 +26,9 @@ const (
 const WarnLoop = "loop_possible"
 
 // wholePath is a mapping whose value is a path of the event, or one that begins with it.
-var wholePath = regexp.MustCompile(`^\s*\$\{\{\s*event\.(path|src_path|dir)\s*\}\}(/.*)?\s*$`)
+var wholePath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*\$\{\{\s*event\.(path|src_path|dir)\s*\}\}(/.*)?\s*$`)
+})
 
 // warnings are said beside a registration that works: what is likely to bite later.
 func (p *plan) warnings() []graph.Warning {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -114,12 +115,14 @@ func located(name string, err error) error {
 	return nil
 }
 
-var wrongType = regexp.MustCompile(`^cannot decode TOML \S+ into (?:struct field \S+ of type )?(\S+)$`)
+var wrongType = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^cannot decode TOML \S+ into (?:struct field \S+ of type )?(\S+)$`)
+})
 
 // inTOML says what is wrong with a value in the words of the file, not in ours.
 func inTOML(err *toml.DecodeError) string {
 	said := strings.TrimPrefix(err.Error(), "toml: ")
-	m := wrongType.FindStringSubmatch(said)
+	m := wrongType().FindStringSubmatch(said)
 	if m == nil {
 		return said
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -51,10 +52,12 @@ such a name is written ./7.
 	return cmd
 }
 
-var dispatchWord = regexp.MustCompile(`^([0-9]{1,18}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+var dispatchWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9]{1,18}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+})
 
 // isDispatch tells a dispatch from a path.
-func isDispatch(word string) bool { return dispatchWord.MatchString(word) }
+func isDispatch(word string) bool { return dispatchWord().MatchString(word) }
 
 func (c *cli) explainPath(ctx context.Context, api *client.Client, path, trigger string, limit int, after string) error {
 	if path == "" {

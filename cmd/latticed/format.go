@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -24,11 +25,11 @@ func at(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-var utcInstant = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b`)
+var utcInstant = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b`) })
 
 // here shows the instants in what the daemon says in the reader's zone, like all others.
 func here(text string) string {
-	return utcInstant.ReplaceAllStringFunc(text, func(s string) string {
+	return utcInstant().ReplaceAllStringFunc(text, func(s string) string {
 		t, err := time.Parse(time.RFC3339, s)
 		if err != nil {
 			return s

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -121,7 +122,9 @@ func (c *cli) newSweep(ctx context.Context, api *client.Client, what string, f s
 }
 
 // dispatchRef is a dispatch's number or id, which no lattice should be called.
-var dispatchRef = regexp.MustCompile(`^([0-9]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`)
+var dispatchRef = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`)
+})
 
 // sweepTarget finds the lattice that is run, and says in s what that is.
 func (c *cli) sweepTarget(ctx context.Context, api *client.Client, what string, s *client.NewSweep) (*graph.Lattice, error) {
@@ -133,7 +136,7 @@ func (c *cli) sweepTarget(ctx context.Context, api *client.Client, what string, 
 		}
 		s.Lattice = p.document
 		return p.lattice, nil
-	case dispatchRef.MatchString(what):
+	case dispatchRef().MatchString(what):
 		s.DispatchID = what
 		d, err := api.Dispatch(ctx, what, 0)
 		if err != nil {

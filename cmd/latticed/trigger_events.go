@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -63,12 +64,12 @@ latticed trigger firings tell all of it, and so does --json.
 
 const codeWidth = 40 // of a reason that begins with no code
 
-var codeFirst = regexp.MustCompile(`^([a-z][a-z_.]*): `)
+var codeFirst = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([a-z][a-z_.]*): `) })
 
 // coded shows a state with the code of its reason only, so that what it is about stays
 // in sight.
 func coded(status, reason string) string {
-	if m := codeFirst.FindStringSubmatch(reason); m != nil {
+	if m := codeFirst().FindStringSubmatch(reason); m != nil {
 		reason = m[1]
 	}
 	if reason == "" {

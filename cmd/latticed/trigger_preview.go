@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,12 +116,12 @@ func wouldFire(all []client.WouldFire) [][]string {
 	return rows
 }
 
-var pathKey = regexp.MustCompile(`(?s)^(/.*)#([a-z]+)@[^#]*$`)
+var pathKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)^(/.*)#([a-z]+)@[^#]*$`) })
 
 // ofKey takes the path of a file and what happened to it out of the key of an event,
 // which has its version as well.
 func ofKey(key string) (what, kind string) {
-	if m := pathKey.FindStringSubmatch(key); m != nil {
+	if m := pathKey().FindStringSubmatch(key); m != nil {
 		return m[1], m[2]
 	}
 	return key, ""

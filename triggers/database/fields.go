@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -61,7 +62,7 @@ func readFile(f *triggers.Fields) place {
 // urlFields are the ways to say where a database is.
 var urlFields = [...]string{"db_path", "url", "url_file", "url_env"}
 
-var envPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var envPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 // readURL reads where the database of kind database is, and what is shown of it.
 func readURL(f *triggers.Fields) (place, map[string]string) {
@@ -89,7 +90,7 @@ func readURL(f *triggers.Fields) (place, map[string]string) {
 		}
 		return place{file: text}, nil
 	case "url_env":
-		if text != "" && !envPattern.MatchString(text) {
+		if text != "" && !envPattern().MatchString(text) {
 			f.Refuse(field, graph.CodeBadValue, "must be the name of a variable, such as LAB_DB_URL")
 		}
 		return place{env: text}, nil

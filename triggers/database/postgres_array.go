@@ -3,16 +3,17 @@ package database
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // arrayTypes knows the types that every server has.
-var arrayTypes = pgtype.NewMap()
+var arrayTypes = sync.OnceValue(pgtype.NewMap)
 
 // arrayElement is the type of the elements of an array type.
 func arrayElement(oid uint32) (uint32, bool) {
-	t, ok := arrayTypes.TypeForOID(oid)
+	t, ok := arrayTypes().TypeForOID(oid)
 	if !ok {
 		return 0, false
 	}

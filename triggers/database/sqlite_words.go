@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"regexp"
+	"sync"
 
 	"github.com/glebarez/go-sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -19,7 +20,7 @@ func (e *plainError) Error() string { return e.text }
 func (e *plainError) Unwrap() error { return e.of }
 
 // codes are what the driver puts around a message: of which sort it is, and its number.
-var codes = regexp.MustCompile(`^SQL logic error: | \(\d+\)( \(SQLITE_\w+\))?$`)
+var codes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^SQL logic error: | \(\d+\)( \(SQLITE_\w+\))?$`) })
 
 // plainly says what SQLite, or the system of its file, has said in codes. Other errors
 // stay as they are.
@@ -32,7 +33,7 @@ func plainly(err error) error {
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 			return &plainError{"another program keeps the file locked", err}
 		}
-		return &plainError{codes.ReplaceAllString(e.Error(), ""), err}
+		return &plainError{codes().ReplaceAllString(e.Error(), ""), err}
 	case errors.As(err, &path) && path.Op == "stat" && errors.Is(err, fs.ErrNotExist):
 		return &plainError{"there is no file " + path.Path, err}
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // unitOf names the unit that a file is part of, and the file within it; false when it
@@ -46,12 +47,12 @@ func (r *unitRules) key(rel string) (string, bool) {
 }
 
 // choice is a capture between words, such as (json|bin).
-var choice = regexp.MustCompile(`\(([A-Za-z0-9._-]+(?:\|[A-Za-z0-9._-]+)+)\)`)
+var choice = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\(([A-Za-z0-9._-]+(?:\|[A-Za-z0-9._-]+)+)\)`) })
 
 // tellsApart finds the capture by which the files of one set would get different
 // keys, the most common slip in group.by: globs of need name different words of it.
 func tellsApart(by string, need []string) string {
-	for _, found := range choice.FindAllStringSubmatch(by, -1) {
+	for _, found := range choice().FindAllStringSubmatch(by, -1) {
 		named := map[string]bool{}
 		for _, word := range strings.Split(found[1], "|") {
 			if i := slices.IndexFunc(need, func(glob string) bool { return strings.Contains(glob, word) }); i >= 0 {

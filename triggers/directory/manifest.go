@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Limits of a manifest.
@@ -17,9 +18,13 @@ const (
 var (
 	// hashed is a line of sha256sum and its like; a leading backslash says that the
 	// name is escaped.
-	hashed = regexp.MustCompile(`^(\\?)(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128}) [ *](.+)$`)
+	hashed = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(\\?)(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128}) [ *](.+)$`)
+	})
 	// tagged is the form of BSD and of --tag.
-	tagged = regexp.MustCompile(`^[A-Z][A-Z0-9/-]{2,15} \((.+)\) = [0-9a-fA-F]{32,128}$`)
+	tagged = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Z][A-Z0-9/-]{2,15} \((.+)\) = [0-9a-fA-F]{32,128}$`)
+	})
 
 	unescaped = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r")
 )
@@ -60,13 +65,13 @@ func manifestName(line string) string {
 	if line == "" || line[0] == '#' {
 		return ""
 	}
-	if m := hashed.FindStringSubmatch(line); m != nil {
+	if m := hashed().FindStringSubmatch(line); m != nil {
 		if m[1] != "" {
 			return unescaped.Replace(m[2])
 		}
 		return m[2]
 	}
-	if m := tagged.FindStringSubmatch(line); m != nil {
+	if m := tagged().FindStringSubmatch(line); m != nil {
 		return m[1]
 	}
 	return line

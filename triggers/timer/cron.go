@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	robfig "github.com/robfig/cron/v3"
@@ -42,7 +43,9 @@ const (
 var descriptors = []string{"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly", "@every"}
 
 // part is one of the things that commas separate in a field.
-var part = regexp.MustCompile(`^(?:([*?])|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]+))?$`)
+var part = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:([*?])|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]+))?$`)
+})
 
 // parseCron reads a cron expression: five fields, six with seconds first, or one of
 // the descriptors but @every. The errors are for people.
@@ -126,7 +129,7 @@ func parseRobfig(text string) (c calendar, err error) {
 func (f *field) check(word string) (string, error) {
 	parts := strings.Split(word, ",")
 	for i, p := range parts {
-		m := part.FindStringSubmatch(p)
+		m := part().FindStringSubmatch(p)
 		if m == nil {
 			return "", f.misspelt(p)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -25,8 +26,8 @@ const (
 )
 
 var (
-	secretPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
-	headerPattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
+	secretPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`) })
+	headerPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$") })
 )
 
 func (h *Hub) kind(f *triggers.Fields) triggers.Made {
@@ -68,7 +69,7 @@ func readPath(f *triggers.Fields, needed bool, m *triggers.Made) string {
 		path = newSecret()
 		m.Fill["path_secret"] = path
 		f.Set("path_secret", path, "made here")
-	case path != triggers.Masked && !secretPattern.MatchString(path):
+	case path != triggers.Masked && !secretPattern().MatchString(path):
 		f.Refuse("path_secret", graph.CodeBadValue, "must be 16 to 128 letters, digits, dashes or underscores")
 	}
 	m.Secrets["path_secret"] = triggers.Masked
@@ -84,7 +85,7 @@ func newSecret() string {
 // readHeader reads the name of a header.
 func readHeader(f *triggers.Fields, field, byDefault string) string {
 	name := f.Text(field, byDefault)
-	if name != "" && !headerPattern.MatchString(name) {
+	if name != "" && !headerPattern().MatchString(name) {
 		f.Refuse(field, graph.CodeBadName, "is not the name of a header")
 		return byDefault
 	}
