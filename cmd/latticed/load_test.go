@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,12 +72,7 @@ func TestLoad_64_clients_for_a_minute_lose_double_and_leak_nothing(t *testing.T)
 }
 
 func newLoad(t *testing.T) *load {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := freeAddress(t)
 	l := &load{victim: newVictim(t), base: "http://" + addr + "/v1"}
 	l.args = []string{"--listen", addr, "--log-level", "warn"}
 	l.start()

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/latticed/latticed/triggers/database/dbtest"
 )
 
 // What other hosts write to a file server is found by looking. The server is killed and
@@ -93,10 +95,8 @@ func newFileServer(w *watcher) *fileServer {
 	key, err := os.ReadFile(filepath.Join(s.home, "id.pub"))
 	w.must(err)
 	w.must(os.WriteFile(filepath.Join(s.home, "keys"), key, 0o600))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.port, err = dbtest.FreePort()
 	w.must(err)
-	s.port = l.Addr().(*net.TCPAddr).Port
-	w.must(l.Close())
 	w.must(os.MkdirAll("/run/sshd", 0o755))
 	w.must(os.WriteFile(filepath.Join(s.home, "config"), fmt.Appendf(nil, `
 Port %d

@@ -12,7 +12,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -78,7 +77,7 @@ func start(e engine) (*Server, error) {
 	if out, err := exec.Command("cp", "-a", data, filepath.Join(folder, "data")).CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("copy the data: %w: %s", err, out), os.RemoveAll(folder))
 	}
-	if s.Port, err = freePort(); err == nil {
+	if s.Port, err = FreePort(); err == nil {
 		err = s.start()
 	}
 	if err != nil {
@@ -310,15 +309,6 @@ func (s *Server) Log() string {
 	}
 	const most = 4 << 10
 	return string(bytes.ToValidUTF8(text[max(0, len(text)-most):], []byte("?")))
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
 }
 
 // pause waits for something outside of this process that can't be waited for otherwise.
