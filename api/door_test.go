@@ -145,7 +145,7 @@ func TestDoors_are_opened_for_all_or_none(t *testing.T) {
 }
 
 // hung is far longer than anything here may take.
-const hung = 20 * time.Second
+const hung = 60 * time.Second
 
 // codeOf reads the code of a refusal.
 func codeOf(t *testing.T, resp *http.Response) string {

@@ -310,7 +310,7 @@ func (l *lockedBuffer) String() string {
 // soon repeats a question until it is answered with yes.
 func soon(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	limit := time.Now().Add(20 * time.Second)
+	limit := time.Now().Add(60 * time.Second)
 	for !yes() {
 		if time.Now().After(limit) {
 			t.Fatalf("never %s", what)

@@ -96,7 +96,7 @@ func (v *victim) stop() {
 	_ = v.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-v.exited:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		v.t.Fatal("the daemon doesn't stop")
 	}
 	if code := v.cmd.ProcessState.ExitCode(); code != 0 {
@@ -176,7 +176,7 @@ type crashed struct {
 func (v *victim) ended(id string) crashed {
 	v.t.Helper()
 	var d crashed
-	for begun := time.Now(); time.Since(begun) < 60*time.Second; {
+	for begun := time.Now(); time.Since(begun) < 2*patience; {
 		resp, err := v.client.Get("http://latticed/v1/dispatches/" + id + "?wait=10s")
 		if err != nil {
 			v.t.Fatal(err)
@@ -213,7 +213,7 @@ func (v *victim) count() int {
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for begun := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begun) > 30*time.Second {
+		if time.Since(begun) > patience {
 			t.Fatalf("it doesn't come about that %s", what)
 		}
 	}

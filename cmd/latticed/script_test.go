@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 func up(ts *testscript.TestScript, _ bool, _ []string) {
 	socket := ts.Getenv("LATTICED_SOCKET")

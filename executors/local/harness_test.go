@@ -150,7 +150,7 @@ func (r *running) wait() (executors.Result, error) {
 	r.t.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatal("Run did not return")
 	}
 	return r.res, r.err
@@ -164,7 +164,7 @@ func contextWithCause(t *testing.T) (context.Context, context.CancelCauseFunc) {
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		if ok() {
 			return
 		}

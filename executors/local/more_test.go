@@ -74,13 +74,13 @@ func TestLeftOvers_get_their_grace(t *testing.T) {
 	dir := t.TempDir()
 	ready, said := filepath.Join(dir, "ready"), filepath.Join(dir, "said")
 	tk := task(kindBash, "bash -c 'trap \"echo bye > "+said+"; exit\" TERM; touch "+ready+"; while :; do sleep 0.02; done' & until [ -e "+ready+" ]; do sleep 0.01; done")
-	tk.Grace = 10 * time.Second
+	tk.Grace = time.Minute
 	began := time.Now()
 	res := mustRun(t, e, tk)
-	if !exists(said) || time.Since(began) > 5*time.Second {
+	if !exists(said) || time.Since(began) > tk.Grace/2 {
 		t.Errorf("it said something: %v, after %v", exists(said), time.Since(began))
 	}
-	if res.Usage.Wall > 2 {
+	if res.Usage.Wall > 15 {
 		t.Errorf("the electron itself took %v s", res.Usage.Wall)
 	}
 }
@@ -99,7 +99,7 @@ func TestSocketOfSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh", os.Args[0], "runner", "--state-dir="+p.dir, "--idle=200ms")
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh", os.Args[0], "runner", "--state-dir="+p.dir, "--idle=2s") // it must not leave before somebody knocks
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

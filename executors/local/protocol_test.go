@@ -162,7 +162,7 @@ func TestRunnerThatIsAnother_is_named(t *testing.T) {
 // What keeps a runner from starting is told to whoever waits for it.
 func TestRunnerThatCanNotStart_says_why(t *testing.T) {
 	p := newPlace(t)
-	p.o.Connect = 2 * time.Second
+	p.o.Connect = 20 * time.Second // it is told at once
 	if err := os.MkdirAll(filepath.Join(p.dir, "work", ".runner", "journal.1"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ type server struct {
 }
 
 var servers = map[string]server{
-	"postgres": {"postgres", postgresDialect{}, dbtest.SharedPostgres, dbtest.Postgres, "(SELECT count(*) FROM pg_sleep(20)) > 0"},
-	"mariadb":  {"mariadb", mysqlDialect{}, dbtest.SharedMariaDB, dbtest.MariaDB, "SLEEP(20) = 0"},
+	"postgres": {"postgres", postgresDialect{}, dbtest.SharedPostgres, dbtest.Postgres, "(SELECT count(*) FROM pg_sleep(200)) > 0"},
+	"mariadb":  {"mariadb", mysqlDialect{}, dbtest.SharedMariaDB, dbtest.MariaDB, "SLEEP(200) = 0"},
 }
 
 func eachServer(t *testing.T, run func(t *testing.T, s server)) {

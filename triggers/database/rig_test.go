@@ -135,7 +135,7 @@ func (r *rig) run(ctx context.Context, s triggers.Source) {
 	}
 }
 
-const patienceOfTests = 30 * time.Second
+const patienceOfTests = time.Minute
 
 // until waits for a condition; what is read in it is guarded.
 func (r *rig) until(what string, f func() bool) {

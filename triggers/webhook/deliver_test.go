@@ -271,7 +271,7 @@ func TestDeliver_when_it_can_not_be_stored(t *testing.T) {
 // eventually waits for what a back-off of the manager delays.
 func (w *world) eventually(f func() bool) {
 	w.Helper()
-	for limit := time.Now().Add(30 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); !f(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
 			w.Fatal("not within 30 s")
 		}
