@@ -58,7 +58,7 @@ func (s *suite) timeoutAlone(t *testing.T) {
 	e := p.Open(t)
 	started := filepath.Join(t.TempDir(), "started")
 	task := Bash("touch " + started + "; sleep 60")
-	task.Timeout = 600 * time.Millisecond
+	task.Timeout = 3 * time.Second // to start in
 	f := s.begin(t, e, task)
 	eventually(t, "it starts", func() bool { return exists(started) })
 	f.cancel(executors.ErrDetached)

@@ -53,7 +53,7 @@ func (s *suite) detach(t *testing.T) {
 	if !errors.Is(r.err, executors.ErrDetached) {
 		t.Errorf("error %v, want ErrDetached", r.err)
 	}
-	if d := time.Since(began); d > 2*time.Second {
+	if d := time.Since(began); d > 20*time.Second {
 		t.Errorf("it took %v to leave", d)
 	}
 	if !alive(pidsIn(t, pids)[0]) {
@@ -159,7 +159,7 @@ func (s *suite) cancelAsks(t *testing.T) {
 	dir := t.TempDir()
 	mark, said := filepath.Join(dir, "mark"), filepath.Join(dir, "said")
 	task := Bash("trap 'echo bye > " + said + "; exit 0' TERM; touch " + mark + "; while true; do sleep 0.02; done")
-	task.Grace = 10 * time.Second
+	task.Grace = time.Minute
 	f := s.begin(t, s.place(t).Open(t), task)
 	eventually(t, "it starts", func() bool { return exists(mark) })
 	began := time.Now()
@@ -167,7 +167,7 @@ func (s *suite) cancelAsks(t *testing.T) {
 	if r := f.wait(); r.err != nil || !r.Cancelled || !exists(said) {
 		t.Errorf("cancelled %v, said something: %v, error %v", r.Cancelled, exists(said), r.err)
 	}
-	if d := time.Since(began); d > 5*time.Second {
+	if d := time.Since(began); d > task.Grace/2 {
 		t.Errorf("it took %v although it went by itself", d)
 	}
 }

@@ -56,7 +56,7 @@ func names(text, dir string) bool {
 }
 
 // endLimit is how long killed processes may take to go.
-const endLimit = 10 * time.Second
+const endLimit = time.Minute
 
 // End kills the processes of a directory, and what they start meanwhile, until there
 // are none.

@@ -129,7 +129,7 @@ func (f *follow) wait() end {
 	select {
 	case r := <-f.done:
 		return r
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		f.t.Fatal("Run does not return")
 		return end{}
 	}
@@ -166,7 +166,7 @@ func known(e executors.Executor, task executors.Task) executors.Task {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); {
+	for end := time.Now().Add(time.Minute); !ok(); {
 		if time.Now().After(end) {
 			t.Fatalf("it did not come about that %s", what)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,17 +64,18 @@ func (p *place) runnerPID() int {
 		p.t.Fatal(err)
 	}
 	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if err != nil || !strings.Contains(string(b), "\x00runner\x00--state-dir="+p.dir+"\x00") {
-			continue
+		if pid, err := strconv.Atoi(e.Name()); err == nil && p.isRunner(pid) {
+			return pid
 		}
-		pid := 0
-		for _, c := range e.Name() {
-			pid = pid*10 + int(c-'0')
-		}
-		return pid
 	}
 	return 0
+}
+
+// isRunner tells whether a process is a runner of the place. A number may be that of
+// another one soon after, and of one that nobody has collected.
+func (p *place) isRunner(pid int) bool {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	return err == nil && strings.Contains(string(b), "\x00runner\x00--state-dir="+p.dir+"\x00")
 }
 
 // stopRunners lets every runner of the place leave, so that its control groups go too.
