@@ -60,7 +60,7 @@ func (s *Store) backup(ctx context.Context, w io.Writer, version string) (err er
 	defer func() { _ = os.RemoveAll(dir) }() // what stays is removed at the next start
 	m := Manifest{Format: manifestForm, CreatedAt: s.o.Now().UTC(), Version: version}
 	copied := filepath.Join(dir, databaseName)
-	if err := s.roomForCopy(); err != nil {
+	if err := roomFor(s.dir, s.Stats().DBBytes); err != nil { // it must not fill the disk of others
 		return err
 	}
 	if err := s.snapshotInto(ctx, copied); err != nil {
@@ -134,26 +134,5 @@ func (m *Manifest) add(ctx context.Context, tw *tar.Writer, from, name, want str
 	return nil
 }
 
-// roomForCopy refuses a backup that would fill the disk of the state directory.
-func (s *Store) roomForCopy() error {
-	const spare = 64 << 20
-	free, _, err := Space(s.dir)
-	if err != nil {
-		return err
-	}
-	if need := s.Stats().DBBytes + spare; free < need {
-		return fmt.Errorf("%w: a copy of the database needs %d bytes there, %d are free", ErrDiskFull, need, free)
-	}
-	return nil
-}
-
 // sweepBackups removes what an interrupted backup left.
-func sweepBackups(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, backupPrefix+"*"))
-	for _, d := range left {
-		if e := os.RemoveAll(d); err == nil {
-			err = e
-		}
-	}
-	return err
-}
+func sweepBackups(dir string) error { return removeNamed(dir, backupPrefix) }

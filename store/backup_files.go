@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -78,11 +79,15 @@ func eachFile(ctx context.Context, db *gorm.DB, f func(name string, size int64) 
 // Space returns how many bytes are free for us where a folder is, and how many there are.
 func Space(dir string) (free, total int64, err error) {
 	var st unix.Statfs_t
+	err = again(func() error { return unix.Statfs(filepath.Clean(dir), &st) })
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, err //nolint:gosec // sizes of disks
+}
+
+// again repeats a call that a signal has broken off.
+func again(call func() error) error {
 	for {
-		err = unix.Statfs(filepath.Clean(dir), &st)
-		if err != unix.EINTR {
-			break
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
 		}
 	}
-	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, err //nolint:gosec // sizes of disks
 }

@@ -382,7 +382,7 @@ func TestRestore(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range []string{restoringMark, restoredDatabase, databaseName} { // as SIGKILL leaves it
-			if err := os.WriteFile(filepath.Join(to, f), nil, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(to, f), []byte(dir), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		os.Exit(childMain(dir))
 	}
+	if to := os.Getenv(childRestore); to != "" {
+		os.Exit(restoreMain(os.Getenv(childDir+"_FROM"), to))
+	}
 	goleak.VerifyTestMain(m)
 }
 

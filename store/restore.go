@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,32 +14,23 @@ import (
 )
 
 const (
-	restoringMark = "restoring"              // in a state directory that is not whole yet
-	heldKey       = "held"                   // of meta: when it was restored
-	backedUpKey   = "held_backup"            // of meta: when its backup was made
-	lostHandle    = `{"boot_id":"restored"}` // of attempts that ran when the backup was made
+	heldKey     = "held"                   // of meta: when it was restored
+	backedUpKey = "held_backup"            // of meta: when its backup was made
+	lostHandle  = `{"boot_id":"restored"}` // of attempts that ran when the backup was made
+
+	// restoredDatabase is the database until it is whole.
+	restoredDatabase = databaseName + ".restoring"
 )
-
-// NotEmptyError means that a state directory holds something already.
-type NotEmptyError struct{ Dir, Name string }
-
-func (e *NotEmptyError) Error() string {
-	return fmt.Sprintf("the directory %s is not empty (%s is there); choose another for --state-dir, or move that one away", e.Dir, e.Name)
-}
-
-// RestoringError means that a restore into a state directory was broken off.
-type RestoringError struct{ Dir string }
-
-func (e *RestoringError) Error() string {
-	return fmt.Sprintf("a restore into %s was broken off; run latticed restore again with the same --state-dir", e.Dir)
-}
 
 // Restore verifies the backup in from and copies it into the state directory to, which
 // must be empty, or hold what a restore that was broken off has left. A store opened
-// there is held (see Held). Broken off at any moment it leaves a directory that Open
-// refuses.
+// there is held (see Held). Killed at any moment it leaves a directory that is as it was
+// before, or one that Open refuses; after an error nothing of it is left.
 func Restore(ctx context.Context, from, to string) (*Verified, error) {
 	v, err := restore(ctx, from, to)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w; run it as the user that the daemon runs as", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("restore %s: %w", from, storageError(err))
 	}
@@ -48,36 +38,37 @@ func Restore(ctx context.Context, from, to string) (*Verified, error) {
 }
 
 func restore(ctx context.Context, from, to string) (*Verified, error) {
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return nil, err
+	}
+	if to, err = target(to); err != nil {
+		return nil, err
+	}
+	if _, err := readManifest(from); err != nil { // before anything is made
+		return nil, err
+	}
+	c, err := claim(from, to)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.fill(ctx, from)
+	if err != nil {
+		return nil, errors.Join(err, c.abandon())
+	}
+	return v, c.lock.Close()
+}
+
+// fill makes the directory whole; the mark goes last.
+func (c *site) fill(ctx context.Context, from string) (*Verified, error) {
 	v, err := verify(ctx, from)
 	if err != nil {
 		return nil, err
 	}
-	to, err = filepath.Abs(to)
-	if err != nil {
+	if err := errors.Join(clearRestored(c.dir), makeDirs(c.dir)); err != nil {
 		return nil, err
 	}
-	if err := vacant(to); err != nil { // before anything is made
-		return nil, err
-	}
-	if err := makeDirs(to); err != nil {
-		return nil, err
-	}
-	if err := checkFilesystem(to, filesystemKind); err != nil {
-		return nil, err
-	}
-	lock, err := lockDir(to, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	defer lock.Close()
-	if err := vacant(to); err != nil {
-		return nil, err
-	}
-	if err := clearRestored(to); err != nil {
-		return nil, err
-	}
-	mark := filepath.Join(to, restoringMark)
-	if err := errors.Join(os.WriteFile(mark, nil, 0o600), syncFile(mark), syncDir(to)); err != nil {
+	if err := roomFor(c.dir, v.Bytes); err != nil {
 		return nil, err
 	}
 	for _, f := range v.Manifest.Files {
@@ -85,81 +76,31 @@ func restore(ctx context.Context, from, to string) (*Verified, error) {
 		if f.Name == databaseName {
 			name = restoredDatabase
 		}
-		if err := f.copy(ctx, filepath.Join(from, filepath.FromSlash(f.Name)), filepath.Join(to, name)); err != nil {
+		if err := f.copy(ctx, filepath.Join(from, filepath.FromSlash(f.Name)), filepath.Join(c.dir, name)); err != nil {
 			return nil, err
 		}
 	}
-	if err := markHeld(ctx, filepath.Join(to, restoredDatabase), v.Manifest.CreatedAt); err != nil {
+	if err := markHeld(ctx, filepath.Join(c.dir, restoredDatabase), v.Manifest.CreatedAt); err != nil {
 		return nil, err
 	}
-	if err := giveAway(to); err != nil {
+	if err := giveAway(c.dir); err != nil {
 		return nil, err
 	}
-	if err := syncAll(to); err != nil {
+	if err := syncAll(c.dir); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(filepath.Join(to, restoredDatabase), filepath.Join(to, databaseName)); err != nil {
+	if err := os.Rename(filepath.Join(c.dir, restoredDatabase), filepath.Join(c.dir, databaseName)); err != nil {
 		return nil, err
 	}
-	return v, errors.Join(syncDir(to), os.Remove(mark), syncDir(to))
+	return v, errors.Join(syncDir(c.dir), os.Remove(filepath.Join(c.dir, restoringMark)), syncDir(c.dir))
 }
 
-// restoredDatabase is the database until it is whole.
-const restoredDatabase = databaseName + ".restoring"
-
-// ours are the names of what a state directory may have while it holds nothing.
-func ours(name string, broken bool) bool {
-	switch name {
-	case "lock", restoringMark:
-		return true
-	case "assets", "uploads", "incoming":
-		return true // looked into by vacant
-	}
-	return broken && strings.HasPrefix(name, databaseName)
-}
-
-// vacant refuses a directory with something in it.
-func vacant(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = os.Stat(filepath.Join(dir, restoringMark))
-	broken := err == nil
-	for _, e := range entries {
-		if !ours(e.Name(), broken) {
-			return &NotEmptyError{dir, e.Name()}
-		}
-		info, err := os.Stat(filepath.Join(dir, e.Name())) // also where a link leads
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() || broken && e.Name() == "assets" {
-			continue
-		}
-		inner, err := os.ReadDir(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return err
-		}
-		if len(inner) > 0 {
-			return &NotEmptyError{dir, filepath.Join(e.Name(), inner[0].Name())}
-		}
-	}
-	return nil
-}
-
-// clearRestored removes what a restore that was broken off has left; vacant has looked.
-func clearRestored(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, databaseName+"*"))
-	if err != nil {
-		return err
-	}
-	assets, err := filepath.Glob(filepath.Join(dir, "assets", "*"))
-	for _, name := range append(left, assets...) {
-		err = errors.Join(err, os.RemoveAll(name))
+// roomFor refuses what would fill a disk.
+func roomFor(dir string, need int64) error {
+	const spare = 64 << 20
+	free, _, err := Space(dir)
+	if err == nil && free < need+spare {
+		err = fmt.Errorf("%w: %d bytes are needed in %s, %d are free", ErrDiskFull, need+spare, dir, free)
 	}
 	return err
 }
@@ -194,9 +135,12 @@ func giveAway(dir string) error {
 	if uid == 0 {
 		return nil
 	}
-	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if filepath.Dir(name) == dir && notOurs(e.Name()) {
+			return filepath.SkipDir
 		}
 		return os.Lchown(name, uid, gid)
 	})
@@ -204,7 +148,7 @@ func giveAway(dir string) error {
 
 func owner(path string) (uid, gid int, err error) {
 	var st unix.Stat_t
-	err = unix.Stat(path, &st)
+	err = again(func() error { return unix.Stat(path, &st) })
 	return int(st.Uid), int(st.Gid), err
 }
 
@@ -214,5 +158,5 @@ func syncAll(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
+	return errors.Join(again(func() error { return unix.Syncfs(int(f.Fd())) }), f.Close())
 }

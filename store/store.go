@@ -48,7 +48,7 @@ type Store struct {
 
 // Open opens the state directory, creating it when it is new, and takes its lock.
 // Errors a person can do something about: *LockedError, *NetworkError, *SchemaError,
-// ErrDiskFull, ErrBusy.
+// *RestoringError, ErrDiskFull, ErrBusy.
 func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	return open(ctx, dir, o, filesystemKind)
 }
@@ -78,11 +78,11 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 	if s.lock, err = lockDir(dir, s.opened); err != nil {
 		return nil, err
 	}
-	if err := s.incoming.tidy(); err != nil {
+	if err := restored(dir); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, restoringMark)); err == nil {
-		return nil, &RestoringError{dir}
+	if err := s.incoming.tidy(); err != nil {
+		return nil, err
 	}
 	if err := sweepBackups(dir); err != nil {
 		return nil, err

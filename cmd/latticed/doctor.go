@@ -10,6 +10,7 @@ import (
 
 	"github.com/latticed/latticed/api"
 	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/store"
 )
 
 // errUnwell means that a check found something wrong; everything was said.
@@ -67,6 +68,9 @@ func outside(dir string) []api.Check {
 	if _, err := os.Stat(dir); err != nil {
 		return append(found, wrong("permissions", fmt.Sprintf("the state directory can't be looked at: %v", err),
 			"name it with --state-dir, or look as the user the daemon runs as"))
+	}
+	if err := store.Restoring(dir); err != nil {
+		return append(found, wrong("permissions", err.Error(), "no daemon starts there before"))
 	}
 	return append(found, checkDisk(dir, (&Limits{}).least), checkPermissions(dir), checkInotify(0))
 }
