@@ -67,10 +67,8 @@ Tables fit the terminal: what is too wide is shortened, or broken into lines. In
 		newTrigger(c), newExplain(c), newExecutor(c), newEvents(c), newToken(c), newAudit(c), newWatch(c),
 		newBackup(c), newRestore(c), newHold(c), newPrune(c), newKeep(c), newDoctor(c), newWhoami(c), newVersion(c), newRunner(c),
 	)
-	walk(root, func(cmd *cobra.Command) {
-		sayTypes(cmd)
-		cmd.SetUsageTemplate(cmd.UsageTemplate() + exitHelp)
-	})
+	walk(root, sayTypes)
+	root.SetUsageTemplate(root.UsageTemplate() + exitHelp) // the others take it from here
 	return root
 }
 
