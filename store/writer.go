@@ -25,6 +25,7 @@ type writer struct {
 	lattices map[string]latticeRef // by id; lattices never change
 	live     map[string]liveRef    // running dispatches by id
 	batch    []*unit
+	refused  bool // the last group held a unit that was refused: the next one may as well
 }
 
 func newWriter(ctx context.Context, s *Store, seq int64) (*writer, error) {
@@ -136,17 +137,38 @@ func (w *writer) publish(u *unit) {
 }
 
 // attempt runs a group in one transaction. It returns what each unit said, or why
-// nothing of the group was stored.
+// nothing of the group was stored. Savepoints cost as much as a small unit, and hardly
+// ever is one refused: a group does without, and begins anew with them when one is.
 func (w *writer) attempt(group []*unit) ([]error, error) {
+	if len(group) > 1 && !w.refused {
+		errs, err := w.together(group, false)
+		if err != nil || !w.refused {
+			return errs, err
+		}
+	}
+	w.refused = false
+	return w.together(group, len(group) > 1)
+}
+
+// together runs units in one transaction, each under a savepoint, or all of them without
+// until one is refused.
+func (w *writer) together(group []*unit, savepoints bool) ([]error, error) {
 	t, err := w.begin()
 	if err != nil {
 		return nil, storageError(err)
 	}
 	errs := make([]error, len(group))
 	for i, u := range group {
-		if errs[i], err = w.runUnit(t, u, len(group) == 1); err != nil {
+		if errs[i], err = w.runUnit(t, u, savepoints); err != nil {
 			w.abandon(t)
 			return nil, storageError(err)
+		}
+		if errs[i] == nil {
+			continue
+		}
+		if w.refused = len(group) > 1; w.refused && !savepoints {
+			w.abandon(t)
+			return nil, nil
 		}
 	}
 	if !slices.Contains(errs, nil) { // nothing to commit
@@ -160,11 +182,11 @@ func (w *writer) attempt(group []*unit) ([]error, error) {
 	return errs, nil
 }
 
-// runUnit runs one unit under a savepoint; alone it needs none. refused is the unit's
-// own error, broken one after which the whole transaction must not go on: SQLite may
-// have rolled it back, and what followed would be committed statement by statement.
-func (w *writer) runUnit(t *tx, u *unit, alone bool) (refused, broken error) {
-	if !alone {
+// runUnit runs one unit, under a savepoint or without. refused is the unit's own error,
+// broken one after which the whole transaction must not go on: SQLite may have rolled it
+// back, and what followed would be committed statement by statement.
+func (w *writer) runUnit(t *tx, u *unit, savepoint bool) (refused, broken error) {
+	if savepoint {
 		if _, err := t.exec("SAVEPOINT unit"); err != nil {
 			return nil, err
 		}
@@ -175,7 +197,7 @@ func (w *writer) runUnit(t *tx, u *unit, alone bool) (refused, broken error) {
 	if isStorage(refused) {
 		return nil, refused
 	}
-	if alone {
+	if !savepoint {
 		return refused, nil
 	}
 	if refused != nil {

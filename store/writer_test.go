@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,15 +115,37 @@ func TestGroup(t *testing.T) {
 		}
 	})
 
+	t.Run("savepoints are taken once a unit was refused, and given up with the next group", func(t *testing.T) {
+		s := openNew(t)
+		scratch(t, s)
+		var savepoints []bool // of each run
+		look := func(t *tx) error {
+			st := t.w.prepared.stmts["SAVEPOINT unit"]
+			savepoints = append(savepoints, st != nil)
+			return nil
+		}
+		together(t, s, put(1), look, put(2))
+		together(t, s, put(3), look, func(*tx) error { return errRefused }, put(4))
+		if want := []bool{false, false, true}; !slices.Equal(savepoints, want) {
+			t.Errorf("savepoints %v, want %v", savepoints, want)
+		}
+		runs := 0
+		together(t, s, func(*tx) error { runs++; return errRefused }, put(5))
+		together(t, s, put(6), func(*tx) error { runs++; return nil })
+		if s.writer.refused || runs != 3 {
+			t.Errorf("refused %v, %d runs", s.writer.refused, runs)
+		}
+		if n := rows(t, s, "scratch"); n != 6 {
+			t.Errorf("%d rows, want 6", n)
+		}
+	})
+
 	t.Run("seq grows and is never given twice", func(t *testing.T) {
 		s := openNew(t)
-		var mu sync.Mutex
 		var seqs []int64
 		take := func(t *tx) error {
 			n := t.seq()
-			mu.Lock()
-			defer mu.Unlock()
-			seqs = append(seqs, n)
+			t.after(func() { seqs = append(seqs, n) })
 			return nil
 		}
 		together(t, s, take, func(t *tx) error { t.seq(); return errRefused }, take, take)
