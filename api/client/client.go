@@ -12,8 +12,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -93,18 +95,9 @@ type request struct {
 	contentType  string
 	body         []byte
 	stream       io.Reader // instead of body
-	sum          string    // of stream, SHA-256 in hex; wanted where requests are signed
 	key          bool      // with an Idempotency-Key, so that it may be repeated
 	header       http.Header
 	again        bool // it was refused for our clock
-}
-
-// jsonBody makes the body of v.
-func jsonBody(v any) ([]byte, error) {
-	if raw, ok := v.(json.RawMessage); ok {
-		return raw, nil
-	}
-	return json.Marshal(v)
 }
 
 const (
@@ -112,23 +105,19 @@ const (
 	repeatPause = 100 * time.Millisecond
 )
 
-// do sends a request; the caller closes the body of the answer, which is a success.
-func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
-	if r.header == nil {
-		r.header = http.Header{}
-	}
+// whole sends a request and reads its answer to the end. When one with a key was sent and
+// its answer was lost, whether it was done is learned by asking again with the same key.
+func (c *Client) whole(ctx context.Context, r request) (json.RawMessage, error) {
+	var sent atomic.Bool
 	if r.key {
-		r.header.Set("Idempotency-Key", uuid.NewString())
+		r.header = http.Header{"Idempotency-Key": {uuid.NewString()}}
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	}
-	began := time.Now()
-	for {
-		resp, err := c.send(ctx, r)
-		var gone *Unreachable
-		if !errors.As(err, &gone) || !r.key || isDial(err) || time.Since(began) > repeatFor {
-			return resp, err
+	for began := time.Now(); ; {
+		raw, err := c.answer(ctx, r)
+		if !away(err) || !sent.Load() || time.Since(began) > repeatFor {
+			return raw, err
 		}
-		// It was sent and no answer came: whether it was done is learned by asking
-		// again with the same key.
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -137,11 +126,31 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	}
 }
 
-func isDial(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
+// away tells whether err says that the daemon isn't there, or is about to leave.
+func away(err error) bool {
+	var gone *Unreachable
+	var no *Refused
+	return errors.As(err, &gone) || errors.As(err, &no) && no.Code == "stopping"
 }
 
+// answer sends a request once and reads its answer.
+func (c *Client) answer(ctx context.Context, r request) (json.RawMessage, error) {
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	switch {
+	case err == nil:
+		return raw, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	return nil, &Unreachable{Server: c.server, Err: err}
+}
+
+// send sends a request; the caller closes the body of the answer, which is a success.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	u := url.URL{Scheme: c.scheme, Host: c.host, RawPath: r.path, RawQuery: r.query.Encode()}
 	var err error
@@ -156,7 +165,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header = r.header.Clone()
+	if r.header != nil {
+		req.Header = r.header.Clone()
+	}
 	if r.contentType != "" {
 		req.Header.Set("Content-Type", r.contentType)
 	}
@@ -176,7 +187,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	defer func() { _ = resp.Body.Close() }()
 	err = refused(c.server, resp)
 	var no *Refused
-	if c.signer != nil && errors.As(err, &no) && !r.again && r.stream == nil && c.signer.corrects(no, resp.Header) {
+	if c.signer != nil && errors.As(err, &no) && !r.again && c.signer.corrects(no, resp.Header) {
 		r.again = true
 		return c.send(ctx, r)
 	}
@@ -186,10 +197,8 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 // show tells the daemon who we are. On the socket it knows.
 func (c *Client) show(req *http.Request, r request) error {
 	switch {
-	case c.signer != nil && r.stream != nil && r.sum == "":
-		return errors.New("what is sent as it comes can't be signed before its SHA-256 is known")
 	case c.signer != nil && r.stream != nil:
-		c.signer.sign(req, r.sum)
+		return errors.New("what is sent as it comes can't be signed before its SHA-256 is known")
 	case c.signer != nil:
 		c.signer.sign(req, sumOf(r.body))
 	case c.token != "":
@@ -229,16 +238,9 @@ func foreign(server, status string, raw []byte) string {
 // call sends a request and decodes its answer.
 func call[T any](ctx context.Context, c *Client, r request) (Answer[T], error) {
 	var a Answer[T]
-	resp, err := c.do(ctx, r)
-	if err != nil {
+	var err error
+	if a.Raw, err = c.whole(ctx, r); err != nil {
 		return a, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if a.Raw, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		if ctx.Err() != nil {
-			return a, context.Cause(ctx)
-		}
-		return a, &Unreachable{Server: c.server, Err: err}
 	}
 	if len(a.Raw) == 0 {
 		return a, nil
@@ -253,24 +255,36 @@ func get[T any](ctx context.Context, c *Client, path string, q url.Values) (Answ
 	return call[T](ctx, c, request{method: http.MethodGet, path: path, query: q})
 }
 
-func post[T any](ctx context.Context, c *Client, path string, v any, key bool) (Answer[T], error) {
-	r := request{method: http.MethodPost, path: path, key: key}
-	if v != nil {
-		body, err := jsonBody(v)
-		if err != nil {
+// say sends v as JSON, or nothing when it is nil.
+func say[T any](ctx context.Context, c *Client, r request, v any) (Answer[T], error) {
+	if r.contentType = "application/json"; r.method == http.MethodPatch {
+		r.contentType = "application/merge-patch+json"
+	}
+	switch v := v.(type) {
+	case nil:
+		r.contentType = ""
+	case json.RawMessage: // to the byte
+		r.body = v
+	default:
+		var err error
+		if r.body, err = json.Marshal(v); err != nil {
 			return Answer[T]{}, err
 		}
-		r.body, r.contentType = body, "application/json"
 	}
 	return call[T](ctx, c, r)
 }
 
+func post[T any](ctx context.Context, c *Client, path string, v any, key bool) (Answer[T], error) {
+	return say[T](ctx, c, request{method: http.MethodPost, path: path, key: key}, v)
+}
+
 func patch[T any](ctx context.Context, c *Client, path string, v any) (Answer[T], error) {
-	body, err := jsonBody(v)
-	if err != nil {
-		return Answer[T]{}, err
-	}
-	return call[T](ctx, c, request{method: http.MethodPatch, path: path, body: body, contentType: "application/merge-patch+json"})
+	return say[T](ctx, c, request{method: http.MethodPatch, path: path}, v)
+}
+
+// preview asks what a request would do; nothing is changed.
+func preview[T any](ctx context.Context, c *Client, method, path string, v any) (Answer[T], error) {
+	return say[T](ctx, c, request{method: method, path: path, query: url.Values{"dry_run": {"1"}}}, v)
 }
 
 func remove(ctx context.Context, c *Client, path string) error {
@@ -280,7 +294,7 @@ func remove(ctx context.Context, c *Client, path string) error {
 
 // open sends a GET whose answer is read as it comes.
 func (c *Client) open(ctx context.Context, path string, q url.Values, h http.Header) (io.ReadCloser, error) {
-	resp, err := c.do(ctx, request{method: http.MethodGet, path: path, query: q, header: h})
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: path, query: q, header: h})
 	if err != nil {
 		return nil, err
 	}

@@ -26,16 +26,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // peer answers requests on a Unix socket as the test says.
 func peer(t *testing.T, f http.HandlerFunc) *Client {
 	t.Helper()
+	socket := shortPath(t)
+	serveAt(t, socket, f)
+	c := New(socket)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// shortPath is one for a socket.
+func shortPath(t *testing.T) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "lt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	serveAt(t, socket, f)
-	c := New(socket)
-	t.Cleanup(c.Close)
-	return c
+	return filepath.Join(dir, "s")
 }
 
 // serveAt listens until the test ends or the function is called.
@@ -105,6 +111,80 @@ func TestPost_is_repeated_with_its_key_when_the_answer_is_lost(t *testing.T) {
 	a, err := c.CreateDispatch(t.Context(), NewDispatch{Lattice: json.RawMessage(`"l"`)})
 	if err != nil || a.Value.ID != "x" || len(keys) != 3 || keys[0] == "" || keys[0] != keys[2] {
 		t.Errorf("%+v %v %v", a.Value, err, keys)
+	}
+}
+
+// A daemon that is being started again isn't there for longer than the pause between two tries.
+func TestPost_is_repeated_with_its_key_until_the_daemon_is_back(t *testing.T) {
+	var mu sync.Mutex
+	var keys []string
+	ended := make(chan struct{})
+	hear := func(r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+	}
+	socket := shortPath(t)
+	stop := serveAt(t, socket, func(_ http.ResponseWriter, r *http.Request) {
+		hear(r)
+		_, _ = io.Copy(io.Discard, r.Body)
+		close(ended)
+		<-r.Context().Done() // it dies before it can answer
+	})
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		<-ended
+		stop()
+		time.Sleep(5 * repeatPause)
+		serveAt(t, socket, func(w http.ResponseWriter, r *http.Request) { hear(r); _, _ = io.WriteString(w, `{"id":"x"}`) })
+	}()
+	c := New(socket)
+	defer c.Close()
+	a, err := c.CreateDispatch(t.Context(), NewDispatch{})
+	<-back
+	if err != nil || a.Value.ID != "x" || len(keys) != 2 || keys[0] != keys[1] {
+		t.Errorf("%+v %v %v", a.Value, err, keys)
+	}
+}
+
+func TestPost_is_repeated_with_its_key_when_its_answer_breaks_off(t *testing.T) {
+	for name, first := range map[string]http.HandlerFunc{
+		"in_the_middle": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"id":`)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"and_it_is_stopping": func(w http.ResponseWriter, _ *http.Request) {
+			problem(w, 503, `{"code":"stopping","detail":"bye"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var keys [2]string
+			var asked atomic.Int32
+			c := peer(t, func(w http.ResponseWriter, r *http.Request) {
+				n := asked.Add(1)
+				keys[n-1] = r.Header.Get("Idempotency-Key")
+				if n == 1 {
+					first(w, r)
+					return
+				}
+				_, _ = io.WriteString(w, `{"id":"x"}`)
+			})
+			a, err := c.CreateDispatch(t.Context(), NewDispatch{})
+			if err != nil || a.Value.ID != "x" || asked.Load() != 2 || keys[0] != keys[1] {
+				t.Errorf("%+v %v after %d requests with %q", a.Value, err, asked.Load(), keys)
+			}
+		})
+	}
+}
+
+func TestPost_without_a_key_is_not_repeated(t *testing.T) {
+	var asked atomic.Int32
+	c := peer(t, func(http.ResponseWriter, *http.Request) { asked.Add(1); panic(http.ErrAbortHandler) })
+	var away *Unreachable
+	if _, err := c.StartDispatch(t.Context(), "7"); !errors.As(err, &away) || asked.Load() != 1 {
+		t.Errorf("%v after %d requests", err, asked.Load())
 	}
 }
 
@@ -308,7 +388,6 @@ func TestEvery_method_asks_for_its_route(t *testing.T) {
 		"GET /v1/whoami ":                                       func() { _, _ = c.Whoami(ctx) },
 		"GET /v1/executors ":                                    func() { _, _ = c.Executors(ctx) },
 		"POST /v1/executors/a%20b/check ":                       func() { _, _ = c.CheckExecutor(ctx, "a b") },
-		"GET /readyz ":                                          func() { _ = c.Ready(ctx) },
 		"POST /v1/assets bytes":                                 func() { _, _ = c.PutAsset(ctx, strings.NewReader("bytes")) },
 		`POST /v1/lattices {"a":1} once`:                        func() { _, _ = c.StoreLattice(ctx, []byte(`{"a":1}`)) },
 		"GET /v1/lattices?limit=3 ":                             func() { _, _ = c.Lattices(ctx, q) },
@@ -348,10 +427,118 @@ func TestEvery_method_asks_for_its_route(t *testing.T) {
 		"GET /v1/explain?dispatch=7 ":                           func() { _, _ = c.ExplainDispatch(ctx, "7") },
 		"GET /v1/triggers/t/events?limit=3 ":                    func() { _, _ = c.TriggerEvents(ctx, "t", q) },
 		"GET /v1/triggers/t/firings?limit=3 ":                   func() { _, _ = c.TriggerFirings(ctx, "t", q) },
+		"GET /v1/triggers/t/hook ":                              func() { _, _ = c.TriggerHook(ctx, "t") },
+		`POST /v1/dispatches/7/redispatch?dry_run=1 {}`:         func() { _, _ = c.PlanRedispatch(ctx, "7", NewRedispatch{}) },
+		`POST /v1/dispatches/7/cancel {"electrons":["e"]}`:      func() { _, _ = c.CancelDispatch(ctx, "7", "e") },
+		`POST /v1/sweeps {} once`:                               func() { _, _ = c.CreateSweep(ctx, NewSweep{}, false) },
+		`POST /v1/sweeps?dry_run=1 {}`:                          func() { _, _ = c.CreateSweep(ctx, NewSweep{}, true) },
+		`POST /v1/bulk/cancel {"where":{}} once`:                func() { _, _ = c.BulkCancel(ctx, BulkCancel{}) },
+		`POST /v1/bulk/redispatch {"where":{},"dry_run":true}`:  func() { _, _ = c.BulkRedispatch(ctx, BulkRedispatch{DryRun: true}) },
+		"POST /v1/hooks/h {} once":                              func() { _, _ = c.Deliver(ctx, "h", "id", []byte("{}")) },
+		"GET /v1/doctor ":                                       func() { _, _ = c.Doctor(ctx) },
+		"POST /v1/prune {}":                                     func() { _, _ = c.Prune(ctx, Prune{}) },
+		"GET /v1/backup ":                                       func() { closed(c.Backup(ctx)) },
+		"GET /v1/hold?after=x&limit=2 ":                         func() { _, _ = c.Hold(ctx, 2, "x") },
+		"DELETE /v1/hold ":                                      func() { _ = c.EndHold(ctx) },
+		"GET /v1/tokens?limit=3 ":                               func() { _, _ = c.Tokens(ctx, q) },
+		"DELETE /v1/tokens/a%2Fb ":                              func() { _ = c.RevokeToken(ctx, "a/b") },
+		"GET /v1/audit?limit=3 ":                                func() { _, _ = c.Audit(ctx, q) },
+		"GET /v1/assets/ab ":                                    func() { _, _ = c.Upload(ctx, "ab") },
+		"POST /v1/assets?offset=2&sha256=ab&size=5 xyz":         func() { _, _ = c.PutPiece(ctx, "ab", 5, 2, []byte("xyz")) },
 	} {
 		got = ""
 		if ask(); got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// A page at a time, until somebody has enough.
+func TestEachDispatch_reads_every_page(t *testing.T) {
+	var asked []string
+	c := peer(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Query().Get("after"))
+		switch r.URL.Query().Get("after") {
+		case "":
+			_, _ = io.WriteString(w, `{"items":[{"id":"a"},{"id":"b"}],"next":"2"}`)
+		case "2":
+			_, _ = io.WriteString(w, `{"items":[{"id":"c"}],"next":"3"}`)
+		default:
+			_, _ = io.WriteString(w, `{"items":[]}`)
+		}
+	})
+	for enough, want := range map[string]string{"": "abc ,2,3", "b": "ab ", "c": "abc ,2"} {
+		asked = nil
+		got := ""
+		err := c.EachDispatch(t.Context(), url.Values{"label": {"x"}}, func(d Dispatch) bool { got += d.ID; return d.ID != enough })
+		if got += " " + strings.Join(asked, ","); err != nil || got != want {
+			t.Errorf("until %q: %q %v", enough, got, err)
+		}
+	}
+}
+
+func TestWaitAll(t *testing.T) {
+	t.Run("ends_when_none_goes_on_and_says_how_many_do", func(t *testing.T) {
+		var mu sync.Mutex
+		left := []string{"a", "b"}
+		c := peer(t, func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.URL.Path != "/v1/dispatches" {
+				left = left[1:]
+				_, _ = io.WriteString(w, `{"status":"completed"}`)
+				return
+			}
+			if q := r.URL.Query(); strings.Join(q["status"], " ") != "new pending running" || q.Get("label") != "x" || q.Get("order") != "oldest" {
+				t.Errorf("it asks for %s", q.Encode())
+			}
+			var p DispatchPage
+			for _, id := range left {
+				p.Items = append(p.Items, Dispatch{ID: id})
+			}
+			_ = json.NewEncoder(w).Encode(p)
+		})
+		var told []int
+		if err := c.WaitAll(t.Context(), url.Values{"label": {"x"}}, func(n int) { told = append(told, n) }); err != nil || len(left) > 0 {
+			t.Errorf("%v, left %v", err, left)
+		}
+		if len(told) != 1 || told[0] != 2 { // and not again within a second
+			t.Errorf("it told %v", told)
+		}
+		if err := c.WaitAll(t.Context(), url.Values{"label": {"x"}}, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("goes_on_over_a_restart_and_ends_with_a_refusal", func(t *testing.T) {
+		var asked atomic.Int32
+		c := peer(t, func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1) == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			problem(w, 400, `{"code":"invalid","detail":"no"}`)
+		})
+		if err := c.WaitAll(t.Context(), url.Values{}, nil); err == nil || err.Error() != "no" || asked.Load() != 2 {
+			t.Errorf("%v after %d requests", err, asked.Load())
+		}
+	})
+}
+
+// The answer to the last part may be the asset itself, which has no received.
+func TestPutPiece_tells_when_the_whole_is_there(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer   string
+		offset   int64
+		received int64
+		complete bool
+	}{
+		"a_part":            {`{"received":3}`, 0, 3, false},
+		"the_last_one":      {`{"sha256":"ab","size":5}`, 2, 5, true},
+		"it_was_there":      {`{"received":5,"complete":true}`, 0, 5, true},
+		"nothing_of_a_part": {`{}`, 1, 0, false},
+	} {
+		a, err := peer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.answer) }).PutPiece(t.Context(), "ab", 5, c.offset, []byte("xyz"))
+		if err != nil || a.Value.Received != c.received || a.Value.Complete != c.complete {
+			t.Errorf("%s: %+v %v", name, a.Value, err)
 		}
 	}
 }

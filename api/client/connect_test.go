@@ -118,6 +118,10 @@ func TestTLS_trusts_a_certificate_that_is_named(t *testing.T) {
 	if _, err := connected(t, Options{Server: srv.URL}).Whoami(t.Context()); err == nil || !strings.Contains(err.Error(), "x509") {
 		t.Errorf("%v", err)
 	}
+	began := time.Now() // what was never sent isn't repeated
+	if _, err := connected(t, Options{Server: srv.URL}).CreateDispatch(t.Context(), NewDispatch{}); err == nil || time.Since(began) > repeatFor/2 {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
 }
 
 func TestConnect_tells_who_is_not_the_daemon(t *testing.T) {

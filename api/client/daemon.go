@@ -26,12 +26,6 @@ func (c *Client) CheckExecutor(ctx context.Context, name string) (Answer[Executo
 	return post[ExecutorCheck](ctx, c, "/v1/executors/"+url.PathEscape(name)+"/check", nil, false)
 }
 
-// Ready tells whether the daemon takes requests.
-func (c *Client) Ready(ctx context.Context) error {
-	_, err := get[Health](ctx, c, "/readyz", nil)
-	return err
-}
-
 // Change is one server-sent event.
 type Change struct {
 	ID   string          `json:"seq"`

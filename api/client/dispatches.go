@@ -28,11 +28,7 @@ func (c *Client) Redispatch(ctx context.Context, id string, d NewRedispatch) (An
 
 // PlanRedispatch asks what Redispatch would do.
 func (c *Client) PlanRedispatch(ctx context.Context, id string, d NewRedispatch) (Answer[RedispatchPlan], error) {
-	body, err := jsonBody(d)
-	if err != nil {
-		return Answer[RedispatchPlan]{}, err
-	}
-	return call[RedispatchPlan](ctx, c, request{method: http.MethodPost, path: dispatchPath(id, "redispatch"), query: dryRun, body: body, contentType: "application/json"})
+	return preview[RedispatchPlan](ctx, c, http.MethodPost, dispatchPath(id, "redispatch"), d)
 }
 
 // Dispatch reads one; with wait, when it has ended or wait is over.

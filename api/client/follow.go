@@ -20,10 +20,8 @@ type absence struct{ since time.Time }
 
 // forgive pauses and returns nil when the daemon only is away, and not for too long.
 func (a *absence) forgive(ctx context.Context, err error) error {
-	var gone *Unreachable
-	var no *Refused
 	switch {
-	case !errors.As(err, &gone) && (!errors.As(err, &no) || no.Code != "stopping"):
+	case !away(err):
 		return err
 	case a.since.IsZero():
 		a.since = time.Now()
@@ -116,7 +114,7 @@ func (f *follower) copy(ctx context.Context) error {
 	case f.from < 0 && f.tail != "":
 		q.Set("tail", f.tail)
 	}
-	resp, err := f.c.do(ctx, request{method: "GET", path: dispatchPath(f.id, "electrons", f.electron, f.stream), query: q})
+	resp, err := f.c.send(ctx, request{method: "GET", path: dispatchPath(f.id, "electrons", f.electron, f.stream), query: q})
 	if err != nil {
 		return err
 	}

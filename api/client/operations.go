@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 )
@@ -20,11 +19,7 @@ func (c *Client) Prune(ctx context.Context, p Prune) (Answer[Pruned], error) {
 
 // Backup returns the tar of a backup; the caller closes it.
 func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
-	resp, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/backup"})
-	if err != nil {
-		return nil, err
-	}
-	return resp.Body, nil
+	return c.open(ctx, "/v1/backup", nil, nil)
 }
 
 // Hold returns a page of how the hold after a restore stands.
@@ -41,9 +36,5 @@ func (c *Client) Hold(ctx context.Context, limit int, after string) (Answer[Hold
 
 // EndHold lets the daemon go on.
 func (c *Client) EndHold(ctx context.Context) error {
-	resp, err := c.do(ctx, request{method: http.MethodDelete, path: "/v1/hold"})
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
+	return remove(ctx, c, "/v1/hold")
 }

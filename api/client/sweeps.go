@@ -10,14 +10,10 @@ import (
 
 // CreateSweep makes a sweep; with dry it is only said what it would be.
 func (c *Client) CreateSweep(ctx context.Context, s NewSweep, dry bool) (Answer[Sweep], error) {
-	if !dry {
-		return post[Sweep](ctx, c, "/v1/sweeps", s, true)
+	if dry {
+		return preview[Sweep](ctx, c, http.MethodPost, "/v1/sweeps", s)
 	}
-	body, err := jsonBody(s)
-	if err != nil {
-		return Answer[Sweep]{}, err
-	}
-	return call[Sweep](ctx, c, request{method: http.MethodPost, path: "/v1/sweeps", query: dryRun, body: body, contentType: "application/json"})
+	return post[Sweep](ctx, c, "/v1/sweeps", s, true)
 }
 
 // BulkCancel asks all that a filter finds to end.

@@ -8,22 +8,19 @@ import (
 	"strconv"
 )
 
-// dryRun is the query of a request that changes nothing.
-var dryRun = url.Values{"dry_run": {"1"}}
-
 // PreviewTrigger says what a trigger with this spec would do; nothing is stored.
 func (c *Client) PreviewTrigger(ctx context.Context, spec json.RawMessage) (Answer[Preview], error) {
-	return call[Preview](ctx, c, request{method: http.MethodPost, path: "/v1/triggers", query: dryRun, body: spec, contentType: "application/json"})
+	return preview[Preview](ctx, c, http.MethodPost, "/v1/triggers", spec)
 }
 
 // PreviewPut says what PutTrigger would lead to.
 func (c *Client) PreviewPut(ctx context.Context, name string, spec json.RawMessage) (Answer[Preview], error) {
-	return call[Preview](ctx, c, request{method: http.MethodPut, path: triggerPath(name), query: dryRun, body: spec, contentType: "application/json"})
+	return preview[Preview](ctx, c, http.MethodPut, triggerPath(name), spec)
 }
 
 // PreviewPatch says what PatchTrigger would lead to.
 func (c *Client) PreviewPatch(ctx context.Context, name string, p json.RawMessage) (Answer[Preview], error) {
-	return call[Preview](ctx, c, request{method: http.MethodPatch, path: triggerPath(name), query: dryRun, body: p, contentType: "application/merge-patch+json"})
+	return preview[Preview](ctx, c, http.MethodPatch, triggerPath(name), p)
 }
 
 // TestTrigger says what a trigger would do now.
@@ -33,7 +30,7 @@ func (c *Client) TestTrigger(ctx context.Context, name string) (Answer[Preview],
 
 // PutTrigger makes the trigger of this name be as spec says; revision 1 is a new one.
 func (c *Client) PutTrigger(ctx context.Context, name string, spec json.RawMessage) (Answer[Trigger], error) {
-	return call[Trigger](ctx, c, request{method: http.MethodPut, path: triggerPath(name), body: spec, contentType: "application/json", key: true})
+	return say[Trigger](ctx, c, request{method: http.MethodPut, path: triggerPath(name), key: true}, spec)
 }
 
 // RetryEvents lets events that ended without a dispatch come again.
@@ -71,5 +68,5 @@ func (c *Client) ExplainDispatch(ctx context.Context, id string) (Answer[Explana
 // TriggerHook tells where a webhook is delivered to, which is a secret, and what a
 // delivery needs.
 func (c *Client) TriggerHook(ctx context.Context, name string) (Answer[Hook], error) {
-	return call[Hook](ctx, c, request{method: http.MethodGet, path: triggerPath(name, "hook")})
+	return get[Hook](ctx, c, triggerPath(name, "hook"), nil)
 }
