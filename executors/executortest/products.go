@@ -304,9 +304,10 @@ func (s *suite) settle(t *testing.T) {
 	if !ok {
 		return // not promised
 	}
-	stored, failed, wanted, live := Bash("true"), Bash("exit 1"), Bash("echo 1"), Bash("sleep 60")
+	stored, failed, wanted, live, without := Bash("true"), Bash("exit 1"), Bash("echo 1"), Bash("sleep 60"), Bash("true")
+	without.Outputs = []graph.Output{{Name: "o", Path: "o"}}
 	var dirs []string
-	for _, task := range []executors.Task{stored, failed, wanted} {
+	for _, task := range []executors.Task{stored, failed, wanted, without} {
 		r := s.begin(t, e, task).wait()
 		if r.err != nil {
 			t.Fatal(r.err)
@@ -329,8 +330,8 @@ func (s *suite) settle(t *testing.T) {
 	}
 	eventually(t, "the stored one is gone", func() bool { return !exists(dirs[0]) })
 	eventually(t, "the cancelled one is gone", func() bool { return !exists(dir) })
-	if !exists(dirs[1]) || !exists(dirs[2]) {
-		t.Errorf("directories: failed %v, wanted %v", exists(dirs[1]), exists(dirs[2]))
+	if !exists(dirs[1]) || !exists(dirs[2]) || !exists(dirs[3]) {
+		t.Errorf("directories: failed %v, wanted %v, failed without its output %v", exists(dirs[1]), exists(dirs[2]), exists(dirs[3]))
 	}
 	if err := settler.Settle(t.Context(), func(string) bool { return true }); err != nil {
 		t.Fatal(err)

@@ -165,7 +165,9 @@ func (l *link) run(ctx context.Context, j *job, known, start bool) (executors.Re
 					j.task.Report(m.Code, m.Detail)
 				}
 			case *runner.Ended:
-				return l.e.result(j, m, a.fds)
+				res, err := l.e.result(j, m, a.fds)
+				l.failed(m, res, err)
+				return res, err
 			}
 		}
 	}

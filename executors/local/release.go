@@ -1,6 +1,9 @@
 package local
 
-import "github.com/latticed/latticed/executors/local/runner"
+import (
+	"github.com/latticed/latticed/executors"
+	"github.com/latticed/latticed/executors/local/runner"
+)
 
 // maxSent is how many releases are remembered. A runner reads them in order and at
 // once, so older ones have arrived.
@@ -23,6 +26,15 @@ func (e *Executor) release(attempt string, keep bool) {
 	e.mu.Unlock()
 	for _, l := range links {
 		_ = l.conn.Send(&m) // a failed Send closes the link
+	}
+}
+
+// failed tells the runner, before the end is stored, of an attempt that exited well and
+// has failed by what it left: should this process die before it can release it, the next
+// one's Settle keeps the directory.
+func (l *link) failed(m *runner.Ended, res executors.Result, err error) {
+	if err == nil && res.Error != nil && m.Exit == 0 && m.Cause == runner.CauseNone {
+		_ = l.conn.Send(&runner.Failed{Attempt: m.Attempt}) // a failed Send closes the link
 	}
 }
 

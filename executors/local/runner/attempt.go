@@ -43,6 +43,7 @@ type attempt struct {
 	timer  *time.Timer
 	wishes map[*session]wish
 	cond   Condition
+	failed bool // though it exited well: see Failed
 
 	gone   chan struct{} // closed when the main process has been reaped
 	exit   int64         // -1: not by itself

@@ -77,6 +77,21 @@ func closeLogs(a *attempt) {
 	}
 }
 
+// failed remembers that an attempt that ended has failed by what its daemon found.
+func (r *runner) failed(attempt string) {
+	r.mu.Lock()
+	a := r.attempts[attempt]
+	if a == nil || a.phase != ended || a.failed {
+		r.mu.Unlock()
+		return
+	}
+	a.failed = true
+	r.mu.Unlock()
+	if err := r.journal.append(&record{Kind: recFailed, Attempt: attempt}); err != nil {
+		r.log.Warn().Err(err).Str("attempt", attempt).Msg("that it failed is not in the journal")
+	}
+}
+
 // release forgets an attempt whose end the daemon has stored.
 func (r *runner) release(m *Release) {
 	if !validAttempt(m.Attempt) {

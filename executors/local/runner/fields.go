@@ -19,6 +19,7 @@ func (*Ended) kind() byte     { return 11 }
 
 func (*List) kind() byte     { return 12 }
 func (*Attempts) kind() byte { return 13 }
+func (*Failed) kind() byte   { return 14 }
 
 func blank(kind byte) Message {
 	switch kind {
@@ -48,6 +49,8 @@ func blank(kind byte) Message {
 		return &List{}
 	case 13:
 		return &Attempts{}
+	case 14:
+		return &Failed{}
 	}
 	return nil
 }
@@ -97,6 +100,8 @@ func (m *Check) fields(c *coder) { c.int(&m.Request) }
 func (m *Reply) fields(c *coder) { c.int(&m.Request); c.text(&m.Problem); c.bool(&m.FD) }
 
 func (m *List) fields(c *coder) { c.int(&m.Request) }
+
+func (m *Failed) fields(c *coder) { c.text(&m.Attempt) }
 
 func (m *Attempts) fields(c *coder) { c.int(&m.Request); c.texts(&m.Ended); c.texts(&m.Failed) }
 

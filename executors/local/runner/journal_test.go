@@ -266,7 +266,7 @@ func TestJournal_another_version_is_not_taken_for_nothing(t *testing.T) {
 
 func TestReadFrames_passes_over_what_it_does_not_know(t *testing.T) {
 	b := appendFrame(nil, &record{Kind: recPrepare, Attempt: "a"})
-	b = appendFrame(b, &record{Kind: recUndo + 1, Attempt: "a"})
+	b = appendFrame(b, &record{Kind: recFailed + 1, Attempt: "a"})
 	b = appendFrame(b, &record{Kind: recIntent, Attempt: "a", At: 3})
 	if got := readFrames(b); len(got) != 2 || got[1].Kind != recIntent {
 		t.Errorf("%+v", got)

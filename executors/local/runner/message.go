@@ -65,6 +65,10 @@ type Release struct {
 	Keep    bool
 }
 
+// Failed says that an attempt which exited well has failed all the same: whoever finds it
+// released by nobody keeps its directory. It comes before the end is stored.
+type Failed struct{ Attempt string }
+
 // Log asks for what an attempt has written so far.
 type Log struct {
 	Request int64
@@ -89,7 +93,7 @@ type List struct{ Request int64 }
 type Attempts struct {
 	Request int64
 	Ended   []string // well, or because they were asked to: nobody looks for their directories
-	Failed  []string // in any other way
+	Failed  []string // in any other way, or by what a daemon has said
 }
 
 // Unknown answers an Attach for an attempt that was never seen here.

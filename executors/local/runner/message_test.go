@@ -15,7 +15,7 @@ import (
 
 // sample fills a message with random values.
 func sample(t *rapid.T) Message {
-	m := blank(byte(rapid.IntRange(1, 13).Draw(t, "kind")))
+	m := blank(byte(rapid.IntRange(1, 14).Draw(t, "kind")))
 	v := reflect.ValueOf(m).Elem()
 	for i := range v.NumField() {
 		fillRandom(t, v.Field(i), v.Type().Field(i).Name)

@@ -25,6 +25,7 @@ const (
 	recEnd     // ended
 	recRelease // the daemon has stored the end
 	recUndo    // the process of the last intent was never made; the attempt may come again
+	recFailed  // it exited well and failed: its directory is wanted
 )
 
 type record struct {
@@ -75,14 +76,14 @@ func (r *record) fields(c *coder) {
 		c.int(&r.CPU)
 		c.int(&r.MaxRSS)
 		c.texts(&r.Notes)
-	case recPrepare, recUndo:
+	case recPrepare, recUndo, recFailed:
 	case recRelease:
 		c.bool(&r.Keep)
 	}
 }
 
 // known tells whether the record is of a kind that this program reads.
-func (r *record) known() bool { return r.Kind >= recHeader && r.Kind <= recUndo }
+func (r *record) known() bool { return r.Kind >= recHeader && r.Kind <= recFailed }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

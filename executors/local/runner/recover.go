@@ -11,6 +11,13 @@ import (
 
 const lookEvery = 200 * time.Millisecond // at the survivors of a dead runner
 
+// takeUp goes on from recs, what the journal holds already. Journals of others come first:
+// who took one over may have died half-way, and then each of the two tells a part.
+func (r *runner) takeUp(recs []record) {
+	r.adopt(recs)
+	r.resume(fold(recs))
+}
+
 // resume takes over what an earlier runner's journal tells: ends that no daemon has
 // collected, and attempts whose end that runner can't see any more.
 func (r *runner) resume(pasts []*past) {
@@ -56,7 +63,7 @@ func (r *runner) restore(p *past) *attempt {
 	if p.end != nil {
 		a.phase = ended
 		a.at = time.UnixMicro(p.end.At)
-		a.cause, a.exit, a.signal = p.end.Cause, p.end.Exit, p.end.Signal
+		a.cause, a.exit, a.signal, a.failed = p.end.Cause, p.end.Exit, p.end.Signal, p.failed
 		a.cpu, a.rss, a.notes = p.end.CPU, p.end.MaxRSS, p.end.Notes
 		return a
 	}
@@ -107,8 +114,9 @@ func (r *runner) over(a *attempt, t *tree) bool {
 	return err != nil || p.dead() || !t.isMain(p)
 }
 
-// adopt imports the journals of runners of other protocols that have left.
-func (r *runner) adopt() {
+// adopt imports the journals of runners of other protocols that have left; have is what
+// may be imported already.
+func (r *runner) adopt(have []record) {
 	r.adopting.Lock()
 	defer r.adopting.Unlock()
 	for _, n := range r.o.otherProtocols() {
@@ -116,7 +124,7 @@ func (r *runner) adopt() {
 		if err != nil {
 			continue // it lives
 		}
-		if err := r.adoptJournal(r.o.journalPath(n)); err != nil {
+		if err := r.adoptJournal(r.o.journalPath(n), have); err != nil {
 			r.log.Error().Err(err).Msg("can't take over a journal")
 		}
 		_ = lock.Close()
@@ -124,7 +132,7 @@ func (r *runner) adopt() {
 }
 
 // adoptJournal takes over the journal at path. The caller holds its lock.
-func (r *runner) adoptJournal(path string) error {
+func (r *runner) adoptJournal(path string, have []record) error {
 	recs, err := readJournal(path, r.boot)
 	if err != nil {
 		return err
@@ -134,7 +142,7 @@ func (r *runner) adoptJournal(path string) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	r.resume(fold(recs))
+	r.resume(fold(append(recs, have...)))
 	return os.Remove(path)
 }
 

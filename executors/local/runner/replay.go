@@ -7,6 +7,7 @@ type past struct {
 	pid     *record
 	end     *record
 	release *record
+	failed  bool
 }
 
 // fold groups records by attempt, in the order of their first appearance. Records of
@@ -34,6 +35,8 @@ func fold(recs []record) []*past {
 			p.end = r
 		case recRelease:
 			p.release = r
+		case recFailed:
+			p.failed = true
 		}
 	}
 	return out

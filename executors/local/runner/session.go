@@ -82,6 +82,8 @@ func (s *session) handle(m Message, fds []int) {
 		}
 	case *Release:
 		s.r.release(m)
+	case *Failed:
+		s.r.failed(m.Attempt)
 	case *Log:
 		s.log(m)
 	case *List:
@@ -137,7 +139,7 @@ func (r *runner) list(request int64) *Attempts {
 	for id, a := range r.attempts {
 		switch {
 		case a.phase != ended:
-		case a.exit == 0 && a.cause == CauseNone || a.cause == CauseCancel:
+		case a.exit == 0 && a.cause == CauseNone && !a.failed || a.cause == CauseCancel:
 			out.Ended = append(out.Ended, id)
 		default:
 			out.Failed = append(out.Failed, id)
