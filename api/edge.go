@@ -188,6 +188,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	if e == nil {
 		e = &Error{Status: 499, Code: "client_gone", Detail: "the client went away"}
 	}
+	e = s.meantBy(ctx, err, e)
 	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
 	sayWhatToDo(c.Response().Header(), e)
 	c.Response().WriteHeader(e.Status)

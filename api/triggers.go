@@ -96,13 +96,13 @@ func (s *Server) PatchTrigger(ctx context.Context, r PatchTriggerRequestObject) 
 	if r.Params.DryRun {
 		p, err := shownPreview(s.o.Triggers.PreviewPatch(ctx, r.Trigger, body))
 		if err != nil {
-			return nil, s.noTrigger(ctx, r.Trigger, err)
+			return nil, err
 		}
 		return p, nil
 	}
 	t, warnings, err := s.o.Triggers.Patch(ctx, r.Trigger, body, by)
 	if err != nil {
-		return nil, s.noTrigger(ctx, r.Trigger, err)
+		return nil, err
 	}
 	return shownTrigger{200, s.triggerOf(t, warnings)}, nil
 }
@@ -124,7 +124,7 @@ func (s *Server) DeleteTrigger(ctx context.Context, r DeleteTriggerRequestObject
 func (s *Server) PauseTrigger(ctx context.Context, r PauseTriggerRequestObject) (PauseTriggerResponseObject, error) {
 	t, err := s.o.Triggers.Pause(ctx, r.Trigger)
 	if err != nil {
-		return nil, s.noTrigger(ctx, r.Trigger, err)
+		return nil, err
 	}
 	return shownTrigger{200, s.triggerOf(t, nil)}, nil
 }
@@ -142,7 +142,7 @@ func (s *Server) ResumeTrigger(ctx context.Context, r ResumeTriggerRequestObject
 	}
 	t, err := s.o.Triggers.Resume(ctx, r.Trigger, backlog)
 	if err != nil {
-		return nil, s.noTrigger(ctx, r.Trigger, err)
+		return nil, err
 	}
 	return shownTrigger{200, s.triggerOf(t, nil)}, nil
 }

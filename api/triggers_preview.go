@@ -42,7 +42,7 @@ func shownPreview(p triggers.Preview, err error) (previewed, error) {
 func (s *Server) TestTrigger(ctx context.Context, r TestTriggerRequestObject) (TestTriggerResponseObject, error) {
 	p, err := shownPreview(s.o.Triggers.Test(ctx, r.Trigger))
 	if err != nil {
-		return nil, s.noTrigger(ctx, r.Trigger, err)
+		return nil, err
 	}
 	return p, nil
 }

@@ -123,6 +123,14 @@ func initialElectron(d *graph.Dispatch, l *graph.Lattice, i int) *graph.Electron
 	return &e
 }
 
+func electronNames(l *graph.Lattice) []string {
+	names := make([]string, len(l.Electrons))
+	for i := range l.Electrons {
+		names[i] = l.Electrons[i].Name
+	}
+	return names
+}
+
 // Electron returns one by name.
 func (s *Store) Electron(ctx context.Context, dispatch, name string) (e graph.Electron, err error) {
 	err = s.quick(ctx, func(q querier) error {
@@ -132,7 +140,7 @@ func (s *Store) Electron(ctx context.Context, dispatch, name string) (e graph.El
 		}
 		i, known := l.Index(name)
 		if !known {
-			return fmt.Errorf("dispatch %s: %w", dispatch, notFound("electron", name))
+			return fmt.Errorf("dispatch %d: %w", d.Number, &MissingError{What: "electron", Name: name, Near: graph.Suggest(name, electronNames(l))})
 		}
 		e = *initialElectron(&d, l, i)
 		rows, err := electronsOf(q, d.Number, "idx = ?", []any{i}, 1)

@@ -92,5 +92,22 @@ func storageError(err error) error {
 	return err
 }
 
+// MissingError names what is ErrNotFound.
+type MissingError struct {
+	What, Name string
+	Near       string // what was meant, when that is known here
+}
+
+func (e *MissingError) Error() string {
+	said := fmt.Sprintf("%s %q: %v", e.What, e.Name, ErrNotFound)
+	if e.Near != "" {
+		said += fmt.Sprintf("; did you mean %q?", e.Near)
+	}
+	return said
+}
+
+// Unwrap makes it ErrNotFound.
+func (e *MissingError) Unwrap() error { return ErrNotFound }
+
 // notFound gives an empty answer its name.
-func notFound(what, id string) error { return fmt.Errorf("%s %q: %w", what, id, ErrNotFound) }
+func notFound(what, id string) error { return &MissingError{What: what, Name: id} }

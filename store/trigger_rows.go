@@ -44,13 +44,6 @@ func (s *Store) Triggers(ctx context.Context) ([]triggers.Trigger, error) {
 	return s.triggersWhere(s.read.WithContext(ctx), "WHERE removed_at IS NULL ORDER BY name")
 }
 
-// TriggerNames returns the names of all triggers that were not removed, sorted.
-func (s *Store) TriggerNames(ctx context.Context) ([]string, error) {
-	var names []string
-	err := s.read.WithContext(ctx).Raw("SELECT name FROM triggers WHERE removed_at IS NULL ORDER BY name").Scan(&names).Error
-	return names, err
-}
-
 // Trigger returns one by id or name.
 func (s *Store) Trigger(ctx context.Context, idOrName string) (triggers.Trigger, error) {
 	return s.trigger(s.read.WithContext(ctx), idOrName)

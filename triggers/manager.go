@@ -207,7 +207,7 @@ func (m *Manager) keeper(ctx context.Context, idOrName string) (*keeper, error) 
 	if m.closed {
 		return nil, ErrStopped
 	}
-	return nil, ErrNotFound // removed meanwhile
+	return nil, fmt.Errorf("trigger %q: %w", idOrName, ErrNotFound) // removed meanwhile
 }
 
 // Any tells whether there is a trigger of a kind, one that runs or is to run, of which

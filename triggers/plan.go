@@ -63,6 +63,15 @@ func filled(raw json.RawMessage, fill map[string]any) (json.RawMessage, error) {
 	return out, nil
 }
 
+// UnknownLatticeError is a *graph.Invalid about a lattice that there isn't.
+type UnknownLatticeError struct {
+	*graph.Invalid
+	Name string
+}
+
+// Unwrap makes it a *graph.Invalid.
+func (e *UnknownLatticeError) Unwrap() error { return e.Invalid }
+
 // invalidField is one problem as an error.
 func invalidField(field, code, format string, args ...any) error {
 	return &graph.Invalid{Problems: []graph.Problem{{Path: field, Code: code, Message: fmt.Sprintf(format, args...)}}}
@@ -80,7 +89,9 @@ func (p *plan) resolve(ctx context.Context, l Ledger, t *Trigger) error {
 	}
 	lattice, err := l.Lattice(ctx, name)
 	if errors.Is(err, ErrNotFound) {
-		return invalidField("lattice", graph.CodeUnknownName, "there is no lattice %s; store it first", show(p.spec.lattice))
+		return &UnknownLatticeError{Name: strings.TrimSuffix(p.spec.lattice, latest), Invalid: &graph.Invalid{Problems: []graph.Problem{{
+			Path: "lattice", Code: graph.CodeUnknownName, Message: fmt.Sprintf("there is no lattice %s; store it first", show(p.spec.lattice)),
+		}}}}
 	}
 	if err != nil {
 		return fmt.Errorf("read lattice %s: %w", name, err)

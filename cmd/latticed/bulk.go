@@ -81,6 +81,9 @@ func (c *cli) bulk(cmd *cobra.Command, api *client.Client, b bulk, verb string, 
 		if err != nil {
 			return err
 		}
+		if a.Value.Found == 0 {
+			c.tellUnknown(ctx, api, b.where.Lattice, b.where.Trigger)
+		}
 		if b.dryRun && c.json {
 			return c.raw(a.Raw)
 		}
@@ -94,6 +97,9 @@ func (c *cli) bulk(cmd *cobra.Command, api *client.Client, b bulk, verb string, 
 	a, err := do(ctx, api, cmd, b, false)
 	if err != nil {
 		return err
+	}
+	if a.Value.Found == 0 {
+		c.tellUnknown(ctx, api, b.where.Lattice, b.where.Trigger)
 	}
 	if c.json {
 		return c.raw(a.Raw)

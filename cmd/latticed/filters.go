@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"net/url"
 
 	"github.com/spf13/cobra"
+
+	"github.com/latticed/latticed/api/client"
 )
 
 // filterFlags are the filters of dispatches that list and table share.
@@ -60,4 +64,20 @@ func (ff *filterFlags) query() (url.Values, error) {
 		}
 	}
 	return q, nil
+}
+
+// tellUnknown says of filters that have found nothing which name there is not: most are
+// misspelt.
+func (c *cli) tellUnknown(ctx context.Context, api *client.Client, lattice, trigger string) {
+	var unknown *client.Refused
+	if lattice != "" {
+		if _, err := api.Lattice(ctx, lattice); errors.As(err, &unknown) {
+			c.complain("warning: " + unknown.Error())
+		}
+	}
+	if trigger != "" {
+		if _, err := api.Trigger(ctx, trigger, false); errors.As(err, &unknown) {
+			c.complain("warning: " + unknown.Error())
+		}
+	}
 }

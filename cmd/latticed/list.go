@@ -48,6 +48,9 @@ func newList(c *cli) *cobra.Command {
 			return err
 		}
 		a, err := api.Dispatches(cmd.Context(), q)
+		if err == nil && len(a.Value.Items) == 0 {
+			c.tellUnknown(cmd.Context(), api, q.Get("lattice"), q.Get("trigger"))
+		}
 		if err != nil || c.json {
 			return c.orRaw(err, a.Raw)
 		}

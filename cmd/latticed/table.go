@@ -89,10 +89,10 @@ func (c *cli) showTable(ctx context.Context, api *client.Client, q url.Values, f
 		}
 	}
 	used := map[string]bool{}
-	ended := false
+	ended, none := false, true
 	err = c.printTable(columns, f, func(row func(client.Dispatch) error) error {
 		return eachRow(ctx, api, q, f.limit, func(d client.Dispatch) error {
-			ended = ended || d.Status == "completed"
+			ended, none = ended || d.Status == "completed", false
 			for _, col := range named {
 				used[col.name] = used[col.name] || col.value(d) != nil
 			}
@@ -101,6 +101,9 @@ func (c *cli) showTable(ctx context.Context, api *client.Client, q url.Values, f
 	})
 	if err == nil {
 		c.tellUnused(named, used, ended)
+	}
+	if err == nil && none {
+		c.tellUnknown(ctx, api, q.Get("lattice"), q.Get("trigger"))
 	}
 	return err
 }
