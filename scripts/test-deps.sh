@@ -19,8 +19,10 @@ needs=(
   sshd:openssh-server # tests of network file systems have a server of their own
   ssh:openssh-client
   sshfs:sshfs
+  ip:iproute2
   /usr/lib/postgresql/15/bin/postgres:postgresql-15 # databases that triggers watch
   mariadbd:mariadb-server
+  pgbouncer:pgbouncer # may stand between
 )
 
 missing=()

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	mssql "github.com/microsoft/go-mssqldb"
@@ -64,7 +65,7 @@ func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 }
 
 // encrypting are the ODBC drivers that encrypt by default.
-var encrypting = regexp.MustCompile(`(?i)^\{?ODBC Driver (1[89]|[2-9][0-9]) `)
+var encrypting = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^\{?ODBC Driver (1[89]|[2-9][0-9]) `) })
 
 // mssqlSource is the URL that the driver wants, and how long it may take to connect.
 func mssqlSource(a address) (string, time.Duration, error) {
@@ -84,7 +85,7 @@ func mssqlSource(a address) (string, time.Duration, error) {
 	for name, value := range a.options {
 		switch name {
 		case "driver": // of ODBC: we have one; from version 18 on, those encrypt unless told otherwise
-			if _, given := a.options["encrypt"]; !given && encrypting.MatchString(value) {
+			if _, given := a.options["encrypt"]; !given && encrypting().MatchString(value) {
 				options.Set("encrypt", "true")
 			}
 		case "instance":

@@ -80,10 +80,8 @@ func postgresConfig(a address) (*pgconn.Config, error) {
 	if config.ConnectTimeout <= 0 {
 		config.ConnectTimeout = connecting
 	}
-	for name, value := range map[string]string{
-		"application_name": "latticed", "DateStyle": "ISO, YMD", "TimeZone": "UTC", "IntervalStyle": "iso_8601",
-		"bytea_output": "hex", "client_encoding": "UTF8", "extra_float_digits": "3",
-	} {
+	// A pooler takes these two and may refuse all others, which each transaction sets.
+	for name, value := range map[string]string{"application_name": "latticed", "client_encoding": "UTF8"} {
 		if _, given := config.RuntimeParams[name]; !given {
 			config.RuntimeParams[name] = value
 		}
@@ -135,9 +133,22 @@ var postgresTroubles = map[string]trouble{
 	"42501": troubleDenied, "28": troubleDenied,
 }
 
+// poolerTroubles are words of PgBouncer, which has one code for all that it says itself.
+var poolerTroubles = map[string]trouble{
+	"authentication failed": troubleDenied, "no such user": troubleDenied, "does not exist": troubleMissing, "no such database": troubleMissing,
+	"unsupported startup parameter": troubleOther, "not allowed in statement pooling mode": troubleOther,
+}
+
 func (postgresDialect) judge(err error) trouble {
 	var pg *pgconn.PgError
 	var lost *lostError
+	if errors.As(err, &pg) && pg.Code == "08P01" {
+		for words, t := range poolerTroubles {
+			if strings.Contains(pg.Message, words) {
+				return t
+			}
+		}
+	}
 	if errors.As(err, &pg) && !errors.As(err, &lost) && len(pg.Code) >= 2 {
 		if t, ok := postgresTroubles[pg.Code]; ok {
 			return t
@@ -147,33 +158,62 @@ func (postgresDialect) judge(err error) trouble {
 	return judgeTransport(err)
 }
 
+// alive is how soon a connection on which nothing is said ends when the other machine has
+// vanished: after 5 s it is asked each 2 s, and has to answer one of three.
+var alive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
+
 // dialer makes the connections of one conn: its own, and those that ask the server to
 // end a statement. After close there is none.
 type dialer struct {
-	mu     sync.Mutex
-	closed bool
-	conns  []net.Conn
+	mu      sync.Mutex
+	closed  bool
+	conns   []net.Conn
+	dialing map[*context.CancelFunc]bool
 }
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := (&net.Dialer{Timeout: connecting, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !d.begin(&cancel) {
+		return nil, net.ErrClosed
 	}
+	c, err := (&net.Dialer{Timeout: connecting, KeepAliveConfig: alive}).DialContext(ctx, network, address)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	delete(d.dialing, &cancel)
+	switch {
+	case err != nil:
+		return nil, err
+	case d.closed:
 		return nil, errors.Join(net.ErrClosed, c.Close())
 	}
 	d.conns = append(d.conns, c)
 	return c, nil
 }
 
-// close closes what is open. That it was closed before is fine.
+// begin notes how a dial is ended; false: there is to be none any more.
+func (d *dialer) begin(cancel *context.CancelFunc) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	if d.dialing == nil {
+		d.dialing = map[*context.CancelFunc]bool{}
+	}
+	d.dialing[cancel] = true
+	return true
+}
+
+// close closes what is open, and ends what is about to be. That it was closed before is
+// fine.
 func (d *dialer) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
+	for cancel := range d.dialing {
+		(*cancel)()
+	}
 	for _, c := range d.conns {
 		_ = c.Close()
 	}

@@ -29,11 +29,17 @@ func (c *postgresConn) close() error {
 	err := c.pg.Close(ctx)
 	_ = c.dialer.close()
 	select {
-	case <-c.pg.CleanupDone():
-	case <-ctx.Done():
+	case <-c.pg.CleanupDone(): // at once, since nothing is open any more
+	case <-time.After(farewell):
 	}
 	return err
 }
+
+// postgresBegin begins a transaction that reads, with values written as we read them. All
+// is set for the transaction: behind a pooler the next one may have another session.
+const postgresBegin = `BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d; ` +
+	`SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL TimeZone = 'UTC'; SET LOCAL IntervalStyle = 'iso_8601'; ` +
+	`SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 3`
 
 // read runs a query in a transaction of its own, so that every poll sees what is
 // committed by then. The server enforces the limit; the context is the second fence, and
@@ -41,8 +47,7 @@ func (c *postgresConn) close() error {
 func (c *postgresConn) read(ctx context.Context, query string, args []any, limit time.Duration, f func([]any) error) error {
 	inner, cancel := within(ctx, limit)
 	defer cancel()
-	begin := fmt.Sprintf("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d", max(1, limit.Milliseconds()))
-	err := c.say(inner, begin)
+	err := c.say(inner, fmt.Sprintf(postgresBegin, max(1, limit.Milliseconds())))
 	if err == nil {
 		err = c.rows(inner, query, args, f)
 	}

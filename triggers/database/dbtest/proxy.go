@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -40,10 +41,13 @@ func NewProxy(t testing.TB, s *Server) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{
-		Address: l.Addr().String(), listener: l, target: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)),
-		conns: map[net.Conn]bool{},
-	}
+	return NewForward(t, l, net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+}
+
+// NewForward is a way from a listener to an address, or to the path of a socket.
+func NewForward(t testing.TB, l net.Listener, target string) *Proxy {
+	t.Helper()
+	p := &Proxy{Address: l.Addr().String(), listener: l, target: target, conns: map[net.Conn]bool{}}
 	p.moved.L = &p.mu
 	p.all.Go(p.accept)
 	t.Cleanup(func() {
@@ -97,7 +101,11 @@ func (p *Proxy) carry(client net.Conn) {
 	if !p.pass() {
 		return
 	}
-	server, err := net.Dial("tcp", p.target)
+	network := "tcp"
+	if strings.HasPrefix(p.target, "/") {
+		network = "unix"
+	}
+	server, err := net.Dial(network, p.target)
 	if err != nil {
 		return
 	}
