@@ -94,8 +94,7 @@ func (r *runner) run(ctx context.Context) error {
 			r.rooms.clean()
 		}
 	}()
-	r.resume(fold(recs))
-	r.adopt()
+	r.takeUp(recs)
 	for range workers { // they end with the process: one may wait for children that live on
 		go r.worker(ctx)
 		go r.follower(ctx)

@@ -82,12 +82,12 @@ func (r *runner) restore(p *past) *attempt {
 // children of ours, so how it ended can't be known: it is lost, unless we end it
 // ourselves for its timeout.
 func (r *runner) watch(a *attempt) {
-	if a.timeout > 0 {
+	t := r.tree(a)
+	if a.timeout > 0 && !r.over(a, t) { // else it is lost, even if its time would be over by now
 		r.mu.Lock()
 		a.timer = time.AfterFunc(time.Until(a.started.Add(a.timeout)), func() { r.stop(a, CauseTimeout) })
 		r.mu.Unlock()
 	}
-	t := r.tree(a)
 	for !r.over(a, t) {
 		select {
 		case <-a.gone: // somebody else ends it

@@ -70,7 +70,7 @@ func (r *runner) moved(attempt string) *Refused {
 
 // absent answers for an attempt that isn't here.
 func (r *runner) absent(s *session, m *Start) {
-	r.adopt()
+	r.adopt(nil)
 	r.mu.Lock()
 	_, known := r.attempts[m.Attempt]
 	r.mu.Unlock()
