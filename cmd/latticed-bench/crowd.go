@@ -30,6 +30,9 @@ func crowd(ctx context.Context, s settings, t *table) error {
 	if err := d.call(ctx, "POST", "/lattices", lattice("one", object{"a": noop()}), nil); err != nil {
 		return err
 	}
+	if err := pause(ctx, settled); err != nil {
+		return err
+	}
 	empty, err := memoryOf(d.cmd.Process.Pid, "Rss")
 	if err != nil {
 		return err
@@ -42,7 +45,7 @@ func crowd(ctx context.Context, s settings, t *table) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, 15*time.Second); err != nil { // what only the start needed is given back
+	if err := pause(ctx, settled); err != nil {
 		return err
 	}
 	full, err := memoryOf(d.cmd.Process.Pid, "Rss")

@@ -47,7 +47,11 @@ func accepted(ctx context.Context, s settings, t *table) error {
 	return nil
 }
 
-// memory reads what the daemon and its runner hold, idle and after 1,000 runs.
+// settled is after when the daemon has given back what only its start needed.
+const settled = 15 * time.Second
+
+// memory reads what the daemon and its runner hold: as they start, idle, and after
+// 1,000 runs.
 func memory(ctx context.Context, s settings, t *table) error {
 	d, err := startDaemon(ctx, s)
 	if err != nil {
@@ -62,6 +66,12 @@ func memory(ctx context.Context, s settings, t *table) error {
 		if err == nil {
 			t.plain(name, fmt.Sprintf("%.1f MB", float64(n)/1e6), goal)
 		}
+		return err
+	}
+	if err := show("memory: daemon just started", "Rss", d.cmd.Process.Pid, ""); err != nil {
+		return err
+	}
+	if err := pause(ctx, settled); err != nil {
 		return err
 	}
 	if err := show("memory: daemon idle", "Rss", d.cmd.Process.Pid, "≤ 30 MB"); err != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -69,9 +68,6 @@ const (
 	keyDur       = "dur" // milliseconds
 )
 
-// settleIn is when what only the start needed is given back to the system.
-const settleIn = 10 * time.Second
-
 // stopLimit is how long one room may take to stop before it is left behind.
 const stopLimit = 15 * time.Second
 
@@ -108,7 +104,7 @@ func (d *daemon) live(ctx context.Context) (err error) {
 	for ended := false; !ended; {
 		select {
 		case <-settled.C:
-			debug.FreeOSMemory() // with ten thousand triggers a start needs twice what stays
+			settle(d.log)
 		case <-ctx.Done():
 			ended = true
 		case err = <-d.failed:

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"time"
+
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/latticed/latticed/executors/local/runner"
@@ -18,6 +21,8 @@ func newRunner(c *cli) *cobra.Command {
 			if err != nil {
 				return usagef("%v", err)
 			}
+			settled := time.AfterFunc(settleIn, func() { settle(zerolog.Nop()) })
+			defer settled.Stop()
 			return runner.Main(cmd.Context(), o)
 		},
 	}
