@@ -63,6 +63,7 @@ var histories = [][]int64{
 	{recPrepare, recIntent, recPID},
 	{recPrepare, recIntent, recPID, recEnd},
 	{recPrepare, recIntent, recEnd, recPID},
+	{recPrepare, recIntent, recPID, recEnd, recFailed},
 	{recPrepare, recIntent, recPID, recEnd, recRelease},
 	{recPrepare, recIntent, recEnd, recRelease, recPID},
 }
@@ -161,7 +162,7 @@ func TestResume_loses_no_end_and_starts_nothing_twice(t *testing.T) {
 				switch {
 				case state == "ended":
 					if a == nil || a.phase != ended || a.cause != CauseNone || a.exit != 3 || a.signal != 4 || a.cpu != 5 || a.rss != 6 ||
-						a.at.UnixMicro() != 8e6 || a.started.UnixMicro() != 7e6 || !reflect.DeepEqual(a.notes, []string{"of " + a.id}) {
+						a.failed != slices.ContainsFunc(whole, func(r record) bool { return r.Attempt == a.id && r.Kind == recFailed }) || a.at.UnixMicro() != 8e6 || a.started.UnixMicro() != 7e6 || !reflect.DeepEqual(a.notes, []string{"of " + a.id}) {
 						t.Fatalf("the end of %s became %+v", rec.Attempt, a)
 					}
 				case state == "started":
