@@ -21,6 +21,7 @@ import (
 type rooms struct {
 	work   string
 	prefix string
+	rest   int // so many rooms are left after one before that is entered
 	limit  int
 	uid    int
 
@@ -34,22 +35,22 @@ const (
 	largeLog   = 64 << 10
 )
 
-func newRooms(work string, protocol, limit int) *rooms {
-	return &rooms{work: work, prefix: roomPrefix + strconv.Itoa(protocol) + "-", limit: limit, uid: os.Getuid()}
+func newRooms(work string, protocol, rest, limit int) *rooms {
+	return &rooms{work: work, prefix: roomPrefix + strconv.Itoa(protocol) + "-", rest: rest, limit: limit, uid: os.Getuid()}
 }
 
 // enter gives an attempt a room at dir, its logs open; false when there is none. The
 // logs are looked at here and not when they are left: a process that was being made at
-// that time had them as well until it executed its program.
+// that time had them as well until it executed its program. So the room that was left
+// first is taken, once it has rested: one that was left just now is often refused.
 func (q *rooms) enter(dir string) (logs [2]int, ok bool) {
 	q.mu.Lock()
-	n := len(q.free)
-	if n == 0 {
+	if len(q.free) <= q.rest {
 		q.mu.Unlock()
 		return logs, false
 	}
-	spare := q.free[n-1]
-	q.free = q.free[:n-1]
+	spare := q.free[0]
+	q.free = q.free[1:]
 	q.mu.Unlock()
 	logs = [2]int{q.blankLog(spare + "/" + stdoutName), q.blankLog(spare + "/" + stderrName)}
 	if logs[0] >= 0 && logs[1] >= 0 && unix.Rename(spare, dir) == nil {

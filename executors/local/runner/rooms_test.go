@@ -68,7 +68,7 @@ func TestRooms_are_used_again_only_if_nothing_can_show(t *testing.T) {
 		"attributes":     {false, func(_ *testing.T, dir string) error { return unix.Setxattr(dir, "user.x", []byte("y"), 0) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newRooms(t.TempDir(), 1, 4)
+			q := newRooms(t.TempDir(), 1, 0, 4)
 			defer q.clean()
 			dir := used(t, q, "first")
 			if err := c.do(t, dir); err != nil {
@@ -110,7 +110,7 @@ func TestRooms_are_used_again_only_if_nothing_can_show(t *testing.T) {
 // What an attempt has handed to a process that is none of its own goes on writing to
 // the old log and to no other.
 func TestRooms_a_log_that_was_handed_on_is_not_used_again(t *testing.T) {
-	q := newRooms(t.TempDir(), 1, 4)
+	q := newRooms(t.TempDir(), 1, 0, 4)
 	defer q.clean()
 	a := newAttempt("a", filepath.Join(q.work, "a"))
 	if err := makeRoom(a); err != nil {
@@ -125,6 +125,33 @@ func TestRooms_a_log_that_was_handed_on_is_not_used_again(t *testing.T) {
 	q.leave(a.dir)
 	if _, ok := q.enter(filepath.Join(q.work, "b")); ok {
 		t.Error("it was used again")
+	}
+}
+
+func TestRooms_rest_before_they_are_used_again(t *testing.T) {
+	q := newRooms(t.TempDir(), 1, 2, 4)
+	defer q.clean()
+	for _, name := range []string{"a", "b"} {
+		q.leave(used(t, q, name))
+	}
+	next := filepath.Join(q.work, "next")
+	if _, ok := q.enter(next); ok {
+		t.Fatal("one of two was used again")
+	}
+	q.leave(used(t, q, "c"))
+	first, err := os.Stat(q.free[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, ok := q.enter(next)
+	if !ok {
+		t.Fatal("none of three was used again")
+	}
+	for _, fd := range logs {
+		_ = unix.Close(fd)
+	}
+	if got, err := os.Stat(next); err != nil || !os.SameFile(first, got) {
+		t.Errorf("it is not the one that was left first: %v", err)
 	}
 }
 

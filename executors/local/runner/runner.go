@@ -49,11 +49,14 @@ type runner struct {
 	asleep   bool // the housekeeper wants to know of the next start
 }
 
-const maxRooms = 32 // kept for further attempts
+const (
+	restingRooms = 8  // those of attempts that have ended just now
+	maxRooms     = 32 // kept for further attempts
+)
 
 func newRunner(o Options, boot string, log zerolog.Logger) *runner {
 	return &runner{
-		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), rooms: newRooms(WorkDir(o.StateDir), o.Protocol, maxRooms), env: baseEnv(), self: os.Getpid(),
+		o: o, log: log, boot: boot, work: WorkDir(o.StateDir), rooms: newRooms(WorkDir(o.StateDir), o.Protocol, restingRooms, maxRooms), env: baseEnv(), self: os.Getpid(),
 		follow: make(chan struct{}), jobs: make(chan func()), signal: signalProcess, changed: make(chan struct{}, 1),
 		attempts: map[string]*attempt{}, mains: map[int]*attempt{}, sessions: map[*session]struct{}{},
 	}
