@@ -221,6 +221,9 @@ func normalizeOther(v reflect.Value, b *budget, depth int) (any, error) {
 			if err != nil {
 				return nil, err
 			}
+			if _, twice := m[key]; twice { // which of the two came last would be chance
+				return nil, fmt.Errorf("the result has two keys that JSON can't tell apart, both are %s; make text or numbers of them first", quote(key))
+			}
 			m[key] = it.Value().Interface()
 		}
 		return normalizeMap(m, b, depth)

@@ -135,6 +135,8 @@ func TestEval_errors(t *testing.T) {
 		`n % 0`:                      `division by zero`,
 		`date(a.deep)`:               `string is expected, not mapping`,
 		`keys(a.list)`:               `keys takes a mapping, not a list`,
+		`groupBy([1, "1"], #)`:       `the result has two keys that JSON can't tell apart, both are "1"; make text or numbers of them first`,
+		`groupBy([ok, "true"], #)`:   `the result has two keys that JSON can't tell apart, both are "true"; make text or numbers of them first`,
 		`fromPairs([[1]])`:           `fromPairs takes a list of pairs [key, value]; item 0 is none`,
 		`split(a.deep, ",")`:         `split takes text and a separator, which is text, not a mapping and text`,
 		`split("a", a.list)`:         `split takes text and a separator, which is text, not text and a list`,
