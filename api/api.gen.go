@@ -991,6 +991,9 @@ type PutAssetParams struct {
 type ListAuditParams struct {
 	Principal string `form:"principal,omitempty" json:"principal,omitempty"`
 
+	// Action one or more operations, such as PauseTrigger, repeated or with commas
+	Action []string `form:"action,omitempty" json:"action,omitempty"`
+
 	// Object id or name of what was changed
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 	Since  string `form:"since,omitempty" json:"since,omitempty"`
@@ -1920,6 +1923,13 @@ func (w *ServerInterfaceWrapper) ListAudit(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "principal", ctx.QueryParams(), &params.Principal, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter principal: %s", err))
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
 	}
 
 	// ------------- Optional query parameter "object" -------------

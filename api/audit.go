@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/latticed/latticed/store"
 )
@@ -16,8 +17,12 @@ func (s *Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListA
 	if err != nil {
 		return nil, err
 	}
+	actions, err := words("action", r.Params.Action, audited()...)
+	if err != nil {
+		return nil, err
+	}
 	entries, next, err := s.o.Store.AuditPage(ctx, store.AuditFilter{
-		Principal: r.Params.Principal, Object: r.Params.Object, Since: since, Until: until,
+		Principal: r.Params.Principal, Object: r.Params.Object, Actions: actions, Since: since, Until: until,
 		Limit: limitOf(r.Params.Limit), After: r.Params.After,
 	})
 	if err != nil {
@@ -30,4 +35,15 @@ func (s *Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListA
 		})
 	}
 	return page, nil
+}
+
+// audited are the operations that leave an entry.
+func audited() (all []string) {
+	for name, a := range accesses() {
+		if a.changes != 0 {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }

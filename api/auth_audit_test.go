@@ -135,6 +135,15 @@ func TestAudit_is_read_in_pages_and_by_filters(t *testing.T) {
 	if got := objects("/v1/audit?object=t2"); !slices.Equal(got, []string{"t2", "t2"}) {
 		t.Error(got)
 	}
+	if got := objects("/v1/audit?action=RevokeToken"); !slices.Equal(got, []string{"t2"}) {
+		t.Error(got)
+	}
+	if got := objects("/v1/audit?action=RevokeToken,CreateToken&object=t2"); !slices.Equal(got, []string{"t2", "t2"}) {
+		t.Error(got)
+	}
+	if a := h.do("GET /v1/audit?action=RevokeTokn").want(422); a.text("detail") != `action: there is no action "RevokeTokn"; did you mean "RevokeToken"?` {
+		t.Errorf("%s", a.body)
+	}
 	first := h.do("GET /v1/audit?limit=4").want(200)
 	if got := objects("/v1/audit?limit=4&after=" + first.text("next")); !slices.Equal(got, []string{"t1", "t0"}) {
 		t.Error(got)

@@ -22,6 +22,7 @@ type Audit struct {
 type AuditFilter struct {
 	Principal string
 	Object    string
+	Actions   []string
 	Since     time.Time // at or after
 	Until     time.Time // before
 	Limit     int
@@ -116,6 +117,9 @@ func (s *Store) AuditPage(ctx context.Context, f AuditFilter) ([]Audit, string, 
 	}
 	if f.Object != "" {
 		also("object = ?", f.Object)
+	}
+	if len(f.Actions) > 0 {
+		also("action IN ?", f.Actions)
 	}
 	if !f.Since.IsZero() {
 		also("at >= ?", f.Since.UnixMicro())

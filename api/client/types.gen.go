@@ -982,6 +982,9 @@ type PutAssetParams struct {
 type ListAuditParams struct {
 	Principal string `form:"principal,omitempty" json:"principal,omitempty"`
 
+	// Action one or more operations, such as PauseTrigger, repeated or with commas
+	Action []string `form:"action,omitempty" json:"action,omitempty"`
+
 	// Object id or name of what was changed
 	Object string `form:"object,omitempty" json:"object,omitempty"`
 	Since  string `form:"since,omitempty" json:"since,omitempty"`
