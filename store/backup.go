@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,26 +14,8 @@ import (
 	"time"
 )
 
-const (
-	backupPrefix = "backup-"       // of the folders in the state directory that hold a snapshot
-	manifestName = "manifest.json" // the last file of a backup: without it nothing is whole
-	manifestForm = 1
-)
-
-// Manifest lists what a backup holds.
-type Manifest struct {
-	Format    int          `json:"format"`
-	CreatedAt time.Time    `json:"created_at"` // when the snapshot was taken
-	Version   string       `json:"version"`    // of the program that made it
-	Files     []BackupFile `json:"files"`      // without the manifest itself
-}
-
-// BackupFile is one file of a backup; its name has slashes.
-type BackupFile struct {
-	Name   string `json:"name"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-}
+// backupPrefix begins the names of folders in the state directory that hold a snapshot.
+const backupPrefix = "backup-"
 
 // Backup writes a tar of the database and the assets as they are at one moment, and a
 // manifest of them at its end. Others go on writing meanwhile; files that they let go of
@@ -81,7 +62,7 @@ func (s *Store) backup(ctx context.Context, w io.Writer, version string) (err er
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(m, "", " ")
+	text, err := m.sealed()
 	if err != nil {
 		return err
 	}

@@ -303,13 +303,8 @@ func rewrite(t *testing.T, dir string) {
 	}
 	m := must(readManifest(dir))(t)
 	i := slices.IndexFunc(m.Files, func(f BackupFile) bool { return f.Name == databaseName })
-	old := m.Files[i]
-	text, err := os.ReadFile(filepath.Join(dir, manifestName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text = bytes.Replace(text, []byte(old.SHA256), []byte(shaOf(string(body))), 1)
-	text = bytes.Replace(text, fmt.Appendf(nil, `"size": %d`, old.Size), fmt.Appendf(nil, `"size": %d`, len(body)), 1)
+	m.Files[i].SHA256, m.Files[i].Size = shaOf(string(body)), int64(len(body))
+	text := must(m.sealed())(t)
 	if err := os.WriteFile(filepath.Join(dir, manifestName), text, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -66,45 +64,6 @@ func verify(ctx context.Context, dir string) (*Verified, error) {
 		return nil, err
 	}
 	return v, v.database(ctx, dir, files)
-}
-
-func readManifest(dir string) (Manifest, error) {
-	var m Manifest
-	text, err := os.ReadFile(filepath.Join(dir, manifestName))
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			return m, errors.New("there is no such folder")
-		}
-		return m, damaged(manifestName, "is missing: this is no backup, or not a whole one")
-	}
-	if err != nil {
-		return m, err
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, damaged(manifestName, "can't be read: %v", err)
-	}
-	if m.Format != manifestForm {
-		return m, damaged(manifestName, "has format %d, which is not known here; a newer latticed made it", m.Format)
-	}
-	seen := map[string]bool{}
-	for _, f := range m.Files {
-		_, err := hex.DecodeString(f.SHA256)
-		if !known(f.Name) || seen[f.Name] || len(f.SHA256) != 2*sha256.Size || err != nil || f.Size < 0 {
-			return m, damaged(manifestName, "has an entry %q that makes no sense", f.Name)
-		}
-		seen[f.Name] = true
-	}
-	return m, nil
-}
-
-// known tells names that a backup may have: none leads out of it.
-func known(name string) bool {
-	if name == databaseName {
-		return true
-	}
-	base := path.Base(name)
-	_, err := hash(base)
-	return err == nil && name == path.Join("assets", base[:2], base)
 }
 
 // nothingElse names what is there and not in the manifest.
