@@ -169,19 +169,30 @@ func yamlScalar(n *yaml.Node, at pos, path string) (*tree, error) {
 	switch tag := n.ShortTag(); tag {
 	case "!!str", "!!timestamp":
 		return t, nil
-	case "!!null":
+	case "!!null": // the tag may be written: !!null 5
+		if n.Value != "" && n.Value != "~" && !strings.EqualFold(n.Value, "null") {
+			return wrong("%s is not null", n.Value)
+		}
 		t.kind, t.value = kindNull, nil
 		return t, nil
 	case "!!bool":
-		t.kind, t.value = kindBool, strings.EqualFold(n.Value, "true")
+		yes := strings.EqualFold(n.Value, "true")
+		if !yes && !strings.EqualFold(n.Value, "false") {
+			return wrong("%s is neither true nor false", n.Value)
+		}
+		t.kind, t.value = kindBool, yes
 		return t, nil
 	case "!!int":
 		literal := strings.ReplaceAll(n.Value, "_", "")
 		digits := strings.TrimLeft(literal, "+-")
 		if len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0123456789") == "" {
-			return wrong(`%s could be read as octal; write %s, or "%s" for text`, n.Value, strings.TrimLeft(digits, "0"), n.Value)
+			plain, _ := strconv.ParseFloat(literal, 64)
+			return wrong(`%s could be read as octal; write %.0f, or "%s" for text`, n.Value, plain, n.Value)
 		}
 		i, err := strconv.ParseInt(literal, 0, 64)
+		if errors.Is(err, strconv.ErrSyntax) {
+			return wrong("%s is not a whole number", n.Value)
+		}
 		if err != nil || i > maxSafe || i < -maxSafe {
 			return nil, outOfRange(at, path, n.Value)
 		}
