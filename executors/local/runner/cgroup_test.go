@@ -19,6 +19,7 @@ func fakeGroup(t *testing.T, g *cgroups, name, events string) {
 }
 
 func TestCgroups_empty_ones_are_used_again_and_others_never(t *testing.T) {
+	keepsNoDescriptor(t)
 	g := &cgroups{dir: t.TempDir(), run: "r"}
 	const empty, full = "populated 0\nfrozen 0\n", "populated 1\nfrozen 0\n"
 	fakeGroup(t, g, "r-1", full) // survivors of an earlier runner live in it
@@ -51,6 +52,7 @@ func TestCgroups_empty_ones_are_used_again_and_others_never(t *testing.T) {
 }
 
 func TestCgroups_killed_ones_are_never_used_again(t *testing.T) {
+	keepsNoDescriptor(t)
 	g := &cgroups{dir: t.TempDir(), run: "r"}
 	fakeGroup(t, g, "r-1", "populated 0\n")
 	fakeGroup(t, g, "r-2", "populated 0\n")

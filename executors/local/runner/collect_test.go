@@ -39,6 +39,7 @@ func content(t *testing.T, p *Piece, fds []int) string {
 }
 
 func TestGather(t *testing.T) {
+	keepsNoDescriptor(t)
 	base := t.TempDir()
 	dir := filepath.Join(base, "a")
 	small, large := "text", strings.Repeat("x", inlineMax+1)
@@ -98,6 +99,7 @@ func TestSystemProblem_tells_a_lack_from_a_verdict(t *testing.T) {
 }
 
 func TestReport_brings_what_was_wanted(t *testing.T) {
+	keepsNoDescriptor(t)
 	for name, c := range map[string]struct {
 		cause   string
 		exit    int64

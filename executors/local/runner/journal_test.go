@@ -31,6 +31,7 @@ func someRecords(n int) []record {
 }
 
 func TestJournal_comes_back(t *testing.T) {
+	keepsNoDescriptor(t)
 	path := filepath.Join(t.TempDir(), "journal")
 	want := someRecords(10)
 	j, err := newJournal(path, "boot", nil)
@@ -57,6 +58,7 @@ func TestJournal_comes_back(t *testing.T) {
 
 // Another runner's journal at the same path is left alone.
 func TestJournal_of_another_at_its_path(t *testing.T) {
+	keepsNoDescriptor(t)
 	dir := filepath.Join(t.TempDir(), "own")
 	path := filepath.Join(dir, "journal")
 	begin := func() *journal {
@@ -215,6 +217,7 @@ func TestJournal_keeps_what_is_live(t *testing.T) {
 }
 
 func TestJournal_that_can_not_grow_refuses_starts_and_takes_ends(t *testing.T) {
+	keepsNoDescriptor(t)
 	dir := t.TempDir()
 	j, err := newJournal(filepath.Join(dir, "journal"), "boot", nil)
 	if err != nil {

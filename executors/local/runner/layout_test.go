@@ -12,6 +12,7 @@ import (
 )
 
 func TestLayOut(t *testing.T) {
+	keepsNoDescriptor(t)
 	long := strings.Repeat("n", 300)
 	for name, c := range map[string]struct {
 		files []Piece
@@ -63,6 +64,7 @@ func TestLayOut(t *testing.T) {
 
 // The sender may read its file at the same time, and give it to others.
 func TestLayOut_leaves_the_offset_of_a_descriptor(t *testing.T) {
+	keepsNoDescriptor(t)
 	dir := t.TempDir()
 	text := string(letters(200_000))
 	write(t, dir+"/from", text)

@@ -51,6 +51,7 @@ func blocks(t *testing.T, path string) int64 {
 
 // Whatever a log grows to, its two ends are kept and its middle takes no space.
 func TestCutLogs_take_the_middle_and_nothing_else(t *testing.T) {
+	keepsNoDescriptor(t)
 	r, _, _ := testRunner(t)
 	text := letters(1 << 20)
 	a := logged(t, r, text)
@@ -136,6 +137,7 @@ func TestCutLogs_end_what_writes_too_much_where_nothing_can_be_cut(t *testing.T)
 }
 
 func TestOpenLogs_find_them_without_their_names(t *testing.T) {
+	keepsNoDescriptor(t)
 	r, _, _ := testRunner(t)
 	a := logged(t, r, []byte("text"))
 	write := func(path string) {
@@ -171,6 +173,7 @@ func TestOpenLogs_find_them_without_their_names(t *testing.T) {
 
 // The disk may be full just because of the log.
 func TestHeadAndTail_needs_no_disk(t *testing.T) {
+	keepsNoDescriptor(t)
 	r, _, _ := testRunner(t)
 	a := logged(t, r, letters(10*kept))
 	out, err := r.headAndTail(a.dir+"/gone", a.logs[0], 10*kept)

@@ -128,6 +128,7 @@ func inode(t *testing.T, fd int) uint64 {
 }
 
 func TestConn_carries_messages_and_descriptors_in_order(t *testing.T) {
+	keepsNoDescriptor(t)
 	x, y := pair(t)
 	a, b := NewConn(x), NewConn(y)
 	defer b.Drop()
@@ -174,6 +175,7 @@ func TestConn_carries_messages_and_descriptors_in_order(t *testing.T) {
 }
 
 func TestConn_many_messages_in_one_read(t *testing.T) {
+	keepsNoDescriptor(t)
 	x, y := pair(t)
 	a, b := NewConn(x), NewConn(y)
 	go func() {

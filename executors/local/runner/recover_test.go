@@ -220,6 +220,7 @@ func history(id string, kinds ...int64) []record {
 
 // Who took a journal over may have died at any record of it.
 func TestAdopt_tells_an_end_although_it_was_interrupted(t *testing.T) {
+	keepsNoDescriptor(t)
 	full := history("a", recPrepare, recIntent, recPID, recEnd)
 	for n := range full {
 		o := recovering(t, map[int][]record{1: full, 2: full[:n]})
@@ -250,6 +251,7 @@ func TestAdopt_brings_nothing_back(t *testing.T) {
 }
 
 func TestAbsent(t *testing.T) {
+	keepsNoDescriptor(t)
 	begin := func(t *testing.T, journals map[int][]record) (*runner, *session, *Conn) {
 		r := successor(t, recovering(t, journals))
 		t.Cleanup(func() { _ = r.journal.close() })

@@ -24,6 +24,7 @@ func used(t *testing.T, q *rooms, name string) string {
 }
 
 func TestRooms_are_used_again_only_if_nothing_can_show(t *testing.T) {
+	keepsNoDescriptor(t)
 	open := func(t *testing.T, path string, flags int) int {
 		t.Helper()
 		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
