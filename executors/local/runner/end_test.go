@@ -224,8 +224,14 @@ func TestLog_hands_out_logs_and_nothing_else(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ attempt, stream, text, problem string }{
-		{"a", "stderr", "oops", ""}, {"a", "stdout", "", ""}, {"a", "secret", "", ProblemMissing}, {"a", "", "", ProblemMissing}, {"none", "stdout", "", ProblemMissing},
-		{"../a", "stdout", "", ProblemMissing}, {".runner", "stdout", "", ProblemMissing}, {"b", "stdout", "", ProblemIrreg},
+		{"a", "stderr", "oops", ""},
+		{"a", "stdout", "", ""},
+		{"a", "secret", "", ProblemMissing},
+		{"a", "", "", ProblemMissing},
+		{"none", "stdout", "", ProblemMissing},
+		{"../a", "stdout", "", ProblemMissing},
+		{".runner", "stdout", "", ProblemMissing},
+		{"b", "stdout", "", ProblemIrreg},
 	} {
 		s.handle(&Log{Request: 9, Attempt: c.attempt, Stream: c.stream}, nil)
 		m, fds, err := daemon.Receive()
