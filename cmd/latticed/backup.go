@@ -47,7 +47,7 @@ func (c *cli) backup(ctx context.Context, out string) error {
 	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
 		return usagef("--out %s: it is there already; name a new folder", out)
 	}
-	partial := out + ".partial"
+	partial := out + partialSuffix
 	if err := clearPartial(partial); err != nil {
 		return err
 	}
@@ -56,11 +56,13 @@ func (c *cli) backup(ctx context.Context, out string) error {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	if err := os.Mkdir(partial, 0o700); err != nil {
+	hold, err := makePartial(partial)
+	if err != nil {
 		return err
 	}
+	defer func() { _ = hold.Close() }()
 	if err := unpack(body, partial); err != nil {
-		return fmt.Errorf("the backup broke off and is not whole: %w", errors.Join(err, os.RemoveAll(partial)))
+		return fmt.Errorf("the backup broke off and is not whole; nothing of it is kept: %w", errors.Join(err, os.RemoveAll(partial)))
 	}
 	v, err := store.Verify(ctx, partial)
 	if err != nil {
@@ -69,29 +71,15 @@ func (c *cli) backup(ctx context.Context, out string) error {
 	if err := place(partial, out); err != nil {
 		return err
 	}
+	for _, left := range leftPartial(filepath.Dir(out)) {
+		fmt.Fprintf(c.stderr, "latticed: warning: %s is left of a backup that was broken off, and nothing removes it: rm -r it\n", left)
+	}
 	if c.json {
 		return c.indented(verdict(out, v))
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s: %s, %s, %s, %s, as of %s\n", out, count(int(v.Dispatches), "dispatch"), count(int(v.Triggers), "trigger"),
 		count(len(v.Manifest.Files), "file"), bytesText(v.Bytes), v.Manifest.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC"))
 	return err
-}
-
-// clearPartial removes what a backup that was broken off has left, and nothing else.
-func clearPartial(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if name := e.Name(); name != "latticed.db" && name != "assets" && name != "manifest.json" {
-			return usagef("%s is in the way, and %s in it is not of a backup that was broken off; move it away", dir, name)
-		}
-	}
-	return os.RemoveAll(dir)
 }
 
 // unpack writes the files of a tar into dir. Names that lead out of it are refused.
