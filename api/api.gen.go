@@ -725,7 +725,9 @@ type Resume struct {
 
 // Retried defines model for Retried.
 type Retried struct {
-	Retried int `json:"retried"`
+	// Retried with dry_run: how many would be
+	Retried int      `json:"retried"`
+	Preview *Preview `json:"preview,omitempty"`
 }
 
 // Retry defines model for Retry.
@@ -738,6 +740,9 @@ type Retry struct {
 
 	// Confirm more than 1000 want their number here
 	Confirm int `json:"confirm,omitempty"`
+
+	// DryRun only say what would come again and what would become of it
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // Role defines model for Role.

@@ -51,6 +51,9 @@ func (s *Server) RetryEvents(ctx context.Context, r RetryEventsRequestObject) (R
 	if err != nil {
 		return nil, err
 	}
+	if body.DryRun {
+		return s.previewRetry(ctx, r.Trigger, body.Events, states)
+	}
 	ctx, call, t, done, err := s.again(ctx, r.Params.IdempotencyKey, r.Trigger)
 	if err != nil {
 		return nil, err
@@ -72,6 +75,16 @@ func (s *Server) RetryEvents(ctx context.Context, r RetryEventsRequestObject) (R
 		return call.saved(), nil
 	}
 	return RetryEvents200JSONResponse(out), nil
+}
+
+// previewRetry says what a retry would do.
+func (s *Server) previewRetry(ctx context.Context, trigger string, events []string, states []triggers.EventState) (RetryEventsResponseObject, error) {
+	n, pv, err := s.o.Triggers.PreviewRetry(ctx, trigger, events, states)
+	if err != nil {
+		return nil, err
+	}
+	shown := previewOf(pv)
+	return RetryEvents200JSONResponse{Retried: n, Preview: &shown}, nil
 }
 
 // toRetry checks which events are asked for.

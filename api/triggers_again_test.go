@@ -52,6 +52,26 @@ func TestRetry_brings_rejected_events_again_once(t *testing.T) {
 	h.do("POST /v1/triggers/in/retry", `{"events": ["0190a000-0000-7000-8000-000000000000"]}`).want(404)
 }
 
+func TestRetry_dry_run_tells_and_changes_nothing(t *testing.T) {
+	h := newHouse(t)
+	h.rejecting(3)
+	a := h.do("POST /v1/triggers/in/retry", "Idempotency-Key: k", `{"dry_run": true}`).want(200)
+	if a.field("retried") != 3.0 || a.field("preview.counts.would_fire") != 0.0 || a.field("preview.counts.ignored") != 3.0 ||
+		!strings.HasPrefix(a.text("preview.ignored.0.reason"), "rejected: ") || a.text("preview.change") != "unchanged" {
+		t.Errorf("%s", a.body)
+	}
+	if n := h.count("/v1/triggers/in/events?limit=500"); n != 3 {
+		t.Errorf("%d events", n)
+	}
+	if got := h.trail(); strings.Contains(strings.Join(got, " "), "RetryEvents") {
+		t.Error(got)
+	}
+	if a := h.do("POST /v1/triggers/in/retry", "Idempotency-Key: k", "{}").want(200); a.field("retried") != 3.0 || a.field("preview") != nil {
+		t.Errorf("%s", a.body)
+	}
+	h.do("POST /v1/triggers/nothing/retry", `{"dry_run": true}`).want(404)
+}
+
 func TestEvents_that_are_named_and_not_there_are_not_found(t *testing.T) {
 	h := newHouse(t)
 	h.rejecting(0)

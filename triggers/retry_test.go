@@ -64,6 +64,31 @@ func TestRetry(t *testing.T) {
 		})
 	})
 
+	t.Run("says_first_what_would_become_of_it_and_stores_nothing", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			tr := w.add(wrong)
+			w.happen(3)
+			const was = "1:rejected:inputs 2:fired:event 3:rejected:inputs"
+			w.expect(tr, was)
+			n, pv, err := w.manager.PreviewRetry(t.Context(), "t", nil, nil)
+			if err != nil || n != 2 || pv.Counts.WouldFire != 0 || pv.Counts.Ignored != 2 || len(pv.Ignored) != 2 || pv.Ignored[0].Key != "k1~1" || !strings.HasPrefix(pv.Ignored[0].Reason, "rejected: ") {
+				t.Errorf("%d %+v %v", n, pv, err)
+			}
+			w.patch(right)
+			n, pv, err = w.manager.PreviewRetry(t.Context(), "t", nil, nil)
+			if err != nil || n != 2 || pv.Counts.WouldFire != 2 || len(pv.WouldFire) != 2 || pv.WouldFire[1].Key != "k3~1" || len(pv.WouldFire[1].Inputs) < len("{}")+1 {
+				t.Errorf("%d %+v %v", n, pv, err)
+			}
+			w.expect(tr, was)
+			if n, err := w.retry(nil, 0); n != 2 || err != nil {
+				t.Fatal(n, err)
+			}
+			if n, pv, err = w.manager.PreviewRetry(t.Context(), "t", nil, nil); err != nil || n != 0 || pv.Counts.WouldFire != 0 {
+				t.Errorf("afterwards: %d %+v %v", n, pv, err)
+			}
+		})
+	})
+
 	t.Run("that_is_rejected_again_has_its_next_try", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			tr := w.add(wrong)

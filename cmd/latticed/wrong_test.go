@@ -39,7 +39,7 @@ func TestWrong_usage_is_explained(t *testing.T) {
 		{"trigger add time x --max 3", 2, "unknown flag --max; did you mean --max-in-flight?"},
 		{"list --creatd x", 2, "unknown flag --creatd; see latticed list --help"},
 		{"token create x", 2, "--role is missing: viewer, operator, admin or source"},
-		{"trigger retry x --dry-run", 2, "unknown flag --dry-run; see latticed trigger retry --help"},
+		{"trigger retry x --path y", 2, "unknown flag --path; see latticed trigger retry --help"},
 		{"cancel", 2, "ID is missing; usage: latticed cancel ID… | cancel ID ELECTRON… | --where FILTERS [flags]"},
 		{"cancel fit", 2, "electrons need one dispatch before them: latticed cancel ID fit"},
 		{"cancel 1 2 fit", 2, "electrons need one dispatch before them: latticed cancel ID fit"},
