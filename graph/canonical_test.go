@@ -116,6 +116,17 @@ func TestDecodeValue_refuses(t *testing.T) {
 		`+1`:                       "line 1, column 1: a JSON value is expected",
 		`NaN`:                      "line 1, column 1: a JSON value is expected",
 		`tru`:                      "line 1, column 1: a JSON value is expected",
+		`trux`:                     "line 1, column 1: a JSON value is expected",
+		`[nul ]`:                   "line 1, column 2: a JSON value is expected",
+		`truex`:                    "line 1, column 5: there is more text after the value",
+		`"\ud83d......"`:           "line 1, column 2: half of a surrogate pair is not a character",
+		`"\ud83d.ude00"`:           "line 1, column 2: half of a surrogate pair is not a character",
+		`"\ud83d\xde00"`:           "line 1, column 2: half of a surrogate pair is not a character",
+		`"\ude00\ud83d"`:           "line 1, column 2: half of a surrogate pair is not a character",
+		`"\u12`:                    `line 1, column 2: \u needs four hexadecimal digits`,
+		`"\u123`:                   `line 1, column 2: \u needs four hexadecimal digits`,
+		`"\`:                       "line 1, column 2: the text ends too early",
+		`"a\n`:                     "line 1, column 5: the text ends too early",
 		`1e999`:                    `line 1, column 1: the number "1e999" is too large`,
 		`18446744073709551617`:     "line 1, column 1: the integer 18446744073709551617 can't be kept exactly; write it as text",
 		`"\ud800"`:                 "line 1, column 2: half of a surrogate pair is not a character",
@@ -131,6 +142,16 @@ func TestDecodeValue_refuses(t *testing.T) {
 		_, err := DecodeValue([]byte(doc))
 		if err == nil || err.Error() != want {
 			t.Errorf("%.40q: %v\nwant %s", doc, err, want)
+		}
+	}
+}
+
+func TestDecodeValue_counts_the_depth_of_nesting_and_not_the_length(t *testing.T) {
+	deep := strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth)
+	wide := "[" + strings.Repeat(`[{}],`, 2*maxDepth) + "[]]"
+	for _, doc := range []string{deep, wide} {
+		if _, err := DecodeValue([]byte(doc)); err != nil {
+			t.Errorf("%.20s: %v", doc, err)
 		}
 	}
 }

@@ -15,6 +15,7 @@ electrons:
   a: {run: [x], outputs: {o: o.txt}}
   b: {run: [x, "${{ electrons.a.files.o }}"]}
   c: {run: [x], wait_for: [b]}
+  last: {run: [x]}
 `
 
 func TestReplace(t *testing.T) {
@@ -27,7 +28,7 @@ func TestReplace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := Parse([]byte("lattice: three\ninclude: {f.py: {text: \"def f(): pass\"}}\ninputs: {big: {type: number, default: 1e20}}\nelectrons: {a: {run: [x], outputs: {o: o.txt}}, b: {python: f.py:f}, c: {bash: echo 1, wait_for: [a]}}"))
+		want, err := Parse([]byte("lattice: three\ninclude: {f.py: {text: \"def f(): pass\"}}\ninputs: {big: {type: number, default: 1e20}}\nelectrons: {a: {run: [x], outputs: {o: o.txt}}, b: {python: f.py:f}, c: {bash: echo 1, wait_for: [a]}, last: {run: [x]}}"))
 		if err != nil || got.ID != want.ID || string(got.Document) != string(want.Document) {
 			t.Errorf("%s, want %s: %v", got.Document, want.Document, err)
 		}
@@ -43,6 +44,7 @@ func TestReplace(t *testing.T) {
 	})
 	for _, c := range []struct{ name, electron, doc, path, message string }{
 		{"an unknown electron", "bb", "run: [x]", "replace_electrons.bb", "there is no electron \"bb\" in lattice three"},
+		{"a misspelt electron", "lasst", "run: [x]", "replace_electrons.lasst", "did you mean last?"},
 		{"an unknown key", "b", "runn: [x]", "replace_electrons.b.runn", "did you mean run"},
 		{"a wrong value", "b", "run: [x]\ntimeout: soon", "replace_electrons.b.timeout", ""},
 		{"no electron", "b", "[1]", "replace_electrons.b", ""},
@@ -58,6 +60,9 @@ func TestReplace(t *testing.T) {
 				t.Fatalf("it gives %v", err)
 			}
 			p := found.Problems[0]
+			if p.Line != 0 && c.name != "no YAML" {
+				t.Errorf("it names line %d of a document that nobody has", p.Line)
+			}
 			if p.Path != c.path || !strings.Contains(p.Message, c.message) {
 				t.Errorf("it says %+v, want %s: %s", p, c.path, c.message)
 			}
@@ -88,9 +93,40 @@ func TestDownstream(t *testing.T) {
 			t.Errorf("%v gives %v: %v", c.named, got, err)
 		}
 	}
-	_, err = l.Downstream([]string{"a", "d"})
+	_, err = l.Downstream([]string{"a", "lats"})
 	var found *Invalid
-	if !errors.As(err, &found) || found.Problems[0].Path != "electrons[1]" || found.Problems[0].Code != CodeUnknownName {
+	if !errors.As(err, &found) || found.Problems[0].Path != "electrons[1]" || found.Problems[0].Code != CodeUnknownName || !strings.Contains(found.Problems[0].Message, "did you mean last?") {
 		t.Errorf("it gives %v", err)
+	}
+}
+
+// Problems of several documents are told together, each below its own name.
+func TestReplace_tells_everything_at_once(t *testing.T) {
+	l, err := Parse([]byte(strings.ReplaceAll(three, "last:", "bc:")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := func(electrons map[string]string) string {
+		docs := map[string][]byte{}
+		for name, doc := range electrons {
+			docs[name] = []byte(doc)
+		}
+		_, err := l.Replace(docs)
+		var found *Invalid
+		if !errors.As(err, &found) {
+			t.Fatalf("it gives %v", err)
+		}
+		var all []string
+		for _, p := range found.Problems {
+			all = append(all, p.Path)
+		}
+		slices.Sort(all)
+		return strings.Join(all, " ")
+	}
+	if got := paths(map[string]string{"b": "runn: [x]", "bc": "run: [x]\nretries: [1]", "c": "run: [x]"}); got != "replace_electrons.b replace_electrons.b.runn replace_electrons.bc.retries" {
+		t.Errorf("wrong documents: %s", got)
+	}
+	if got := paths(map[string]string{"b": "run: [x", "zz": "run: [x]", "c": "a: 1\na: 2"}); got != "replace_electrons.b replace_electrons.c.a replace_electrons.zz" {
+		t.Errorf("what can't be read: %s", got)
 	}
 }

@@ -43,16 +43,19 @@ func yamlTree(src []byte) (*tree, error) {
 // behind the two mistakes that expressions invite.
 func yamlSyntax(src []byte, err error) error {
 	re := regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+	// What the library's parser says: it counts lines from 0, and leaves out line 0. Its
+	// scanner counts from 1.
+	fromZero := regexp.MustCompile(`^did not find expected (node content|<document start>|'-' indicator|key|',' or)`)
 	text := err.Error()
-	line := 1
+	line, numbered := 1, false
 	if m := re.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = n
+			line, numbered = n, true
 		}
 		text = text[len(m[0]):]
 	}
-	if strings.HasPrefix(text, "did not find expected") && line > 1 {
-		line++ // the library counts these from 0
+	if numbered && fromZero.MatchString(text) {
+		line++
 	}
 	hint := ""
 	lines := strings.Split(string(src), "\n")

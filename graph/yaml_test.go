@@ -78,3 +78,28 @@ func TestYAML_mappings_and_aliases(t *testing.T) {
 		}
 	}
 }
+
+// Expressions invite mistakes in YAML; the hint is given where there is one, and nowhere else.
+func TestYAML_syntax_has_its_line_and_a_hint(t *testing.T) {
+	for text, want := range map[string]struct {
+		line int
+		hint bool
+	}{
+		"a: 1\nb: [1\nc: 2":               {2, false},
+		"a: 1\nb: [${{ x }}, 2]\nc: 2":    {2, true},
+		"a: 1\nb: {c: ${{ x }}}\n":        {2, true},
+		"b: {c: ${{ x }}}\n":              {1, true},
+		"a:\n  b: 1\n c: 2\n":             {3, false},
+		"a: 1\nb: &\n":                    {2, false},
+		"a: b: c":                         {1, false},
+		"a: ${{ x ? \"y\": z }}":          {1, true},
+		"a: 1\n\tb: 2\n\n\n\nc: ${{ x }}": {2, false},
+		"\x00":                            {1, false},
+	} {
+		_, err := yamlTree([]byte(text))
+		var p *problemError
+		if !errors.As(err, &p) || p.code != CodeSyntax || !strings.HasPrefix(err.Error(), "not valid YAML: ") || strings.Contains(err.Error(), "in quotes") != want.hint || p.pos.line != want.line {
+			t.Errorf("%q: %v at line %d", text, err, p.pos.line)
+		}
+	}
+}
