@@ -198,9 +198,6 @@ func (p *Progress) settle(ended []int) (ready []int, skipped []Skip) {
 	if p.stopped && p.counts.Pending > 0 {
 		p.stop(&skipped)
 	}
-	if p.stopped || p.cancelled {
-		ready = nil
-	}
 	return ready, skipped
 }
 

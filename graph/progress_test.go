@@ -385,6 +385,36 @@ func TestProgress_stop_ends_waiting_retries_as_failed(t *testing.T) {
 	}
 }
 
+// What depends on a retry that will not come was kept from running by a failure.
+func TestProgress_stop_tells_a_failure_behind_a_retry(t *testing.T) {
+	p := NewProgress(chain("stop"))
+	p.Start(0)
+	p.Start(3)
+	p.Retry(0)
+	_, skipped := p.End(3, Failed)
+	want := []Skip{{0, Failed, ReasonStopped}, {1, Skipped, ReasonUpstream}, {2, Skipped, ReasonUpstream}}
+	if diff := cmp.Diff(want, skipped); diff != "" || p.Status() != Failed {
+		t.Errorf("%s\n%s", p.Status(), diff)
+	}
+}
+
+func TestProgress_cancelling_ends_what_waits_for_a_retry(t *testing.T) {
+	p := NewProgress(chain("stop"))
+	p.Start(0)
+	p.Start(3)
+	p.Retry(0)
+	want := []Skip{{0, Cancelled, ReasonCancelled}, {1, Cancelled, ReasonCancelled}, {2, Cancelled, ReasonCancelled}}
+	if diff := cmp.Diff(want, p.CancelAll()); diff != "" {
+		t.Error(diff)
+	}
+	if p.Retry(3) || p.Retry(0) {
+		t.Error("there is another attempt after all")
+	}
+	if p.End(3, Failed); p.Status() != Failed {
+		t.Error(p.Status())
+	}
+}
+
 func TestProgress_wait_for_does_not_cascade_a_false_condition(t *testing.T) {
 	l := chain("stop")
 	l.Electrons[1].Needs[0].Data = false
@@ -404,6 +434,9 @@ func TestProgress_false_condition_cascades_by_data(t *testing.T) {
 	want := []Skip{{1, Skipped, ReasonUpstreamSkipped}, {2, Skipped, ReasonUpstreamSkipped}}
 	if diff := cmp.Diff(want, skipped); diff != "" {
 		t.Error(diff)
+	}
+	if p.Retry(3) || p.Retry(0) {
+		t.Error("what doesn't run has another attempt")
 	}
 	p.Start(3)
 	if p.End(3, Completed); p.Status() != Completed {
