@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/latticed/latticed/graph"
 )
 
 // Limits of what is asked of a source beside its Run.
@@ -62,6 +64,7 @@ func (m *Manager) from(ctx context.Context, id string) (From, error) {
 		Runs:     func(ctx context.Context) (Runs, error) { return m.ledger.Runs(ctx, id) },
 		Ended:    m.ledger.Ended,
 		Known:    func(ctx context.Context, keys []string) ([]string, error) { return m.ledger.Known(ctx, id, keys) },
+		Fits:     func(graph.Env) error { return nil },
 		Health:   func(State, string) {},
 		Wake:     func() {},
 	}, nil
@@ -75,6 +78,7 @@ func fromNothing() From {
 		Runs:     func(context.Context) (Runs, error) { return Runs{}, nil },
 		Ended:    func(_ context.Context, after int64, _ int) ([]Ended, int64, error) { return nil, after, nil },
 		Known:    func(context.Context, []string) ([]string, error) { return nil, nil },
+		Fits:     func(graph.Env) error { return nil },
 		Health:   func(State, string) {},
 		Wake:     func() {},
 	}

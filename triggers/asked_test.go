@@ -23,6 +23,8 @@ type asked struct {
 	covers   string // the folder
 	advice   []graph.Warning
 	checks   error
+	event    graph.Env // that a check finds
+	caveats  []graph.Warning
 	slowly   time.Duration // so long the check takes
 	closed   atomic.Int32
 }
@@ -32,7 +34,7 @@ var _ interface {
 	triggers.Backfiller
 	triggers.Explainer
 	triggers.Adviser
-	triggers.Checker
+	triggers.Describer
 } = (*feed)(nil)
 
 func (a *asked) Check(ctx context.Context) error {
@@ -45,6 +47,8 @@ func (a *asked) Check(ctx context.Context) error {
 	}
 	return a.checks
 }
+
+func (a *asked) Described() (graph.Env, []graph.Warning) { return a.event, a.caveats }
 
 func (a *asked) Close() error {
 	a.closed.Add(1)

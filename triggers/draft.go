@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/latticed/latticed/graph"
@@ -41,7 +42,7 @@ func (m *Manager) draftNew(ctx context.Context, spec []byte, by Principal) (*dra
 		ID: id.String(), Revision: 1, State: Preparing, Spec: spec,
 		Owner: by.Name, CreatedBy: by.Name, RunAs: m.opts.RunAs,
 	}}
-	return d, m.compile(ctx, d, true)
+	return d, m.compile(ctx, d, all)
 }
 
 // draftPatch is a trigger that is changed as RFC 7396 says.
@@ -154,11 +155,41 @@ func (m *Manager) draftOf(ctx context.Context, old Trigger, was, spec, changes m
 	if touches(changes, "dispatch_id", "lattice") {
 		d.next.DispatchID, d.next.LatticeID, d.next.LatticeName = "", "", ""
 	}
-	return d, m.compile(ctx, d, !onlyRules(changes))
+	return d, m.compile(ctx, d, attention(changes))
+}
+
+// look says how closely a draft is looked at.
+type look uint8
+
+const (
+	spoken look = iota // what is to be watched stays as it was
+	seen               // expressions change, which have to fit that, if it can be seen
+	all                // it is to be there
+)
+
+// attention is what a change asks for.
+func attention(changes map[string]any) look {
+	switch {
+	case !onlyRules(changes):
+		return all
+	case expresses(changes):
+		return seen
+	}
+	return spoken
+}
+
+// expresses tells whether a change has expressions in it.
+func expresses(changes map[string]any) bool {
+	for _, field := range []string{"inputs", "when", "dedupe_key", "labels", "sweep"} {
+		if v, there := changes[field]; there && strings.Contains(fmt.Sprint(v), "${{") {
+			return true
+		}
+	}
+	return false
 }
 
 // compile makes the plan of a draft, and looks at what it is to watch.
-func (m *Manager) compile(ctx context.Context, d *draft, look bool) error {
+func (m *Manager) compile(ctx context.Context, d *draft, how look) error {
 	p, err := newPlan(ctx, m.ledger, m.kinds, &d.next)
 	if err != nil {
 		return err
@@ -167,10 +198,14 @@ func (m *Manager) compile(ctx context.Context, d *draft, look bool) error {
 		return err
 	}
 	d.plan, d.next.Name, d.next.Kind = p, p.name, p.kind
-	if !look {
+	_, describes := p.made.Source.(Describer)
+	if how == spoken || how == seen && !describes {
 		return nil
 	}
-	return m.check(ctx, p)
+	if err := m.check(ctx, p); err != nil && how == all {
+		return err
+	}
+	return p.describe(d.next.Spec)
 }
 
 // check looks at what a trigger is to watch.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/latticed/latticed/graph"
@@ -184,7 +185,11 @@ func (m *Manager) preview(ctx context.Context, d *draft) (Preview, error) {
 	pv.AsIfNew, pv.Timezone, pv.Next, pv.CatchUp, pv.Counts = probed.AsIfNew, probed.Timezone, probed.Next, probed.CatchUp, probed.Counts
 	pv.Counts.WouldFire = max(pv.Counts.WouldFire, len(probed.Events))
 	pv.Settling, pv.Ignored = firstOf(probed.Settling), firstOf(probed.Ignored)
-	pv.Warnings = append(pv.Warnings, probed.Warnings...)
+	for _, w := range probed.Warnings {
+		if !slices.Contains(pv.Warnings, w) { // said by the check, too
+			pv.Warnings = append(pv.Warnings, w)
+		}
+	}
 	return pv, m.judge(ctx, d, probed.Events, &pv)
 }
 

@@ -45,7 +45,10 @@ type From struct {
 	// Ended is Ledger.Ended; see Made.AfterEnds.
 	Ended func(ctx context.Context, after int64, limit int) ([]Ended, int64, error)
 	// Known returns those of the keys that events of the trigger have.
-	Known  func(ctx context.Context, keys []string) ([]string, error)
+	Known func(ctx context.Context, keys []string) ([]string, error)
+	// Fits tells whether the expressions of the trigger fit events with these fields, see
+	// Describer; else the error is *graph.Invalid. It costs about as much as registration.
+	Fits   func(event graph.Env) error
 	Health func(State, string) // reports active, degraded or failing with a reason; cheap when nothing changed
 
 	// Wake ends the waiting of a source that has returned Until; called during Run,

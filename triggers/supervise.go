@@ -119,6 +119,7 @@ func (k *keeper) watch(ctx context.Context) error {
 		Runs:     func(ctx context.Context) (Runs, error) { return k.m.ledger.Runs(ctx, k.id) },
 		Ended:    k.m.ledger.Ended,
 		Known:    func(ctx context.Context, keys []string) ([]string, error) { return k.m.ledger.Known(ctx, k.id, keys) },
+		Fits:     k.fits,
 		Trigger:  k.id,
 		Health:   k.report,
 		Wake:     k.hint,

@@ -30,6 +30,8 @@ type feed struct {
 	hung    chan struct{} // with the next batch it waits for this, whatever else happens
 
 	asked // what it answers beside its run
+
+	runsWith graph.Env // what it knows of its events when it runs
 }
 
 func (s *feed) Run(ctx context.Context, from triggers.From, emit triggers.Emit) error {
@@ -43,6 +45,11 @@ func (s *feed) Run(ctx context.Context, from triggers.From, emit triggers.Emit) 
 	}
 	if from.Cursor == nil {
 		if err := emit(ctx, triggers.Batch{Cursor: json.RawMessage(`{}`)}); err != nil {
+			return err
+		}
+	}
+	if s.runsWith != nil {
+		if err := from.Fits(s.runsWith); err != nil {
 			return err
 		}
 	}
@@ -156,10 +163,10 @@ type choosy struct {
 	w *world
 }
 
-func (c *choosy) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) ([]triggers.Event, error) {
+func (c *choosy) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) (triggers.Recorded, error) {
 	if refuse := c.w.refuse.Load(); refuse != nil {
 		if err := (*refuse)(ds); err != nil {
-			return nil, err
+			return triggers.Recorded{}, err
 		}
 	}
 	return c.Ledger.Record(ctx, id, revision, b, ds)

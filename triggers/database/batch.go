@@ -44,6 +44,9 @@ func (s *source) next(ctx context.Context, raw json.RawMessage) (batch, error) {
 		if l, err = x.layout(ctx, s.table, s.wish); err != nil {
 			return err
 		}
+		if err := s.fits(l); err != nil {
+			return err
+		}
 		now := time.Now()
 		r = x.reading(l, &s.config)
 		if b.isNew {

@@ -22,6 +22,7 @@ func (s *source) Check(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			s.found.Store(&described{table.event(), s.caveats(x.dialect, table)})
 			r := x.reading(table, &s.config)
 			if s.mode == modeLevel {
 				_, err = r.rows(ctx, table.statement(x.dialect, s.clauses), 1)

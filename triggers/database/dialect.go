@@ -75,6 +75,9 @@ type table struct {
 	key     []string // the primary key in its order; empty: none
 	rowid   string   // sqlite: a name of the rowid that no column hides; else empty
 	serial  string   // an integer column that the engine counts up; empty: none
+	// indexes are the columns of each index by which rows can be found in order; nil:
+	// nobody knows (of a view, say), empty: there is none.
+	indexes [][]string
 }
 
 // column is one of a table.

@@ -45,9 +45,14 @@ func (p *pool) made(f *triggers.Fields, c config) triggers.Made {
 	readTable(f, &c)
 	return triggers.Made{
 		Source: &source{pool: p, config: c, seat: p.next()}, Overlap: triggers.Queue,
-		Event: graph.Env{
-			"row": graph.Object, "key": graph.Object, "table": graph.String, "time": graph.String, "kind": graph.String,
-			"backfill": graph.Boolean,
-		},
+		Event: eventFields(),
+	}
+}
+
+// eventFields are the fields of `event` while nobody knows the table.
+func eventFields() graph.Env {
+	return graph.Env{
+		"row": graph.Object, "key": graph.Object, "table": graph.String, "time": graph.String, "kind": graph.String,
+		"backfill": graph.Boolean,
 	}
 }

@@ -186,6 +186,15 @@ func (t table) column(name string) (column, bool) {
 	return column{}, false
 }
 
+// indexColumn adds a column to the last index, or to another one.
+func (t *table) indexColumn(another bool, column string) {
+	if another {
+		t.indexes = append(t.indexes, nil)
+	}
+	last := &t.indexes[len(t.indexes)-1]
+	*last = append(*last, column)
+}
+
 func (t table) names() []string {
 	names := make([]string, len(t.columns))
 	for i, c := range t.columns {

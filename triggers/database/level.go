@@ -24,6 +24,9 @@ func (s *source) pollLevel(ctx context.Context, raw json.RawMessage, emit trigge
 		if l, err = x.layout(ctx, s.table, s.wish); err != nil {
 			return err
 		}
+		if err := s.fits(l); err != nil {
+			return err
+		}
 		r := x.reading(l, &s.config)
 		first, err = r.rows(ctx, l.statement(x.dialect, s.clauses), 1)
 		return err

@@ -28,14 +28,14 @@ type link struct {
 	redact  redactor
 	fails   int       // in a row
 	down    downError // while the database can't be reached
-	tables  map[tableName]described
+	tables  map[tableName]known
 
 	watch    watch
 	channels channels
 }
 
-// described is a table as it was a while ago.
-type described struct {
+// known is a table as it was a while ago.
+type known struct {
 	table table
 	at    time.Time
 }
@@ -52,7 +52,7 @@ const (
 )
 
 func newLink(p *pool, key string, at place) *link {
-	l := &link{pool: p, key: key, at: at, turn: make(chan struct{}, 1), tables: map[tableName]described{}}
+	l := &link{pool: p, key: key, at: at, turn: make(chan struct{}, 1), tables: map[tableName]known{}}
 	l.watch.init()
 	return l
 }
@@ -283,7 +283,7 @@ func (s *session) layout(ctx context.Context, name tableName, w wish) (*layout, 
 		if err != nil {
 			return nil, err
 		}
-		d = described{t, time.Now()}
+		d = known{t, time.Now()}
 		s.tables[name] = d
 	}
 	return lay(d.table, w)

@@ -66,17 +66,21 @@ func (c *mssqlConn) ended(ctx context.Context, err error) error {
 }
 
 const mssqlTable = `
-SELECT s.name, o.name, o.object_id, HAS_PERMS_BY_NAME(QUOTENAME(s.name) + '.' + QUOTENAME(o.name), 'OBJECT', 'SELECT')
+SELECT s.name, o.name, o.object_id, HAS_PERMS_BY_NAME(QUOTENAME(s.name) + '.' + QUOTENAME(o.name), 'OBJECT', 'SELECT'), RTRIM(o.type)
 FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.type IN ('U', 'V') AND o.object_id = OBJECT_ID(@p1)`
 
 const mssqlColumns = `
 SELECT c.name, TYPE_NAME(c.system_type_id), c.max_length, c.precision, c.scale, c.is_nullable, c.is_identity
 FROM sys.columns c WHERE c.object_id = @p1 ORDER BY c.column_id`
 
-const mssqlKey = `
-SELECT c.name FROM sys.indexes i JOIN sys.index_columns k ON k.object_id = i.object_id AND k.index_id = i.index_id
+// mssqlIndexes are columns of indexes (clustered ones are of type 1, others of 2) that
+// hold all rows.
+const mssqlIndexes = `
+SELECT CAST(i.index_id AS bigint), c.name, i.is_primary_key FROM sys.indexes i
+JOIN sys.index_columns k ON k.object_id = i.object_id AND k.index_id = i.index_id
 JOIN sys.columns c ON c.object_id = k.object_id AND c.column_id = k.column_id
-WHERE i.object_id = @p1 AND i.is_primary_key = 1 AND k.key_ordinal > 0 ORDER BY k.key_ordinal`
+WHERE i.object_id = @p1 AND k.key_ordinal > 0 AND i.type IN (1, 2) AND i.is_disabled = 0 AND i.has_filter = 0
+ORDER BY i.index_id, k.key_ordinal`
 
 const mssqlNear = `
 SELECT TOP 1000 s.name, o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.type IN ('U', 'V')`
@@ -108,9 +112,16 @@ func (c *mssqlConn) describe(ctx context.Context, name tableName) (table, error)
 			t.serial = col.name
 		}
 	}
-	key, err := c.ask(ctx, mssqlKey, id)
-	for _, v := range key {
-		t.key = append(t.key, v[0].(string))
+	if found[0][4] == "U" {
+		t.indexes = [][]string{}
+	}
+	found, err = c.ask(ctx, mssqlIndexes, id)
+	for i, v := range found {
+		name := v[1].(string)
+		t.indexColumn(i == 0 || found[i-1][0] != v[0], name)
+		if v[2] == true {
+			t.key = append(t.key, name)
+		}
 	}
 	return t, err
 }

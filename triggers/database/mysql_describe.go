@@ -10,7 +10,7 @@ import (
 // The catalogue compares names without regard to capitals, whatever the server does with
 // the names of tables: so the one as written comes first.
 const mysqlTable = `
-SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES
+SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND TABLE_NAME = ?
 ORDER BY BINARY TABLE_NAME = BINARY ? DESC LIMIT 1`
 
@@ -18,9 +18,11 @@ const mysqlColumns = `
 SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE = 'NO', EXTRA LIKE '%auto_increment%'
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND BINARY TABLE_NAME = BINARY ? ORDER BY ORDINAL_POSITION`
 
-const mysqlKey = `
-SELECT COLUMN_NAME FROM information_schema.STATISTICS
-WHERE TABLE_SCHEMA = ? AND BINARY TABLE_NAME = BINARY ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`
+// mysqlIndexes are columns of indexes that have the whole of a column in its order; that
+// of an expression has no name.
+const mysqlIndexes = `
+SELECT INDEX_NAME, COALESCE(COLUMN_NAME, ''), INDEX_TYPE = 'BTREE' AND SUB_PART IS NULL FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = ? AND BINARY TABLE_NAME = BINARY ? ORDER BY INDEX_NAME, SEQ_IN_INDEX`
 
 const mysqlNear = `
 SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) ORDER BY TABLE_NAME LIMIT 1000`
@@ -50,14 +52,29 @@ func (c *mysqlConn) describe(ctx context.Context, name tableName) (table, error)
 			t.serial = col.name
 		}
 	}
-	key, err := c.ask(ctx, mysqlKey, t.schema, t.name)
-	if err != nil {
+	if err := c.indexes(ctx, &t, found[0][2].(string)); err != nil {
 		return table{}, err
 	}
-	for _, v := range key {
-		t.key = append(t.key, v[0].(string))
-	}
 	return t, c.noteJSON(ctx, t)
+}
+
+// indexes reads the primary key and the others.
+func (c *mysqlConn) indexes(ctx context.Context, t *table, form string) error {
+	found, err := c.ask(ctx, mysqlIndexes, t.schema, t.name)
+	if form == "BASE TABLE" {
+		t.indexes = [][]string{}
+	}
+	for i, v := range found {
+		name, usable := v[1].(string), v[2] == int64(1)
+		if v[0] == "PRIMARY" {
+			t.key = append(t.key, name)
+		}
+		if !usable {
+			name = ""
+		}
+		t.indexColumn(i == 0 || found[i-1][0] != v[0], name)
+	}
+	return err
 }
 
 // noteJSON finds the columns of JSON that MariaDB says are text.

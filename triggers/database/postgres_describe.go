@@ -15,7 +15,7 @@ const catalogueLimit = 10 * time.Second
 // postgresTable finds a table by its name in a schema or along the search path. A name
 // that isn't there as written is looked for in small letters, as SQL folds it.
 const postgresTable = `
-SELECT c.oid::text, n.nspname, c.relname, has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
+SELECT c.oid::text, n.nspname, c.relname, c.relkind::text, has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname IN ($2::text, lower($2::text))
 AND CASE WHEN $1::text = '' THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname IN ($1::text, lower($1::text)) END
@@ -56,7 +56,7 @@ func (c *postgresConn) describe(ctx context.Context, name tableName) (table, err
 		return table{}, c.absent(ctx, name)
 	}
 	oid, t := found[0][0].(string), table{schema: found[0][1].(string), name: found[0][2].(string)}
-	if allowed, _ := found[0][3].(bool); !allowed {
+	if allowed, _ := found[0][4].(bool); !allowed {
 		return table{}, &closedError{table: name, user: c.user}
 	}
 	quoted := postgresDialect{}.quote(t.schema) + "." + postgresDialect{}.quote(t.name)
@@ -79,7 +79,28 @@ func (c *postgresConn) describe(ctx context.Context, name tableName) (table, err
 	for _, v := range key {
 		t.key = append(t.key, v[0].(string))
 	}
+	if kind := found[0][3].(string); err == nil && kind != "v" && kind != "f" {
+		err = c.indexes(ctx, &t, oid)
+	}
 	return t, err
+}
+
+// postgresIndexes are columns of indexes that hold all rows in their order; that of an
+// expression has no name.
+const postgresIndexes = `
+SELECT i.indexrelid::bigint, COALESCE(a.attname, '') FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_am m ON m.oid = x.relam
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.attnum > 0
+WHERE i.indrelid = $1::oid AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree' AND k.place <= i.indnkeyatts ORDER BY 1, k.place`
+
+func (c *postgresConn) indexes(ctx context.Context, t *table, oid string) error {
+	t.indexes = [][]string{}
+	found, err := c.ask(ctx, postgresIndexes, oid)
+	for i, v := range found {
+		t.indexColumn(i == 0 || found[i-1][0] != v[0], v[1].(string))
+	}
+	return err
 }
 
 // postgresClass is the class of a column by its type, and by what kind of type that is.

@@ -42,7 +42,7 @@ func (s *source) probe(ctx context.Context, x *session, from triggers.From) (tri
 	if s.mode == modeLevel {
 		return s.probeLevel(ctx, r, c.Polls)
 	}
-	p := triggers.Probed{Warnings: s.caveats(l)}
+	p := triggers.Probed{Warnings: s.caveats(x.dialect, l)}
 	rows, more, err := s.wouldReport(ctx, r, c, isNew)
 	if err != nil {
 		return p, err
@@ -85,18 +85,4 @@ func (s *source) probeLevel(ctx context.Context, r *reading, polls int64) (trigg
 	}
 	e, err := s.levelEvent(r.l, rows[0], polls+1)
 	return triggers.Probed{Events: []triggers.Event{e}}, err
-}
-
-// caveats are what people should know of the columns that were chosen.
-func (s *source) caveats(l *layout) []graph.Warning {
-	var ws []graph.Warning
-	for _, i := range l.placing() {
-		if c := l.columns[i]; !c.notNull {
-			ws = append(ws, graph.Warning{Code: "null_cursor", Message: fmt.Sprintf("column %s may be NULL: such rows are not reported before it has a value", c.name)})
-		}
-	}
-	if l.columns[l.order[0]].name == l.table.rowid && s.cursor == nil && l.table.rowid != "" {
-		ws = append(ws, graph.Warning{Code: "rowid_cursor", Message: fmt.Sprintf("%s has no integer primary key, so its rows are told apart by their rowid, which VACUUM may change: name columns in cursor and key if there are better ones", l.table.name)})
-	}
-	return ws
 }

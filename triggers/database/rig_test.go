@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
 )
 
@@ -30,6 +31,7 @@ type rig struct {
 	state  triggers.State
 	reason string
 	runs   int
+	fits   func(graph.Env) error
 	refuse func() error // asked before a batch is stored
 	after  func()       // told when one was
 }
@@ -51,6 +53,12 @@ func (r *rig) from() triggers.From {
 	defer r.mu.Unlock()
 	return triggers.From{
 		Cursor: r.cursor,
+		Fits: func(e graph.Env) error {
+			if r.fits == nil {
+				return nil
+			}
+			return r.fits(e)
+		},
 		Health: func(s triggers.State, reason string) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
 )
 
@@ -19,12 +20,15 @@ type source struct {
 	seat uint64 // among all sources
 
 	hinted atomic.Bool // somebody sent something to its channel
+	found  atomic.Pointer[described]
 
 	mu     sync.Mutex // held by Run and Close
 	link   *link      // nil before the first run
 	polled time.Time  // last
 	due    time.Time  // of the next poll
-	fat    int        // how large the rows of the last batch were on average, in bytes; 0: nobody knows
+	fit    func(graph.Env) error
+	fitted []column // with which it was asked last
+	fat    int      // how large the rows of the last batch were on average, in bytes; 0: nobody knows
 }
 
 // cursor is where a trigger stands.
@@ -47,6 +51,7 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	if s.link == nil {
 		s.link = s.pool.join(s.place)
 	}
+	s.fit = from.Fits
 	s.link.watch.quit(s)
 	deaf := s.listens(from)
 	now := time.Now()

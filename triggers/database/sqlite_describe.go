@@ -44,7 +44,10 @@ func (c *sqliteConn) describeNow(ctx context.Context, name tableName) (table, er
 	if form == "table" && !withoutRowid {
 		t.rowid = t.freeRowid()
 	}
-	return t, nil
+	if form == "table" {
+		err = c.indexes(ctx, &t)
+	}
+	return t, err
 }
 
 // noTable is the error about a table that is not there, with one of a similar name.
@@ -93,6 +96,34 @@ func (c *sqliteConn) columns(ctx context.Context, t *table) error {
 		if strings.EqualFold(t.columns[i].typ, "INTEGER") {
 			t.columns[i].notNull = true // it is the rowid
 		}
+	}
+	return rows.Err()
+}
+
+// sqliteIndexes are columns of indexes that hold all rows, in the order of each.
+const sqliteIndexes = `SELECT l.seq, i.name FROM pragma_index_list(?) l JOIN pragma_index_xinfo(l.name) i
+WHERE l.partial = 0 AND i.key = 1 ORDER BY l.seq, i.seqno`
+
+func (c *sqliteConn) indexes(ctx context.Context, t *table) error {
+	t.indexes = [][]string{}
+	if len(t.key) == 1 && t.rowid != "" {
+		if key, ok := t.column(t.key[0]); ok && strings.EqualFold(key.typ, "INTEGER") {
+			t.indexes = append(t.indexes, t.key) // it is the rowid
+		}
+	}
+	rows, err := c.conn.QueryContext(ctx, sqliteIndexes, t.name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for last := int64(-1); rows.Next(); {
+		var at int64
+		var name sql.NullString // NULL of an expression
+		if err := rows.Scan(&at, &name); err != nil {
+			return err
+		}
+		t.indexColumn(at != last, name.String)
+		last = at
 	}
 	return rows.Err()
 }
