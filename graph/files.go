@@ -168,39 +168,3 @@ func (b *builder) glob(t *tree, at string) {
 		b.problem(t, at, CodeBadValue, "%s is not a glob: a [ has no end", quote(s))
 	}
 }
-
-// Match tells whether a path with slashes fits a glob: * ? [a-z] stay within one
-// part of the path, a part that is ** stands for any number of parts.
-func Match(pattern, name string) bool {
-	return matchParts(strings.Split(pattern, "/"), strings.Split(name, "/"))
-}
-
-func matchParts(pattern, name []string) bool {
-	// star and mark are where to go on when a later part does not fit: ** takes one
-	// part more. Only the last ** matters, so this is quadratic at most.
-	star, mark := -1, 0
-	p, n := 0, 0
-	for n < len(name) {
-		if p < len(pattern) && pattern[p] == "**" {
-			star, mark = p, n
-			p++
-			continue
-		}
-		if p < len(pattern) {
-			if ok, err := path.Match(pattern[p], name[n]); err == nil && ok {
-				p++
-				n++
-				continue
-			}
-		}
-		if star < 0 {
-			return false
-		}
-		mark++
-		p, n = star+1, mark
-	}
-	for p < len(pattern) && pattern[p] == "**" {
-		p++
-	}
-	return p == len(pattern)
-}

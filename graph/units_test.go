@@ -103,28 +103,3 @@ func TestSuggest(t *testing.T) {
 		t.Errorf("of equals the first is expected, not %q", got)
 	}
 }
-
-func TestMatch(t *testing.T) {
-	for _, c := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"*.py", "a.py", true},
-		{"*.py", "lib/a.py", false},
-		{"lib/**", "lib/a/b.py", true},
-		{"lib/**", "lib/a.py", true},
-		{"**/*.py", "a.py", true},
-		{"**/*.py", "x/y/a.py", true},
-		{"**/test/**", "a/test/b", true},
-		{"**/test/**", "a/tests/b", false},
-		{"a?c", "abc", true},
-		{"[a-c]x", "bx", true},
-		{"a/**/b/**/c", "a/b/x/b/c", true},
-		{"a/**/b/**/c", "a/x/c", false},
-		{"**", "anything/at/all", true},
-	} {
-		if got := Match(c.pattern, c.name); got != c.want {
-			t.Errorf("%s %s: %v", c.pattern, c.name, got)
-		}
-	}
-}
