@@ -1,10 +1,12 @@
 package dispatcher
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/latticed/latticed/graph"
@@ -55,9 +57,9 @@ func (d *Dispatcher) PlanRedispatch(ctx context.Context, id string, r Request) (
 	if p.Inputs, err = graph.Canonical(effective); err != nil {
 		return Plan{}, fmt.Errorf("inputs: %w", err)
 	}
-	g := graph.Dispatch{ID: newID(), ParentID: parent.ID, Inputs: p.Inputs, Labels: r.Labels}
+	g := graph.Dispatch{ID: newID(), Number: parent.Number + 1, ParentID: parent.ID, Inputs: p.Inputs, Labels: r.Labels}
 	g.RootID = g.ID
-	f := foresight{all: make([]Planned, len(l.Electrons))}
+	f := foresight{all: make([]Planned, len(l.Electrons)), own: bytes.Contains(l.Document, []byte("dispatch"))}
 	if f.v, err = newValues(ctx, d.store, g, l); err != nil {
 		return Plan{}, err
 	}
@@ -97,6 +99,7 @@ type foresight struct {
 	r   *reuse
 	v   *values
 	all []Planned
+	own bool // expressions may look at the dispatch itself
 }
 
 // foresee plans electron i after all that it needs.
@@ -118,11 +121,23 @@ func (f *foresight) foresee(i int) (action, reason string, err error) {
 		return f.unknown(i, open)
 	}
 	ok, err := f.v.condition(i)
+	field := ""
+	if err == nil && spec.If != nil {
+		field = f.unborn(func() (any, error) { return f.v.condition(i) })
+	}
 	switch {
 	case err != nil:
 		return failing(err)
+	case field != "":
+		return ActionDepends, "on dispatch." + field + ", which is unknown until it runs", nil
 	case !ok:
 		return ActionSkip, "its condition is false", nil
+	}
+	if field = f.unborn(func() (any, error) { return f.v.resolved(i) }); field != "" {
+		if d, err := f.r.previous(f.v.ctx, i); err != nil || d.why != "" {
+			return ActionRun, d.why, err
+		}
+		return ActionRun, "dispatch." + field + " is unknown until it runs", nil
 	}
 	d, err := f.r.decide(f.v, i, f)
 	switch {
@@ -140,6 +155,34 @@ func (f *foresight) foresee(i int) (action, reason string, err error) {
 	from, _, err := f.r.reused(d)
 	f.v.left[i] = outcomeOf(d.prev)
 	return ActionReuse, from.Why, err
+}
+
+// unborn is the field of the dispatch that decides what look returns, of those that it
+// hasn't before it is stored; empty when there is none.
+func (f *foresight) unborn(look func() (any, error)) string {
+	if !f.own {
+		return ""
+	}
+	was, err := look()
+	if err != nil {
+		return "" // which is said of it, whatever the number is
+	}
+	for _, field := range []string{"number", "id", "root_id"} {
+		kept := f.v.dispatch[field]
+		others := []any{newID()}
+		if number, ok := kept.(int64); ok {
+			others = []any{number + 1, number + 1_000_003}
+		}
+		for _, other := range others {
+			f.v.dispatch[field] = other
+			now, err := look()
+			f.v.dispatch[field] = kept
+			if err != nil || !reflect.DeepEqual(was, now) {
+				return field
+			}
+		}
+	}
+	return ""
 }
 
 // failing plans an electron whose expressions fail; what could not be read is an error.

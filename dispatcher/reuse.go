@@ -129,21 +129,27 @@ func (r *reuse) decide(v *values, i int, c course) (decision, error) {
 	if d.why, err = r.waited(v.ctx, i, c); err != nil || d.why != "" {
 		return d, err
 	}
-	s, err := v.scope(i)
+	res, err := v.resolved(i)
 	if err != nil {
-		return d, err
-	}
-	var res graph.Resolved
-	if err := v.evaluate(func() (err error) {
-		res, err = r.l.Resolve(i, s)
-		return err
-	}); err != nil {
 		return d, err
 	}
 	d.now = r.l.Fingerprint(i, res, v.laidOut(res), nil)
 	d.why = r.l.Differences(i, d.now, graph.Compared{Before: d.was, Lattice: r.before, RanAgain: c.ranAgain})
 	d.paths = r.l.Paths(i, v.inputs)
 	return d, nil
+}
+
+// resolved is what electron i would be given.
+func (v *values) resolved(i int) (res graph.Resolved, err error) {
+	s, err := v.scope(i)
+	if err != nil {
+		return res, err
+	}
+	err = v.evaluate(func() (err error) {
+		res, err = v.l.Resolve(i, s)
+		return err
+	})
+	return res, err
 }
 
 // waited looks at what i waits for without taking data from it: what that has done is
