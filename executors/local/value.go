@@ -86,9 +86,7 @@ func (b *returned) fromStdout(j *job, res *executors.Result) error {
 	if !utf8.Valid(raw) {
 		res.Notes = append(res.Notes, "the result held bytes that are no UTF-8; they were replaced")
 	}
-	if res.Value, err = value(mode, raw, "stdout"); err == nil && len(res.Value) > 2*maxResult {
-		return executors.Failf(executors.CodeResultTooLarge, "the result is %d bytes as JSON", len(res.Value))
-	}
+	res.Value, err = value(mode, raw, "stdout")
 	return err
 }
 
@@ -117,6 +115,7 @@ func value(mode string, raw []byte, from string) (json.RawMessage, error) {
 	return out.Bytes(), nil
 }
 
+// plain writes text or lines as JSON.
 func plain(v any) (json.RawMessage, error) {
 	if s, ok := v.(string); ok {
 		v = strings.ToValidUTF8(s, "\uFFFD")
@@ -126,6 +125,9 @@ func plain(v any) (json.RawMessage, error) {
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("result: %w", err)
+	}
+	if out.Len() > 2*maxResult { // control characters take six bytes each
+		return nil, executors.Failf(executors.CodeResultTooLarge, "the result is %d bytes as JSON", out.Len())
 	}
 	return bytes.TrimSpace(out.Bytes()), nil
 }
