@@ -169,6 +169,9 @@ func TestResult_outputs(t *testing.T) {
 			if err != nil || code(res) != c.code || len(res.Outputs) != c.want || res.Error != nil && !strings.Contains(res.Error.Message, c.text) {
 				t.Errorf("%+v %+v %v", res.Outputs, res.Error, err)
 			}
+			if o, ok := res.Outputs["log"]; ok && o.Data == nil { // an empty file is one
+				t.Errorf("the empty output is %+v", o)
+			}
 			if (res.Value == nil) != (c.code != "") {
 				t.Errorf("its value is %s", res.Value)
 			}
@@ -204,10 +207,10 @@ func TestResult_descriptors(t *testing.T) {
 	sent := append([]int(nil), fds...)
 	task := executors.Task{Attempt: "a", Outputs: []graph.Output{{Name: "small", Path: "s"}, {Name: "plot", Path: "p"}}}
 	res, err := judged(t, task, &runner.Ended{
-		Stdout: runner.Piece{Name: "stdout", Size: 3, FD: true}, Collected: []runner.Piece{{Name: resultFile, Size: 7, FD: true}},
+		Stdout: runner.Piece{Name: "stdout", Size: 3, FD: true}, Stderr: runner.Piece{Name: "stderr", Size: 4, Data: []byte("oops")}, Collected: []runner.Piece{{Name: resultFile, Size: 7, FD: true}},
 		Outputs: []runner.Piece{{Name: "s", Size: 1, Data: []byte("s")}, {Name: "p", Size: 4, FD: true}},
 	}, sent...)
-	if err != nil || string(res.Value) != `{"v":1}` || res.Stderr != nil {
+	if err != nil || string(res.Value) != `{"v":1}` {
 		t.Fatalf("%+v %v", res, err)
 	}
 	read := func(f executors.File) string {
@@ -227,7 +230,7 @@ func TestResult_descriptors(t *testing.T) {
 		return string(b)
 	}
 	for range 2 {
-		if got := read(*res.Stdout) + "," + read(res.Outputs["small"]) + "," + read(res.Outputs["plot"]); got != "out,s,plot" {
+		if got := read(*res.Stdout) + "," + read(*res.Stderr) + "," + read(res.Outputs["small"]) + "," + read(res.Outputs["plot"]); got != "out,oops,s,plot" {
 			t.Errorf("they hold %s", got)
 		}
 	}

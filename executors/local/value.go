@@ -53,7 +53,7 @@ func (b *returned) fromFile(j *job, p *runner.Piece, res *executors.Result) erro
 		return err
 	}
 	mode := j.task.Result
-	if mode == "" || j.task.Body.Kind == kindPython {
+	if j.task.Body.Kind == kindPython {
 		mode = "json"
 	}
 	res.Value, err = value(mode, raw, "$LATTICED_RESULT")
@@ -90,7 +90,7 @@ func (b *returned) fromStdout(j *job, res *executors.Result) error {
 	return err
 }
 
-// value reads raw as mode says.
+// value reads raw as mode says, JSON if it says nothing.
 func value(mode string, raw []byte, from string) (json.RawMessage, error) {
 	switch mode {
 	case "text":
