@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
@@ -16,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/latticed/latticed/api/client"
 	"github.com/latticed/latticed/store"
@@ -200,4 +204,51 @@ func (h *house) hold(t *testing.T, token string) *http.Response {
 		t.Fatal(err)
 	}
 	return resp
+}
+
+// Files that are written in place, not replaced: neither a half nor what shows the time and
+// the size of the one before goes unseen.
+func TestCertificates_written_in_place(t *testing.T) {
+	p, q := newPair(t), newPair(t)
+	p.issue(t, "one.example")
+	q.issue(t, "two.example")
+	c, err := newCertificates(p.cert, p.key, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(name string) []byte {
+		t.Helper()
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	cert, key := text(q.cert), text(q.key)
+	at := time.Now()
+	write := func(name string, content []byte) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(name, content, 0o600), os.Chtimes(name, at, at)); err != nil { // within one tick of the file system's clock
+			t.Fatal(err)
+		}
+	}
+	shows := func(name string, well bool) {
+		t.Helper()
+		if now, err := c.again(); now.Leaf.Subject.CommonName != name || (err == nil) != well {
+			t.Errorf("it shows %s, %v", now.Leaf.Subject, err)
+		}
+	}
+	write(p.key, key)
+	write(p.cert, cert[:len(cert)/2])
+	shows("one.example", false)
+	write(p.cert, bytes.Repeat([]byte("x"), len(cert)))
+	shows("one.example", false)
+	write(p.cert, cert) // as large, and as old
+	shows("two.example", true)
+	if err := os.Remove(p.key); err != nil {
+		t.Fatal(err)
+	}
+	shows("two.example", false)
+	write(p.key, key)
+	shows("two.example", true)
 }

@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"path/filepath"
+)
 
 // NetworkError means that the state directory is on a filesystem other machines write
 // to as well: a write-ahead log is shared memory and would be corrupted there.
@@ -43,6 +46,15 @@ func checkFilesystem(dir string, kind func(string) (int64, error)) error {
 		return &NetworkError{Dir: dir, Filesystem: name}
 	}
 	return nil
+}
+
+// DatabaseDir is the folder where the database of a state directory really is: it may be
+// behind a link.
+func DatabaseDir(dir string) string {
+	if real, err := filepath.EvalSymlinks(filepath.Join(dir, databaseName)); err == nil {
+		return filepath.Dir(real)
+	}
+	return dir
 }
 
 // NetworkFilesystem names the network file system that a folder is on, if it is on one.

@@ -72,8 +72,10 @@ func open(ctx context.Context, dir string, o Options, kind func(string) (int64, 
 	if err := makeDirs(dir); err != nil {
 		return nil, err
 	}
-	if err := checkFilesystem(dir, kind); err != nil {
-		return nil, err
+	for _, at := range []string{dir, DatabaseDir(dir)} {
+		if err := checkFilesystem(at, kind); err != nil {
+			return nil, err
+		}
 	}
 	if s.lock, err = lockDir(dir, s.opened); err != nil {
 		return nil, err

@@ -47,6 +47,7 @@ type daemon struct {
 	bell       *bell
 	janitor    *janitor
 	gauge      *gauge
+	larder     *larder
 	api        *api.Server
 	listener   net.Listener
 	doors      []*api.Door
@@ -144,6 +145,7 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	})
 	d.janitor = newJanitor(d.store, cfg.Retention, log)
 	d.gauge = newGauge(cfg.Paths.StateDir, cfg.Limits, d.dispatcher, log)
+	d.larder = newLarder(cfg.Paths.StateDir)
 	folders, counted := directory.Counted(directory.Options{Roots: cfg.Paths.Watch})
 	d.folders = counted
 	hub := webhook.New(d.incoming)
@@ -190,6 +192,7 @@ func (d *daemon) begin(ctx context.Context) error {
 	d.gauge.look() // before anything starts
 	d.start("disk", d.gauge.Run)
 	d.start("retention", d.janitor.Run)
+	d.start("incoming", d.larder.Run)
 	d.start("dispatcher", d.dispatcher.Run)
 	d.start("alarm", d.bell.Run)
 	d.start("triggers", d.triggers.Run)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -65,14 +64,14 @@ func (c *cli) diagnose(ctx context.Context, dir string) (client.Doctor, error) {
 // outside is what can be seen without the daemon.
 func outside(dir string) []api.Check {
 	found := []api.Check{checkClock()}
-	if _, err := os.Stat(dir); err != nil {
+	if err := newLooks().all([]string{dir}, lookLimit)[dir].err; err != nil {
 		return append(found, wrong("permissions", fmt.Sprintf("the state directory can't be looked at: %v", err),
 			"name it with --state-dir, or look as the user the daemon runs as"))
 	}
 	if err := store.Restoring(dir); err != nil {
 		return append(found, wrong("permissions", err.Error(), "no daemon starts there before"))
 	}
-	return append(found, checkDisk(dir, (&Limits{}).least), checkPermissions(dir), checkInotify(0))
+	return append(found, checkDisk(dir, (&Limits{}).least), checkPermissions(dir), checkInotify(0, 0))
 }
 
 func (c *cli) showDoctor(d client.Doctor) error {

@@ -53,7 +53,7 @@ func checkClock() api.Check {
 func checkDisk(dir string, least func(total int64) int64) api.Check {
 	const name = "disk"
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	if err := statfs(dir, &st); err != nil {
 		return wrong(name, fmt.Sprintf("%s can't be looked at: %v", dir, err), "is it mounted?")
 	}
 	free, total, err := store.Space(dir)
@@ -62,11 +62,11 @@ func checkDisk(dir string, least func(total int64) int64) api.Check {
 	}
 	said := fmt.Sprintf("%s of %s are free in %s", bytesText(free), bytesText(total), dir)
 	remedy := "make room, or let history go: [retention] in the configuration, latticed prune --dry-run --age 90d"
-	switch network, is, err := store.NetworkFilesystem(dir); {
+	switch network, is, err := store.NetworkFilesystem(store.DatabaseDir(dir)); {
 	case st.Flags&unix.ST_RDONLY != 0:
 		return wrong(name, dir+" is mounted read-only", "look into the kernel's log (dmesg) for why, and mount it anew")
 	case err == nil && is:
-		return wrong(name, dir+" is on "+network, "move the state directory to a local disk")
+		return wrong(name, store.DatabaseDir(dir)+" is on "+network+", where the database would be damaged", "move the state directory to a local disk")
 	case free < least(total):
 		return wrong(name, said+"; below "+bytesText(least(total))+" no attempt starts", remedy)
 	case st.Files > 0 && st.Ffree <= st.Files/100:
@@ -75,6 +75,12 @@ func checkDisk(dir string, least func(total int64) int64) api.Check {
 		return warn(name, said+"; below "+bytesText(least(total))+" no attempt starts", remedy)
 	}
 	return well(name, said)
+}
+
+func statfs(dir string, st *unix.Statfs_t) (err error) {
+	for err = unix.Statfs(dir, st); errors.Is(err, unix.EINTR); err = unix.Statfs(dir, st) {
+	}
+	return err
 }
 
 // checkPermissions looks whether the state directory is ours and closed to others.
@@ -107,8 +113,9 @@ func checkPermissions(dir string) api.Check {
 	return well(name, dir+" belongs to the daemon and is closed to others")
 }
 
-// checkInotify looks whether the kernel gives more watches; used are those we hold.
-func checkInotify(used int) api.Check {
+// checkInotify looks whether the kernel gives more watches; used are those we hold, and
+// so often a queue of ours was full.
+func checkInotify(used int, overflows int64) api.Check {
 	const name = "inotify"
 	watches, instances := inotifyLimit("watches"), inotifyLimit("instances")
 	said := fmt.Sprintf("%d of %d watches are ours, %d instances are possible", used, watches, instances)
@@ -122,15 +129,20 @@ func checkInotify(used int) api.Check {
 	if _, err := unix.InotifyAddWatch(fd, "/", unix.IN_DELETE_SELF); err != nil {
 		return wrong(name, "the kernel gives no more watches: "+err.Error()+"; folders are looked at from time to time only", more)
 	}
-	if watches > 0 && used > watches-watches/10 {
+	switch {
+	case watches > 0 && used > watches-watches/10:
 		return warn(name, said, more)
+	case overflows > 0: // the limit is read when a queue is made
+		queue := inotifyLimit("queued_events")
+		return warn(name, fmt.Sprintf("%s; its queue of %d hints was full %s since the start, and everything was looked at then: nothing is lost, but it takes longer", said, queue, count(int(overflows), "time")),
+			"sysctl fs.inotify.max_queued_events="+strconv.Itoa(max(65536, 4*queue))+", kept in /etc/sysctl.d/; then restart the daemon")
 	}
 	return well(name, said)
 }
 
 // inotifyLimit reads a limit of the kernel, the least that counts for us; 0: unknown.
 func inotifyLimit(what string) (limit int) {
-	for _, file := range []string{"/proc/sys/fs/inotify/max_user_" + what, "/proc/sys/user/max_inotify_" + what} {
+	for _, file := range []string{"/proc/sys/fs/inotify/max_user_" + what, "/proc/sys/user/max_inotify_" + what, "/proc/sys/fs/inotify/max_" + what} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			continue

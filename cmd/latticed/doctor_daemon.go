@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latticed/latticed/api"
@@ -16,7 +17,8 @@ import (
 )
 
 const (
-	lookLimit   = 5 * time.Second        // for one check
+	lookLimit   = 5 * time.Second        // for one question in a check
+	checkLimit  = 15 * time.Second       // for one check
 	mountLimit  = 2 * time.Second        // for all folders together
 	slowWrite   = 500 * time.Millisecond // a commit takes a few milliseconds
 	largeWAL    = 256 << 20
@@ -27,19 +29,22 @@ const (
 // at the same time are served one after the other: a look costs something.
 func (d *daemon) doctor(cfg Config) func(context.Context) []api.Check {
 	dir, mounts, turn := cfg.Paths.StateDir, newLooks(), make(chan struct{}, 1)
-	checks := []func(context.Context) api.Check{
-		func(context.Context) api.Check { return d.checkDoors(cfg) },
-		func(context.Context) api.Check { return checkClock() },
-		func(context.Context) api.Check {
+	checks := []*check{
+		{name: "doors", look: func(context.Context) api.Check { return d.checkDoors(cfg) }},
+		{name: "certificate", look: func(context.Context) api.Check { return checkCertificate(d.doors, time.Now()) }},
+		{name: "tokens", look: func(ctx context.Context) api.Check { return d.checkTokens(ctx, time.Now()) }},
+		{name: "clock", look: func(context.Context) api.Check { return checkClock() }},
+		{name: "disk", look: func(context.Context) api.Check {
 			return checkDisk(dir, func(total int64) int64 { return d.gauge.limits.Load().least(total) })
-		},
-		func(context.Context) api.Check { return checkPermissions(dir) },
-		d.checkDatabase,
-		func(ctx context.Context) api.Check { return d.checkRunner(ctx, cfg.Paths.Runner) },
-		func(context.Context) api.Check { return checkInotify(d.folders().Watches) },
-		func(ctx context.Context) api.Check { return d.checkMounts(ctx, mounts) },
-		d.checkTriggers,
-		func(context.Context) api.Check { return d.checkHold() },
+		}},
+		{name: "incoming", look: func(context.Context) api.Check { return d.checkIncoming(dir) }},
+		{name: "permissions", look: func(context.Context) api.Check { return checkPermissions(dir) }},
+		{name: "database", look: d.checkDatabase},
+		{name: "runner", look: func(ctx context.Context) api.Check { return d.checkRunner(ctx, cfg.Paths.Runner) }},
+		{name: "inotify", look: func(context.Context) api.Check { s := d.folders(); return checkInotify(s.Watches, s.Overflows) }},
+		{name: "mounts", look: func(ctx context.Context) api.Check { return d.checkMounts(ctx, mounts) }},
+		{name: "triggers", look: d.checkTriggers},
+		{name: "hold", look: func(context.Context) api.Check { return d.checkHold() }},
 	}
 	return func(ctx context.Context) []api.Check {
 		select {
@@ -50,11 +55,40 @@ func (d *daemon) doctor(cfg Config) func(context.Context) []api.Check {
 		}
 		found := make([]api.Check, len(checks))
 		var wg sync.WaitGroup
-		for i, look := range checks {
-			wg.Go(func() { found[i] = look(ctx) }) // some wait for what does not answer
+		for i, c := range checks {
+			wg.Go(func() { found[i] = c.run(ctx, checkLimit) }) // some wait for what does not answer
 		}
 		wg.Wait()
 		return found
+	}
+}
+
+// check is one look, which may never come back: a disk that is gone lets nobody go.
+type check struct {
+	name string
+	look func(context.Context) api.Check
+	away atomic.Bool // the last one has not ended
+}
+
+// run looks, for so long at most.
+func (c *check) run(ctx context.Context, within time.Duration) api.Check {
+	silent := wrong(c.name, "it does not answer", "is the disk or the file server gone? The kernel's log (dmesg) may tell")
+	if c.away.Swap(true) {
+		return silent
+	}
+	answer := make(chan api.Check, 1)
+	go func() {
+		found := c.look(ctx)
+		c.away.Store(false)
+		answer <- found
+	}()
+	limit := time.NewTimer(within)
+	defer limit.Stop()
+	select {
+	case found := <-answer:
+		return found
+	case <-limit.C:
+		return silent
 	}
 }
 

@@ -31,7 +31,7 @@ func TestDoctor_names_what_is_wrong_and_what_to_do(t *testing.T) {
 	if code != exitOK || strings.Contains(said, "wrong") {
 		t.Fatalf("status %d when all is well:\n%s", code, said)
 	}
-	for _, name := range []string{"doors", "clock", "disk", "permissions", "database", "runner", "inotify", "mounts", "triggers", "hold"} {
+	for _, name := range []string{"doors", "certificate", "tokens", "clock", "disk", "incoming", "permissions", "database", "runner", "inotify", "mounts", "triggers", "hold"} {
 		if !strings.Contains(said, " "+name+" ") {
 			t.Errorf("%s is not looked at:\n%s", name, said)
 		}
@@ -161,7 +161,7 @@ func TestDoctor_checks_of_the_machine(t *testing.T) {
 // The limits are those of a user namespace of our own, never the machine's.
 func TestDoctor_inside_small_limits(t *testing.T) {
 	if want := os.Getenv("LATTICED_TEST_INOTIFY"); want != "" {
-		c := checkInotify(0)
+		c := checkInotify(0, 0)
 		if c.Verdict != api.VerdictWrong || !strings.Contains(c.Detail, "no more "+want) || !strings.Contains(c.Remedy, "sysctl fs.inotify") {
 			t.Errorf("%+v", c)
 		}

@@ -24,6 +24,8 @@ func (d *daemon) Collect(to chan<- prometheus.Metric) {
 	d.collectAlarms(m)
 	d.collectStore(m)
 	d.collectUpkeep(m)
+	d.collectDoors(m)
+	d.collectIncoming(m)
 }
 
 func (d *daemon) collectUpkeep(m meter) {

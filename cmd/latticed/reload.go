@@ -39,6 +39,9 @@ func (r *reloader) Run(ctx context.Context) error {
 // reload applies what can be changed while the daemon runs, and names the rest. A file
 // that can't be read, or with anything wrong in it, changes nothing.
 func (r *reloader) reload() {
+	for _, door := range r.d.doors {
+		_, _ = door.Certificate() // looks at the files, and says what it finds
+	}
 	if r.read == nil {
 		r.d.log.Warn().Msg("there is no configuration file to read again")
 		return
