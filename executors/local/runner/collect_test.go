@@ -112,7 +112,8 @@ func TestReport_brings_what_was_wanted(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, a.dir+"/result", "1")
-			write(t, a.dir+"/out", "3")
+			large := strings.Repeat("3", inlineMax+1)
+			write(t, a.dir+"/out", large)
 			if _, err := unix.Write(a.logs[1], []byte("oops")); err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +122,8 @@ func TestReport_brings_what_was_wanted(t *testing.T) {
 			r.report(a, s)
 			m, fds, err := daemon.Receive()
 			e, ok := m.(*Ended)
-			if err != nil || !ok || len(fds) != 0 || e.Exit != c.exit || e.Cause != c.cause || e.WorkDir != a.dir {
+			defer CloseAll(fds)
+			if err != nil || !ok || len(fds) != c.outputs/2 || e.Exit != c.exit || e.Cause != c.cause || e.WorkDir != a.dir {
 				t.Fatalf("%+v %v", m, err)
 			}
 			var got []string
@@ -131,7 +133,7 @@ func TestReport_brings_what_was_wanted(t *testing.T) {
 			if want := "result1,.stdout"; strings.Join(got, ",") != want {
 				t.Errorf("collected %v, want %s", got, want)
 			}
-			if len(e.Outputs) != c.outputs || c.outputs > 0 && (string(e.Outputs[0].Data) != "3" || e.Outputs[1].Problem != ProblemMissing) {
+			if len(e.Outputs) != c.outputs || c.outputs > 0 && (content(t, &e.Outputs[0], fds) != large || e.Outputs[1].Problem != ProblemMissing) {
 				t.Errorf("outputs %+v", e.Outputs)
 			}
 			if e.Stdout.Size != 0 || e.Stdout.Name != "stdout" || !bytes.Equal(e.Stderr.Data, []byte("oops")) {

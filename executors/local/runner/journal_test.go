@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 )
 
@@ -284,5 +285,41 @@ func TestFold_a_start_that_was_taken_back_says_nothing_of_the_next(t *testing.T)
 	recs = append(recs, record{Kind: recPrepare, Attempt: "a"}, record{Kind: recIntent, Attempt: "a", At: 2}, record{Kind: recPID, Attempt: "a", PID: 3})
 	if p := fold(recs)[0]; p.intent == nil || p.intent.At != 2 || p.pid == nil || p.release != nil {
 		t.Errorf("tried again: %+v", p)
+	}
+}
+
+func TestJournal_that_can_not_be_made_leaves_nothing(t *testing.T) {
+	keepsNoDescriptor(t)
+	path := filepath.Join(t.TempDir(), "journal")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newJournal(path, "boot", nil); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if _, err := os.Stat(path + ".new"); !os.IsNotExist(err) {
+		t.Errorf("left: %v", err)
+	}
+}
+
+// Without blocks behind it an end might find no room.
+func TestPreallocate_says_when_there_is_no_room(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := preallocate(f, 100_000); err != nil || unix.Stat(path, &st) != nil || st.Size != 100_000 || st.Blocks*512 < 100_000 {
+		t.Errorf("%d bytes in %d blocks: %v", st.Size, st.Blocks, err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	if err := preallocate(full, 1); err == nil {
+		t.Error("nothing is said")
 	}
 }

@@ -92,6 +92,7 @@ func TestCutLogs_take_the_middle_and_nothing_else(t *testing.T) {
 }
 
 func TestCutLogs_spare_short_logs_and_what_has_ended(t *testing.T) {
+	keepsNoDescriptor(t)
 	for name, c := range map[string]struct {
 		size int
 		in   phase
@@ -108,6 +109,13 @@ func TestCutLogs_spare_short_logs_and_what_has_ended(t *testing.T) {
 		a := logged(t, r, letters(c.size))
 		a.phase = c.in
 		before := blocks(t, a.logPath(0))
+		logs, problems := openLogs(a)
+		var fds []int
+		p := r.logPiece(a.dir, "stdout", logs[0], problems[0], &fds)
+		if got := content(t, &p, fds); (p.Omitted > 0) != (c.size > 2*kept) || p.Omitted == 0 && got != string(letters(c.size)) {
+			t.Errorf("%s: %d bytes are told, %d omitted", name, len(got), p.Omitted)
+		}
+		CloseAll(fds)
 		if r.cutLogs(); (blocks(t, a.logPath(0)) < before) != c.cut {
 			t.Errorf("%s: %d of %d bytes are left", name, blocks(t, a.logPath(0)), before)
 		}

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"os"
@@ -194,6 +195,61 @@ func TestConn_many_messages_in_one_read(t *testing.T) {
 	}
 	if _, _, err := b.Receive(); err == nil {
 		t.Error("a message after the last one")
+	}
+}
+
+// What can't be said is refused before a byte of it is sent.
+func TestConn_is_good_after_something_too_long(t *testing.T) {
+	x, y := pair(t)
+	a, b := NewConn(x), NewConn(y)
+	if err := a.Send(&Start{Argv: []string{strings.Repeat("x", maxBody)}}); !errors.Is(err, ErrTooLong) {
+		t.Errorf("a message of %d bytes: %v", maxBody, err)
+	}
+	if err := a.Send(&Cancel{}, make([]int, 1<<16)...); !errors.Is(err, ErrTooLong) {
+		t.Errorf("65536 descriptors: %v", err)
+	}
+	if err := a.Send(&Cancel{Attempt: "good"}); err != nil {
+		t.Fatal(err)
+	}
+	if m, _, err := b.Receive(); err != nil || m.(*Cancel).Attempt != "good" {
+		t.Errorf("%+v %v", m, err)
+	}
+}
+
+// A peer that doesn't keep to the form is not listened to any longer.
+func TestConn_refuses_what_is_no_message(t *testing.T) {
+	keepsNoDescriptor(t)
+	header := func(body int, kind byte, fds int) []byte {
+		b := binary.LittleEndian.AppendUint32(nil, uint32(body))
+		return binary.LittleEndian.AppendUint16(append(b, kind), uint16(fds))
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		fds  int
+		want string
+	}{
+		"longer_than_possible":  {header(maxBody+1, 3, 0), 0, "too long for a message"},
+		"of_no_kind":            {header(0, 99, 0), 0, "message of kind 99"},
+		"without_its_bytes":     {append(header(1, 3, 0), 9), 0, "message ends early"},
+		"without_a_descriptor":  {append(header(1, 3, 2), 0), 1, "lacks descriptors: 1 of 2"},
+		"wrong_with_descriptor": {header(0, 99, 1), 1, "message of kind 99"},
+		"cut_off":               {header(5, 3, 0), 0, "EOF"},
+	} {
+		x, y := pair(t)
+		a := NewConn(y)
+		var rights []byte
+		if c.fds > 0 {
+			rights = unix.UnixRights(0)
+		}
+		if _, _, err := x.WriteMsgUnix(c.b, rights, nil); err != nil {
+			t.Fatal(err)
+		}
+		_ = x.Close()
+		if m, fds, err := a.Receive(); err == nil || m != nil || fds != nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %+v %v %v", name, m, fds, err)
+		}
+		a.Drop()
+		a.Close()
 	}
 }
 

@@ -175,6 +175,9 @@ func TestResume_loses_no_end_and_starts_nothing_twice(t *testing.T) {
 					t.Fatalf("%s is %s (kept %v); its directory: %v", rec.Attempt, state, keep, err)
 				}
 			}
+			if len(r.journal.live) != len(r.attempts) {
+				t.Fatalf("the journal keeps %d attempts of %d", len(r.journal.live), len(r.attempts))
+			}
 			r.mu.Unlock()
 			_ = r.journal.close()
 		}
@@ -307,10 +310,12 @@ func TestAbsent(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = lock.Close() // it leaves, and what it wrote is taken over
+		<-r.changed      // by the start
 		r.accept(s, &Start{Attempt: "a", Attach: true}, nil)
 		if m, ok := answer(t, daemon).(*Ended); !ok || m.Cause != CauseNone {
 			t.Errorf("%+v", m)
 		}
+		<-r.changed // who keeps house looks after it
 		if err := j.append(&record{Kind: recRelease, Attempt: "a"}); err != nil {
 			t.Fatal(err)
 		}
