@@ -122,7 +122,7 @@ func (s *Server) signer(ctx context.Context, r *http.Request, sig *signature) (c
 	case k.Role != RoleSource:
 		return ctx, nil, &Error{Status: http.StatusUnauthorized, Code: codeUnauthenticated, Detail: "only tokens of role source sign their requests; send this one as Authorization: Bearer TOKEN"}
 	}
-	if err := s.replays.take(sig, time.Now()); err != nil {
+	if err := s.replays.take(ctx, sig, time.Now()); err != nil {
 		return ctx, nil, err
 	}
 	return context.WithValue(ctx, bodySumKey{}, sum), k, nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -42,10 +43,15 @@ func (s *signature) matches(text []byte) func(store.Token) bool {
 // replays remembers the signatures of the last minutes, so that none counts twice. Two
 // generations, each at least as long as a signature may come: what is in neither is
 // too old. When there are too many to remember, or we did not run, the clock is what
-// refuses.
+// refuses; and since that of a signer may be ahead of ours, it is stored up to when each
+// has signed.
 type replays struct {
+	marks marks
+
 	mu     sync.Mutex
-	began  time.Time // when the younger generation did
+	noted  map[string]time.Time // by token: what is stored; nil: it was not read yet
+	before map[string]time.Time // what was stored when we began
+	began  time.Time            // when the younger generation did
 	young  map[[16]byte]struct{}
 	old    map[[16]byte]struct{}
 	newest [2]time.Time // what the latest signature in young, in old says
@@ -55,18 +61,57 @@ type replays struct {
 	atMost  int           // in a generation
 }
 
+// marks is where it is stored up to when a token has signed.
+type marks interface {
+	Signed(ctx context.Context, token string, at time.Time) error
+	SignedUntil(ctx context.Context, past time.Time) (map[string]time.Time, error)
+}
+
 // maxReplays is 32 MiB of memory at the very most.
 const maxReplays = 250_000
 
-func newReplays(now time.Time) *replays {
-	return &replays{began: now, young: map[[16]byte]struct{}{}, floor: now.Truncate(time.Second), atMost: maxReplays, windows: 2 * clockWindow}
+func newReplays(now time.Time, m marks) *replays {
+	return &replays{marks: m, began: now, young: map[[16]byte]struct{}{}, floor: now.Truncate(time.Second), atMost: maxReplays, windows: 2 * clockWindow}
 }
 
-// take judges a signature whose proof was right.
-func (w *replays) take(s *signature, now time.Time) error {
+// take judges a signature whose proof was right. What could come again after a restart
+// is stored before it counts.
+func (w *replays) take(ctx context.Context, s *signature, now time.Time) error {
+	ahead, err := w.judge(ctx, s, now)
+	if err != nil || !ahead {
+		return err
+	}
+	if err := w.marks.Signed(ctx, s.id, s.at); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if off := now.Sub(s.at); off > clockWindow || off < -clockWindow || s.at.Before(w.floor) {
+	if s.at.After(w.noted[s.id]) {
+		w.noted[s.id] = s.at
+	}
+	return nil
+}
+
+// judge is take without storing; ahead says that it is of no earlier second than now, and
+// later than what is stored.
+func (w *replays) judge(ctx context.Context, s *signature, now time.Time) (ahead bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.noted == nil {
+		if w.before, err = w.marks.SignedUntil(ctx, now.Add(-clockWindow)); err != nil {
+			return false, err
+		}
+		w.noted = maps.Clone(w.before)
+	}
+	ahead = !s.at.Before(now.Truncate(time.Second)) && s.at.After(w.noted[s.id])
+	return ahead, w.admit(s, now)
+}
+
+// admit remembers a signature, or says why it doesn't count.
+func (w *replays) admit(s *signature, now time.Time) error {
+	mark, signed := w.before[s.id]
+	off := now.Sub(s.at)
+	if off > clockWindow || off < -clockWindow || s.at.Before(w.floor) || signed && !s.at.After(mark) {
 		return &Error{Status: http.StatusUnauthorized, Code: codeClockSkew, Detail: fmt.Sprintf(
 			"the signature is of %s, too far from the time here (or from before the daemon's start); the header Date has the time here", s.at.UTC().Format(time.RFC3339))}
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -129,9 +130,53 @@ func TestClient_signs_what_the_daemon_takes(t *testing.T) {
 			t.Fatalf("%+v %v", a.Value, err)
 		}
 	}
-	h.server.replays = newReplays(time.Now().Add(time.Hour)) // a daemon whose clock is ahead, and ours agrees with none of it
+	h.server.replays = newReplays(time.Now().Add(time.Hour), h.store) // a daemon whose clock is ahead, and ours agrees with none of it
 	if _, err := c.Whoami(t.Context()); err == nil || !strings.Contains(err.Error(), "too far from the time here") {
 		t.Errorf("%v", err)
+	}
+}
+
+// unmarked stores nothing.
+type unmarked struct{}
+
+func (unmarked) Signed(context.Context, string, time.Time) error { return nil }
+
+func (unmarked) SignedUntil(context.Context, time.Time) (map[string]time.Time, error) {
+	return map[string]time.Time{}, nil
+}
+
+// The clock of an agent may be ahead: what it has signed is of a time to come after a
+// restart, too.
+func TestReplays_of_a_clock_that_is_ahead_are_refused_after_a_restart(t *testing.T) {
+	h := newHouse(t)
+	now := time.Now()
+	sig := func(token string, at time.Time, word string) *signature {
+		return &signature{id: token, at: at.Truncate(time.Second), word: word}
+	}
+	r := newReplays(now, h.store)
+	for _, s := range []*signature{sig("a", now.Add(4*time.Minute), "first"), sig("a", now.Add(3*time.Minute), "second"), sig("a", now, "third")} {
+		if err := r.take(t.Context(), s, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, later := range []time.Duration{0, time.Second, 2 * time.Minute} {
+		then := now.Add(later)
+		r := newReplays(then, h.store) // a daemon that was started anew
+		for word, at := range map[string]time.Time{"first": now.Add(4 * time.Minute), "second": now.Add(3 * time.Minute), "third": now} {
+			if err := r.take(t.Context(), sig("a", at, word), then); err == nil || judge(err).Code != codeClockSkew {
+				t.Errorf("%s counts again %s later: %v", word, later, err)
+			}
+		}
+		if err := r.take(t.Context(), sig("a", then.Add(4*time.Minute+time.Second), "next"+later.String()), then); err != nil {
+			t.Errorf("its next one, %s later: %v", later, err)
+		}
+		if err := r.take(t.Context(), sig("b", then, "other"+later.String()), then); err != nil {
+			t.Errorf("another's, %s later: %v", later, err)
+		}
+		now = then
+	}
+	if until, err := h.store.SignedUntil(t.Context(), now.Add(time.Hour)); err != nil || len(until) != 0 {
+		t.Errorf("what is over stays: %v, %v", until, err)
 	}
 }
 
@@ -147,18 +192,18 @@ func TestReplays(t *testing.T) {
 		return judge(err).Code
 	}
 	t.Run("are_known_for_as_long_as_they_could_come", func(t *testing.T) {
-		r := newReplays(start)
+		r := newReplays(start, unmarked{})
 		for _, ahead := range []time.Duration{0, clockWindow} {
 			for after := range 22 { // half minutes
 				first := start.Add(time.Duration(after) * 7 * time.Minute).Add(ahead)
 				word := fmt.Sprint(ahead, after)
 				now := first.Add(-ahead)
-				if err := r.take(sig(first, word), now); err != nil {
+				if err := r.take(t.Context(), sig(first, word), now); err != nil {
 					t.Fatal(word, err)
 				}
 				for later := time.Duration(0); later < 15*time.Minute; later += 30 * time.Second {
-					r.take(sig(now.Add(later), fmt.Sprint(word, later)), now.Add(later)) // others go on
-					if c := code(r.take(sig(first, word), now.Add(later))); c != codeReplayed && c != codeClockSkew {
+					r.take(t.Context(), sig(now.Add(later), fmt.Sprint(word, later)), now.Add(later)) // others go on
+					if c := code(r.take(t.Context(), sig(first, word), now.Add(later))); c != codeReplayed && c != codeClockSkew {
 						t.Fatalf("%s counts again %s later", word, later)
 					}
 				}
@@ -166,21 +211,21 @@ func TestReplays(t *testing.T) {
 		}
 	})
 	t.Run("from_before_the_start_are_refused", func(t *testing.T) {
-		r := newReplays(start)
-		if c := code(r.take(sig(start.Add(-time.Second), "x"), start)); c != codeClockSkew {
+		r := newReplays(start, unmarked{})
+		if c := code(r.take(t.Context(), sig(start.Add(-time.Second), "x"), start)); c != codeClockSkew {
 			t.Error(c)
 		}
-		if c := code(r.take(sig(start, "x"), start)); c != "" {
+		if c := code(r.take(t.Context(), sig(start, "x"), start)); c != "" {
 			t.Error("the second of the start itself:", c)
 		}
 	})
 	t.Run("need_bounded_memory_and_stay_refused", func(t *testing.T) {
-		r := newReplays(start)
+		r := newReplays(start, unmarked{})
 		r.atMost = 100
 		now := start
 		for i := range 1000 {
 			now = start.Add(time.Duration(i) * 100 * time.Millisecond)
-			if err := r.take(sig(now, fmt.Sprint(i)), now); err != nil {
+			if err := r.take(t.Context(), sig(now, fmt.Sprint(i)), now); err != nil {
 				t.Fatal(i, err)
 			}
 			if len(r.young)+len(r.old) > 200 {
@@ -188,7 +233,7 @@ func TestReplays(t *testing.T) {
 			}
 		}
 		for i := range 1000 {
-			if c := code(r.take(sig(start.Add(time.Duration(i)*100*time.Millisecond), fmt.Sprint(i)), now)); c == "" {
+			if c := code(r.take(t.Context(), sig(start.Add(time.Duration(i)*100*time.Millisecond), fmt.Sprint(i)), now)); c == "" {
 				t.Fatal(i, "counts again")
 			}
 		}

@@ -101,7 +101,7 @@ func New(o Options) *Server {
 		spec:     sync.OnceValues(specJSON),
 		limits:   defaultLimits(),
 		keys:     newKeyring(o.Store),
-		replays:  newReplays(time.Now()),
+		replays:  newReplays(time.Now(), o.Store),
 		failures: newFailures(),
 		hosts:    newHosts(o.Hosts),
 		origins:  http.NewCrossOriginProtection(),
