@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/latticed/latticed/graph"
-	"github.com/latticed/latticed/store"
 	"github.com/latticed/latticed/triggers"
 )
 
@@ -26,7 +25,7 @@ func (s *Server) FireTrigger(ctx context.Context, r FireTriggerRequestObject) (F
 	}
 	ctx, call, err := s.once(ctx, r.Params.IdempotencyKey, func(v any) (int, any, bool) {
 		switch v := v.(type) {
-		case store.Recorded:
+		case triggers.Recorded:
 			if len(v.Events) > 0 {
 				return http.StatusCreated, recordedFiring(t.Revision, v), true
 			}
@@ -78,7 +77,7 @@ func toFire(f *Fire) (payload json.RawMessage, event string, err error) {
 
 // recordedFiring is the firing of an event made by hand, as it is known inside the
 // transaction that stores it.
-func recordedFiring(revision int, rec store.Recorded) Firing {
+func recordedFiring(revision int, rec triggers.Recorded) Firing {
 	e := rec.Events[0]
 	f := triggers.Firing{
 		ID: e.FiringID, TriggerID: e.TriggerID, Revision: revision, Decision: e.State, Reason: e.Reason,

@@ -50,24 +50,38 @@ func (d *Dispatcher) accept(ctx context.Context, r Request, inputs map[string]an
 	if r.Warned != nil {
 		r.Warned(warnings)
 	}
-	stored, err := d.store.InsertDispatch(ctx, g)
-	if errors.Is(err, triggers.ErrNotFound) && r.Document != nil && !fresh {
-		// The lattice was removed since it was last sent inline.
-		if _, err := d.store.InsertLattice(ctx, l, false, r.Owner); err != nil {
-			return none, nil, err
-		}
-		stored, err = d.store.InsertDispatch(ctx, g)
+	b := d.begin(g, l)
+	if b != nil {
+		defer b.drop() // unless it begins
+		g.First = b.starts
 	}
-	if err != nil {
+	stored, err := d.insert(ctx, g, l, r.Document != nil && !fresh)
+	if err != nil && !b.landed(ctx, &stored) {
 		return none, nil, err
 	}
 	d.count.accepted.Add(1)
 	d.log.Info().Str(keyDispatch, stored.ID).Str(keyStatus, string(stored.Status)).
 		Str(keyLattice, l.Name).Msg("dispatch accepted")
-	if stored.Status == graph.Pending {
+	switch {
+	case b != nil:
+		b.begun(stored)
+	case stored.Status == graph.Pending:
 		d.admit(stored)
 	}
 	return stored, warnings, nil
+}
+
+// insert stores g. known: its lattice came inline and was stored before, and may have
+// been removed since.
+func (d *Dispatcher) insert(ctx context.Context, g graph.Dispatch, l *graph.Lattice, known bool) (graph.Dispatch, error) {
+	stored, err := d.store.InsertDispatch(ctx, g)
+	if !known || !errors.Is(err, triggers.ErrNotFound) {
+		return stored, err
+	}
+	if _, err := d.store.InsertLattice(ctx, l, false, g.Owner); err != nil {
+		return graph.Dispatch{}, err
+	}
+	return d.store.InsertDispatch(ctx, g)
 }
 
 // unknownExecutors warns of electrons that nothing here can run yet.

@@ -215,7 +215,7 @@ func TestCancelElectrons_at_the_moment_when_it_begins(t *testing.T) {
 			return do()
 		})
 		h.start()
-		g := h.end(h.submit(branches, nil).ID)
+		g := h.end(h.submit(late(branches), nil).ID)
 		if g.Status != graph.Cancelled || p.starts(g.ID, "a") != 0 || p.starts(g.ID, "d") != 1 {
 			t.Errorf("it ended %s after %v", g.Status, p.startOrder())
 		}

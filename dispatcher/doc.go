@@ -1,15 +1,16 @@
 // Package dispatcher runs dispatches: it accepts requests, claims what is pending,
 // walks the live ones and sees every attempt to its end.
 //
-//	Accept ─► Store.InsertDispatch ─► walker ─► Store.Advance(begin + starts) ─► Executor.Run
-//	Wake ─► Store.Pending ───────────────┘  ▲                                        │
-//	                                        └──── Store.Advance(ends + starts) ◄─────┘
+//	Accept, Ledger ─► place, plan ─► Store.InsertDispatch, Ledger.Record (dispatch + starts) ─► walker ─► Executor.Run
+//	Wake ─► Store.Pending ─► walker ─► Store.Advance(begin + starts) ─────────────────────────┘  ▲           │
+//	                                                                                             └─ Advance ◄─┘
 //
 // The table is the queue: Wake carries no data, and everything in memory is rebuilt
 // from Store.Live and Store.Pending after a crash. A bounded window of dispatches is
-// live; the others are rows that wait. A dispatch enters the window without a write:
-// it is pending until its first step says that it began, so that one whose process
-// died before simply waits again.
+// live; the others are rows that wait. A dispatch for which there is room and a slot has
+// its place and its plan before it is stored, and begins in the same transaction. Others
+// enter the window without a write: they are pending until their first step says that
+// they began, so that one whose process died before simply waits again.
 //
 // # Goroutines
 //
@@ -31,8 +32,10 @@
 //   - A step that doesn't fit the stored state (ErrStale) ends the walker, which starts
 //     over from the store. So does a panic.
 //   - Release is called after the end of an attempt is durable, never before.
-//   - What is accepted while there is room and nothing older waits enters the window at
-//     once; everything else is read from the table, oldest first.
+//   - What is accepted or fired while there is room and nothing older waits enters the window
+//     at once; everything else is read from the table, oldest first.
+//   - A place is given back before its maker returns, unless the dispatch was stored as
+//     running, which then has a walker; Run waits for that.
 //   - A dispatch that was cancelled before its first step was stored never begins.
 //   - Nothing is looked up for a fingerprint before an attempt has begun, and what a reuse
 //     takes over belongs to the new dispatch with the step that says so.

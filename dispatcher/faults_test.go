@@ -63,7 +63,7 @@ func TestStore_full_disk_holds_and_loses_nothing(t *testing.T) {
 		}
 		h.st.stage.Store(&stage)
 		h.start()
-		g := h.submit(two, nil)
+		g := h.submit(late(two), nil)
 		time.Sleep(time.Hour)
 		if s := h.d.Stats(); s.StoreErrors == 0 {
 			t.Errorf("nobody can see it: %+v", s)

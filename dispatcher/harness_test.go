@@ -3,6 +3,7 @@ package dispatcher_test
 import (
 	"context"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,7 +149,8 @@ type faulty struct {
 	advance atomic.Pointer[func(graph.Step, func() error) error]
 	pending atomic.Pointer[func() error] // before it
 	stage   atomic.Pointer[func() error]
-	open    atomic.Pointer[func() error] // before an asset
+	insert  atomic.Pointer[func(graph.Dispatch, func() (graph.Dispatch, error)) (graph.Dispatch, error)] // of what starts at once
+	open    atomic.Pointer[func() error]                                                                 // before an asset
 }
 
 // onAdvance lets f stand between the dispatcher and the store; its second argument
@@ -163,6 +165,23 @@ func (f *faulty) Advance(ctx context.Context, s graph.Step) error {
 	}
 	return do()
 }
+
+// onInsert lets g stand before a dispatch is stored with its first attempts.
+func (f *faulty) onInsert(g func(d graph.Dispatch, do func() (graph.Dispatch, error)) (graph.Dispatch, error)) {
+	f.insert.Store(&g)
+}
+
+func (f *faulty) InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Dispatch, error) {
+	do := func() (graph.Dispatch, error) { return f.Store.InsertDispatch(ctx, d) }
+	if g := f.insert.Load(); g != nil && len(d.First) > 0 {
+		return (*g)(d, do)
+	}
+	return do()
+}
+
+// late makes a dispatch of doc begin after it was stored: its electrons want to know
+// what is not known before.
+func late(doc string) string { return strings.ReplaceAll(doc, "[x]", `[x, "${{ dispatch.number }}"]`) }
 
 func (f *faulty) Pending(ctx context.Context, limit int, skip func(int64) bool) ([]graph.Dispatch, error) {
 	if g := f.pending.Load(); g != nil {

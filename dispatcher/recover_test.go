@@ -94,7 +94,7 @@ func TestCrash_between_the_commit_of_a_start_and_the_start(t *testing.T) {
 				h := newHouse(t, p)
 				dead := dieAfter(h, func(s graph.Step) bool { return len(s.Starts) > 0 })
 				h.start()
-				g := h.submit("lattice: c\nelectrons:\n  a: {run: [x]}\n", nil)
+				g := h.submit(late("lattice: c\nelectrons:\n  a: {run: [x]}\n"), nil)
 				<-dead
 				if n := p.starts(g.ID, "a"); n != 0 {
 					t.Fatalf("it was started %d times before the crash", n)

@@ -158,8 +158,8 @@ func TestReplace_lets_the_newest_event_win(t *testing.T) {
 		var m *triggers.Manager
 		h.opts.Ended = func(g graph.Dispatch) { m.DispatchEnded(g.TriggerID) }
 		h.make()
-		m = triggers.NewManager(h.st, triggers.Kinds{"time": timer.Kind}, triggers.Options{
-			RunAs: "ada", Wake: func() { h.d.Wake() }, Cancelled: func(ids []string) { h.d.Cancelled(ids) },
+		m = triggers.NewManager(h.d.Ledger(h.st), triggers.Kinds{"time": timer.Kind}, triggers.Options{
+			RunAs: "ada", Cancelled: func(ids []string) { h.d.Cancelled(ids) },
 		})
 		h.start()
 		f := h.feed()

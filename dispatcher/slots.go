@@ -37,6 +37,13 @@ func (s *slots) take(c *claim, n int) int {
 	return now
 }
 
+// free tells whether a wish for one would be fulfilled at once.
+func (s *slots) free() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && s.used < s.limit
+}
+
 // force takes n slots whether they are free or not, for attempts that run already.
 func (s *slots) force(n int) {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"encoding/json"
+	"runtime"
 
 	"github.com/google/uuid"
 
@@ -112,11 +113,18 @@ func (k *walk) newAttempt(i int, id string, n int, executor string, t executors.
 	return a
 }
 
-// launchPlanned runs the attempts of a step that is durable now.
-func (k *walk) launchPlanned(as []*attempt) {
+// launchPlanned runs the attempts of a step that is durable now, and perhaps begins the
+// dispatch.
+func (k *walk) launchPlanned(as []*attempt, begins bool) {
 	for _, a := range as {
 		k.planned[a.executor]--
 		k.launch(a)
+	}
+	if len(as) > 0 {
+		runtime.Gosched() // the last of them has this processor now
+	}
+	if begins {
+		k.w.log.Info().Str(keyStatus, string(graph.Running)).Str(keyLattice, k.disp.LatticeName).Msg("dispatch started")
 	}
 	for _, a := range as {
 		k.w.log.Info().Str(keyElectron, a.name).Str(keyAttempt, a.id).Str(keyExecutor, a.executor).

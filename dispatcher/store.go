@@ -12,7 +12,8 @@ import (
 // something is one transaction; when it returns nil the change survives power loss.
 type Store interface {
 	// InsertDispatch stores d (status new or pending) and returns it with Number,
-	// RootID, CreatedAt and Seq filled in.
+	// RootID, CreatedAt and Seq filled in. One with d.First is stored as running since
+	// CreatedAt, and so are those attempts.
 	InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Dispatch, error)
 	// InsertSweep stores dispatches that graph.Together made a sweep, all or none. Unless
 	// exact, a number is added to a name that another sweep has.

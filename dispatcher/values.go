@@ -60,6 +60,12 @@ func newValues(ctx context.Context, store Store, d graph.Dispatch, l *graph.Latt
 		return nil, fmt.Errorf("inputs of dispatch %s are not an object", d.ID)
 	}
 	v.inputs = m
+	v.about(d)
+	return v, nil
+}
+
+// about sets what is seen of the dispatch itself.
+func (v *values) about(d graph.Dispatch) {
 	labels := make(map[string]any, len(d.Labels))
 	for name, text := range d.Labels {
 		labels[name] = text
@@ -71,7 +77,6 @@ func newValues(ctx context.Context, store Store, d graph.Dispatch, l *graph.Latt
 	v.files = func(electron, name string) string {
 		return "/v1/dispatches/" + strconv.FormatInt(d.Number, 10) + "/electrons/" + electron + "/files/" + name
 	}
-	return v, nil
 }
 
 // orNull is what an expression sees of something that a dispatch need not have.

@@ -76,8 +76,8 @@ type electron struct {
 	ending  bool           // somebody asked to cancel it
 }
 
-// newWalk rebuilds what the store knows.
-func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
+// newWalk rebuilds what the store knows. l is the lattice when that is at hand.
+func newWalk(ctx context.Context, w *walker, r graph.Run, l *graph.Lattice) (_ *walk, err error) {
 	k := &walk{
 		w: w, ctx: context.WithoutCancel(ctx), disp: r.Dispatch,
 		queue: map[string][]int{}, claims: map[string]*claim{}, grants: map[string]int{}, planned: map[string]int{},
@@ -86,7 +86,9 @@ func newWalk(ctx context.Context, w *walker, r graph.Run) (*walk, error) {
 		shown: graph.WaitingChange{Reason: r.Dispatch.Reason, Waiting: r.Dispatch.Waiting},
 		begun: r.Dispatch.Status == graph.Running, marked: r.Dispatch.Marked, now: time.Now(),
 	}
-	l, err := w.d.store.Lattice(ctx, r.Dispatch.LatticeID)
+	if l == nil {
+		l, err = w.d.store.Lattice(ctx, r.Dispatch.LatticeID)
+	}
 	if err != nil {
 		err = fmt.Errorf("lattice %s: %w", r.Dispatch.LatticeID, err)
 		var invalid *graph.Invalid

@@ -60,14 +60,16 @@ func (w *walker) takeMarks() []int {
 	return is
 }
 
-// live walks until the dispatch has ended or ctx does.
-func (w *walker) live(ctx context.Context, r graph.Run) {
+// live walks until the dispatch has ended or ctx does. b is its beginning when that is
+// stored already.
+func (w *walker) live(ctx context.Context, r graph.Run, b *beginning) {
 	if r.Dispatch.Marked && r.Dispatch.Status == graph.Pending && !w.reread(ctx, &r) {
 		return
 	}
 	for n := 1; ; n++ {
 		begun := time.Now()
-		err := w.walk(ctx, r)
+		err := w.walk(ctx, r, b)
+		b = nil
 		if err == nil || ctx.Err() != nil || (errors.Is(err, errStale) && w.over(ctx)) {
 			return
 		}
@@ -115,14 +117,23 @@ func alive(r graph.Run) bool {
 	return r.Dispatch.Status == graph.Pending || r.Dispatch.Status == graph.Running
 }
 
-// walk follows the dispatch from r. Nothing it started is alive when it returns.
-func (w *walker) walk(ctx context.Context, r graph.Run) (err error) {
-	k, err := newWalk(ctx, w, r)
-	if err != nil {
+// walk follows the dispatch from r, or from its beginning. Nothing it started is alive
+// when it returns.
+func (w *walker) walk(ctx context.Context, r graph.Run, b *beginning) (err error) {
+	var k *walk
+	var as []*attempt
+	if b != nil {
+		k, as = b.k, b.as
+	} else if k, err = newWalk(ctx, w, r, nil); err != nil {
 		return err
 	}
 	defer k.leave()
-	return guard(func() error { return k.run(ctx) })
+	return guard(func() error {
+		if b != nil {
+			k.launchPlanned(as, true)
+		}
+		return k.run(ctx)
+	})
 }
 
 // errStale is why a walk is given up.
@@ -209,13 +220,14 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 		}
 	}
 	k.w.d.count.steps.Add(1)
-	if !k.begun {
-		k.hasBegun(s.Begin)
+	begins := !k.begun
+	if begins {
+		k.begun, k.disp.StartedAt = true, s.Begin
 	}
 	if k.vals != nil {
 		clear(k.vals.fresh)
 	}
-	k.launchPlanned(starting) // first: everything else can go on beside them
+	k.launchPlanned(starting, begins) // first: everything else can go on beside them
 	for _, f := range after {
 		f()
 	}
@@ -226,12 +238,6 @@ func (k *walk) commit(ctx context.Context, patience time.Duration) error {
 func (k *walk) stored(ctx context.Context, s graph.Step) bool {
 	r, err := k.w.read(context.WithoutCancel(ctx))
 	return err == nil && landed(s, r)
-}
-
-// hasBegun notes that the dispatch is running.
-func (k *walk) hasBegun(at time.Time) {
-	k.begun, k.disp.StartedAt = true, at
-	k.w.log.Info().Str(keyStatus, string(graph.Running)).Str(keyLattice, k.disp.LatticeName).Msg("dispatch started")
 }
 
 // advance tries once. A stop doesn't interrupt it: a step is better known to be stored.

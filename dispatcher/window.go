@@ -93,7 +93,7 @@ func (d *Dispatcher) start(to *running, r graph.Run) bool {
 		d.owned[a.ID] = struct{}{}
 	}
 	to.wg.Go(func() {
-		w.live(to.ctx, r)
+		w.live(to.ctx, r, nil)
 		d.left(w)
 	})
 	return true

@@ -52,6 +52,10 @@ type Dispatch struct {
 	Total  int
 	Counts Counts
 
+	// First are attempts that start at once: who stores a pending dispatch with some stores
+	// it as running, with their starts, in one transaction. Nobody reads them again.
+	First []AttemptStart
+
 	Seq int64 // grows with every change, over all objects of the store
 }
 

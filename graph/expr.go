@@ -20,6 +20,7 @@ type compiler struct {
 	config      *conf.Config
 	nullSkipped bool // a skipped electron is null everywhere
 	programs    map[programKey]*program
+	late        bool // one looks at what is known of a dispatch only once it is stored
 }
 
 type programKey struct {

@@ -19,6 +19,7 @@ type Lattice struct {
 	Electrons   []Spec    // sorted by name, as in Document
 	Output      *Template // nil: {leaf: result}
 
+	late   bool          // an electron looks at what is known of a dispatch once it is stored
 	packed func() string // hash of the included files
 	dag    *dag
 	index  map[string]int // of electrons by name

@@ -34,6 +34,7 @@ func (b *builder) condition(t *tree, path string) *Template {
 
 // link turns the references of the templates into needs.
 func (b *builder) link() {
+	b.lattice.late = b.compiler.late
 	for i := range b.lattice.Electrons {
 		e := &b.lattice.Electrons[i]
 		e.refs = e.references()
@@ -91,6 +92,10 @@ func (l *Lattice) Uses(i int) []Use {
 	}
 	return l.uses(refs)
 }
+
+// Late tells whether expressions of electrons look at something of the dispatch that is
+// known only once it is stored: its number, its root, the name of its trigger.
+func (l *Lattice) Late() bool { return l.late }
 
 // OutputUses returns what Compose will look at.
 func (l *Lattice) OutputUses() []Use {

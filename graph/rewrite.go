@@ -40,6 +40,8 @@ func (r *rewriter) rewrite(n ast.Node, lenient bool) ast.Node {
 			r.refuse(n, "electrons needs a name: electrons.NAME.result, .files or .stdout")
 		case n.Value == "inputs":
 			r.inputs = append(r.inputs, everyInput)
+		case n.Value == "dispatch":
+			r.c.late = true
 		}
 	case *ast.BytesNode:
 		r.refuse(n, "bytes are not JSON; use text")
@@ -252,6 +254,8 @@ func (r *rewriter) chain(n ast.Node, lenient bool) ast.Node {
 			r.reference(n, p)
 		} else if root.Value == "inputs" {
 			r.input(p)
+		} else if root.Value == "dispatch" && !knownEarly(p.steps[0].key) {
+			r.c.late = true
 		} else if root.Value == "$env" {
 			r.refuse(root, "$env is not available")
 		}
@@ -264,6 +268,9 @@ func (r *rewriter) chain(n ast.Node, lenient bool) ast.Node {
 	}
 	return r.make(n, hidAccess, nt, args...)
 }
+
+// knownEarly tells whether a field of dispatch is known before it is stored.
+func knownEarly(key any) bool { return key == "id" || key == "parent_id" || key == "labels" }
 
 // reference notes which part of which electron a chain needs.
 func (r *rewriter) reference(n ast.Node, p *accessPath) {

@@ -12,7 +12,8 @@ import (
 )
 
 // InsertDispatch stores d (status new or pending) and returns it with ID (unless it
-// has one), Number, RootID, CreatedAt, the lattice's name, Total and Seq filled in.
+// has one), Number, RootID, CreatedAt, the lattice's name, Total and Seq filled in. One
+// with d.First is stored as running since then, and returned as it was accepted: pending.
 func (s *Store) InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Dispatch, error) {
 	if d.ID == "" {
 		var err error
@@ -66,13 +67,20 @@ func (t *tx) lattice(id string) (latticeRef, error) {
 
 const insertDispatchSQL = `INSERT INTO dispatches
 	(id, seq, status, total, waiting, reason, lattice, lattice_name, owner, created_by, run_as,
-	 parent_id, root, reuse, sweep, held, trigger, firing_id, labels, note, keep, created_at, inputs)
-	VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	 parent_id, root, reuse, sweep, held, trigger, firing_id, labels, note, keep, created_at, inputs, running, started_at)
+	VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 
 // insertDispatch inserts d and fills in what the store knows. trigger is what fired it.
 func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
 	if d.Status != graph.New && d.Status != graph.Pending {
 		return fmt.Errorf("a dispatch begins as new or pending, not %q", d.Status)
+	}
+	status, started := d.Status, any(nil)
+	if len(d.First) > 0 {
+		if d.Status != graph.Pending || d.Held {
+			return fmt.Errorf("dispatch %s can't start anything while it is %s", d.ID, d.Status)
+		}
+		status, started = graph.Running, t.now
 	}
 	l, err := t.lattice(d.LatticeID)
 	if err != nil {
@@ -97,13 +105,22 @@ func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
 	d.LatticeName, d.Total, d.Counts = l.name, l.electrons, graph.Counts{Pending: l.electrons}
 	d.Trigger, d.CreatedAt, d.Seq = trigger.name, t.time(), t.seq()
 	d.Number, err = t.insert(insertDispatchSQL,
-		d.ID, d.Seq, string(d.Status), d.Total, waiting, text(d.Reason), l.n, l.name, d.Owner, d.CreatedBy, d.RunAs,
-		text(d.ParentID), root, d.Reuse, null(d.Sweep), held(d), null(trigger.n), text(d.FiringID), labels, text(d.Note), d.Keep, t.now, inputs)
+		d.ID, d.Seq, string(status), d.Total, waiting, text(d.Reason), l.n, l.name, d.Owner, d.CreatedBy, d.RunAs,
+		text(d.ParentID), root, d.Reuse, null(d.Sweep), held(d), null(trigger.n), text(d.FiringID), labels, text(d.Note), d.Keep, t.now, inputs,
+		len(d.First), started)
 	if err != nil {
 		return err
 	}
 	if err := t.insertLabels(d.Number, t.now, d.Labels); err != nil {
 		return err
+	}
+	for i := range d.First {
+		if err := t.startAttempt(d.Number, &d.First[i]); err != nil {
+			return err
+		}
+	}
+	if len(d.First) > 0 {
+		t.w.live[d.ID] = liveRef{number: d.Number, trigger: trigger.n, sweep: d.Sweep}
 	}
 	t.countBegin(trigger.n)
 	t.touched(d.ID)

@@ -72,12 +72,6 @@ type Stored struct {
 	New     bool
 }
 
-// Recorded is what Record did.
-type Recorded struct {
-	Events     []triggers.Event
-	Dispatches []graph.Dispatch
-}
-
 // Kind says what a Change is about.
 type Kind string
 

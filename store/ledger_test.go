@@ -25,7 +25,7 @@ func fired(e triggers.Event, d graph.Dispatch) []triggers.Decision {
 
 func record(t testing.TB, s *Store, tr triggers.Trigger, b triggers.Batch, ds ...triggers.Decision) []triggers.Event {
 	t.Helper()
-	return must(s.Record(t.Context(), tr.ID, tr.Revision, b, ds))(t)
+	return must(s.Record(t.Context(), tr.ID, tr.Revision, b, ds))(t).Events
 }
 
 func eventIDs(es []triggers.Event) []string {

@@ -148,7 +148,7 @@ func TestOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want := []string{"store.Stored", "graph.Asset", "store.Recorded", "[]graph.Dispatch", "triggers.Trigger", "store.Deleted", "store.Deleted"}
+		want := []string{"store.Stored", "graph.Asset", "triggers.Recorded", "[]graph.Dispatch", "triggers.Trigger", "store.Deleted", "store.Deleted"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

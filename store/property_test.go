@@ -86,7 +86,7 @@ func (m *model) record(r *rapid.T, s *Store) {
 	for _, e := range must(s.Window(m.t.Context(), m.tr.ID, 0, 500))(m.t) {
 		undecided[e.Key] = true
 	}
-	es, err := s.Record(m.t.Context(), m.tr.ID, 1, b, m.decisions(r, ids))
+	rec, err := s.Record(m.t.Context(), m.tr.ID, 1, b, m.decisions(r, ids))
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (m *model) record(r *rapid.T, s *Store) {
 			m.payloads[m.keys[e.Key]] = string(e.Payload)
 		}
 	}
-	for _, e := range es {
+	for _, e := range rec.Events {
 		if m.keys[e.Key] != "" {
 			r.Fatalf("key %s was new twice", e.Key)
 		}

@@ -15,9 +15,9 @@ import (
 // the batch by id. An event with a known key is dropped, but if it Amends and that one
 // is undecided, that one takes over its payload and is held for its turn (backlog). A
 // decision that names a dropped event is dropped whole. It returns the events that were
-// new, with their Seq.
-func (s *Store) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) ([]triggers.Event, error) {
-	var out Recorded
+// new, with their Seq, and the dispatches inserted.
+func (s *Store) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) (triggers.Recorded, error) {
+	var out triggers.Recorded
 	err := s.change(ctx, func(t *tx) error {
 		var err error
 		if out, err = t.record(id, revision, &b, ds); err != nil {
@@ -26,32 +26,32 @@ func (s *Store) Record(ctx context.Context, id string, revision int, b triggers.
 		return t.effect(out)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("record events of trigger %s: %w", id, err)
+		return triggers.Recorded{}, fmt.Errorf("record events of trigger %s: %w", id, err)
 	}
-	return out.Events, nil
+	return out, nil
 }
 
-func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.Decision) (Recorded, error) {
+func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.Decision) (triggers.Recorded, error) {
 	ref, err := t.trigger(id, revision)
 	if err != nil {
-		return Recorded{}, err
+		return triggers.Recorded{}, err
 	}
 	n := ref.n
 	if err := t.saveCursor(n, b.Cursor); err != nil {
-		return Recorded{}, err
+		return triggers.Recorded{}, err
 	}
 	if err := t.saveEntities(n, b.Entities); err != nil {
-		return Recorded{}, err
+		return triggers.Recorded{}, err
 	}
 	if a := b.Amended; a != nil {
 		if err := t.guarded("UPDATE events SET payload = ?, path = ?, seq = ? WHERE id = ? AND trigger = ? AND firing IS NULL",
 			rawText(a.Payload), pathOf(a.Payload), t.seq(), a.ID, n); err != nil {
-			return Recorded{}, err
+			return triggers.Recorded{}, err
 		}
 	}
 	fresh, amended, err := t.newEvents(n, id, b.Events)
 	if err != nil {
-		return Recorded{}, err
+		return triggers.Recorded{}, err
 	}
 	f := firings{t: t, trigger: ref, revision: revision, events: make(map[string]*eventState, len(fresh))}
 	rows := make([]eventState, len(fresh))
@@ -62,11 +62,11 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 	}
 	for i := range ds {
 		if err := f.decide(ds[i], true); err != nil {
-			return Recorded{}, err
+			return triggers.Recorded{}, err
 		}
 	}
 	if err := t.insertEvents(n, rows); err != nil {
-		return Recorded{}, err
+		return triggers.Recorded{}, err
 	}
 	undecided := int64(0)
 	for i := range rows {
@@ -77,10 +77,10 @@ func (t *tx) record(id string, revision int, b *triggers.Batch, ds []triggers.De
 	t.countPending(n, undecided)
 	if happened := len(fresh) > 0 || amended || b.Amended != nil; happened || b.NoNext || !b.Next.IsZero() {
 		if err := t.noteEvents(n, b, happened, f.fired > 0); err != nil {
-			return Recorded{}, err
+			return triggers.Recorded{}, err
 		}
 	}
-	return Recorded{Events: fresh, Dispatches: f.dispatches}, nil
+	return triggers.Recorded{Events: fresh, Dispatches: f.dispatches}, nil
 }
 
 // noteEvents keeps what a trigger shows of its events.

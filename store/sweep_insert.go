@@ -74,6 +74,9 @@ func (t *tx) insertTogether(ds []graph.Dispatch, trigger triggerRef) error {
 	first := int64(0)
 	for i := range ds {
 		d := &ds[i]
+		if d.Sweep != 0 && len(d.First) > 0 {
+			return fmt.Errorf("dispatch %s belongs to a sweep and can't start as it is stored", d.ID)
+		}
 		own := d.Sweep == graph.OwnSweep
 		if own {
 			d.Sweep = first

@@ -1,7 +1,7 @@
 // Package triggers turns events into dispatches.
 //
 //	Source.Run ─► Emit ─► Ledger.Record (tx: cursor + entities + events)
-//	                       └► Decide (pure) ─► Ledger.Fire (tx: firing + events' ends + dispatches) ─► Options.Wake
+//	                       └► Decide (pure) ─► Ledger.Fire (tx: firing + events' ends + dispatches)
 //
 // When the gate has nothing to wait for, its decisions travel with the batch and
 // both are one transaction.

@@ -38,6 +38,12 @@ type Fired struct {
 	Cancelled  []string         // ids of the dispatches that were asked to end
 }
 
+// Recorded is what a batch has done.
+type Recorded struct {
+	Events     []Event          // that were new, with their Seq
+	Dispatches []graph.Dispatch // inserted, with their numbers
+}
+
 // FiredEvent is an event with the dispatches it has become, by id. They may be deleted
 // by now.
 type FiredEvent struct {
@@ -89,8 +95,8 @@ type Ledger interface {
 	// of the batch (only those) by id. An event with a known key is dropped, but if it
 	// Amends and that one is undecided, that one takes over its payload and is held for
 	// its turn (backlog). A decision that names a dropped event is dropped whole: its
-	// other events stay pending. It returns the events that were new, with their Seq.
-	Record(ctx context.Context, id string, revision int, b Batch, ds []Decision) ([]Event, error)
+	// other events stay pending.
+	Record(ctx context.Context, id string, revision int, b Batch, ds []Decision) (Recorded, error)
 	// Fire applies decisions. A decision is dropped when one of its events is final
 	// already.
 	Fire(ctx context.Context, id string, revision int, ds []Decision) (Fired, error)

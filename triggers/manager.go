@@ -15,7 +15,6 @@ import (
 
 // Options of a Manager.
 type Options struct {
-	Wake  func() // called after dispatches were inserted; must not block; nil: nobody cares
 	Log   zerolog.Logger
 	RunAs string // the Unix user dispatches run as
 
@@ -79,9 +78,6 @@ type Manager struct {
 
 // NewManager makes a manager; Run starts it.
 func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
-	if o.Wake == nil {
-		o.Wake = func() {}
-	}
 	if o.Cancelled == nil {
 		o.Cancelled = func([]string) {}
 	}

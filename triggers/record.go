@@ -66,19 +66,19 @@ func (k *keeper) record(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
+	rec, err := k.m.ledger.Record(ctx, k.id, k.trigger.Revision, b, ds)
 	if err != nil {
 		k.plainly = len(own) > 0 && k.still() == "" // in a pause nothing is decided that it might not bear
 		return err
 	}
-	stored, left := k.accept(all, old, own, ds, fresh)
+	stored, left := k.accept(all, old, own, ds, rec.Events)
 	if len(left) > 0 {
 		if _, err := k.m.ledger.Fire(ctx, k.id, k.trigger.Revision, []Decision{{EventIDs: left, State: EventHeld, Reason: ReasonBacklog}}); err != nil {
 			return err
 		}
 	}
-	amended := amended(b.Events, fresh)
-	if len(fresh) > 0 || amended {
+	amended := amended(b.Events, rec.Events)
+	if len(rec.Events) > 0 || amended {
 		k.hear()
 	}
 	if amended {

@@ -215,19 +215,19 @@ func (k *keeper) admit(events []Event) (int, error) {
 	for _, e := range events {
 		held.EventIDs = append(held.EventIDs, e.ID)
 	}
-	fresh, err := k.m.ledger.Record(k.ctx, k.id, k.trigger.Revision, Batch{Events: events}, []Decision{held})
+	rec, err := k.m.ledger.Record(k.ctx, k.id, k.trigger.Revision, Batch{Events: events}, []Decision{held})
 	if err != nil {
 		k.doubt()
 		return 0, fmt.Errorf("store events: %w", err)
 	}
-	if len(fresh) == 0 {
+	if len(rec.Events) == 0 {
 		return 0, nil
 	}
-	for _, e := range fresh {
+	for _, e := range rec.Events {
 		k.m.tally.event(e.Kind)
 	}
 	k.hear()
 	k.behind = true // they are rows beyond the window, as after a restart
 	k.decideSoon()
-	return len(fresh), nil
+	return len(rec.Events), nil
 }

@@ -126,9 +126,6 @@ func (k *keeper) apply(verdicts []Verdict, ds []Decision, pending []Pending) {
 	k.notice(verdicts)
 	k.inFlight += fired
 	k.noteFired(byGate)
-	if fired > 0 {
-		k.m.opts.Wake()
-	}
 	if byHand {
 		k.decideSoon() // it has taken a slot
 	}

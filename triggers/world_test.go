@@ -85,9 +85,8 @@ type world struct {
 	manager  *triggers.Manager
 	feed     *feed
 	log      *bytes.Buffer // to be read when the manager has stopped
-	wakes    atomic.Int32
-	asked    []string // dispatches that were asked to end
-	checked  int      // firings that a property test has looked at
+	asked    []string      // dispatches that were asked to end
+	checked  int           // firings that a property test has looked at
 	made     func(*triggers.Made)
 	refuse   atomic.Pointer[func([]triggers.Decision) error] // what the ledger says to decisions
 	restored bool
@@ -142,7 +141,7 @@ func (w *world) start() {
 	w.log, log = newLog()
 	w.manager = triggers.NewManager(&choosy{w.ledger, w}, kinds, triggers.Options{
 		Restored: w.restored,
-		Wake:     func() { w.wakes.Add(1) }, Log: log, RunAs: "runner",
+		Log:      log, RunAs: "runner",
 		Alarm: func(a triggers.Alarm) {
 			w.alarms.Lock()
 			defer w.alarms.Unlock()

@@ -153,12 +153,12 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	d.databases = polled
 	kinds := triggers.Kinds{"directory": folders, "time": timer.Kind, "sqlite": sqlite, "database": databases, webhook.Name: hub.Kind, chain.Name: chain.Kind}
 	options := triggers.Options{
-		Wake: d.dispatcher.Wake, Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
+		Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}
 	d.bell = newBell(cfg.Alarm, log)
 	options.Alarm = d.bell.tell
 	options.Restored = restored
-	d.triggers = triggers.NewManager(d.store, kinds, options)
+	d.triggers = triggers.NewManager(d.dispatcher.Ledger(d.store), kinds, options)
 	d.api = api.New(api.Options{
 		LowDisk: d.gauge.low.Load,
 		Store:   d.store, Dispatcher: d.dispatcher, Triggers: d.triggers, Executors: execs, Hooks: hub,

@@ -26,8 +26,8 @@ func BenchmarkClosed(b *testing.B) {
 	if _, err := s.InsertLattice(b.Context(), l, true, ""); err != nil {
 		b.Fatal(err)
 	}
-	woken := make(chan struct{}, 1)
-	m := triggers.NewManager(s, triggers.Kinds{"directory": Kind(Options{})}, triggers.Options{Log: zerolog.Nop(), Wake: func() { woken <- struct{}{} }})
+	fired := make(chan struct{}, 1)
+	m := triggers.NewManager(telling{s, fired}, triggers.Kinds{"directory": Kind(Options{})}, triggers.Options{Log: zerolog.Nop()})
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
@@ -43,7 +43,7 @@ func BenchmarkClosed(b *testing.B) {
 			b.Fatal(err)
 		}
 		f.Close()
-		<-woken
+		<-fired
 	}
 	b.StopTimer()
 	cancel()
@@ -53,4 +53,18 @@ func BenchmarkClosed(b *testing.B) {
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// telling is a ledger that tells of batches with a firing.
+type telling struct {
+	triggers.Ledger
+	fired chan<- struct{}
+}
+
+func (l telling) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) (triggers.Recorded, error) {
+	rec, err := l.Ledger.Record(ctx, id, revision, b, ds)
+	if len(rec.Dispatches) > 0 {
+		l.fired <- struct{}{}
+	}
+	return rec, err
 }

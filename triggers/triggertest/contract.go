@@ -82,11 +82,16 @@ func (x *ledgerTest) event(key string) triggers.Event {
 // record stores events and returns those that were new.
 func (x *ledgerTest) record(tr triggers.Trigger, es []triggers.Event, ds ...triggers.Decision) []triggers.Event {
 	x.Helper()
-	fresh, err := x.l.Record(x.Context(), tr.ID, tr.Revision, triggers.Batch{Events: es}, ds)
+	rec, err := x.l.Record(x.Context(), tr.ID, tr.Revision, triggers.Batch{Events: es}, ds)
 	if err != nil {
 		x.Fatal(err)
 	}
-	return fresh
+	for _, g := range rec.Dispatches {
+		if g.Number == 0 || g.TriggerID != tr.ID || g.Status != graph.Pending {
+			x.Errorf("it made %+v", g)
+		}
+	}
+	return rec.Events
 }
 
 // stored stores events with these keys and returns them.

@@ -9,20 +9,20 @@ import (
 )
 
 // Record implements triggers.Ledger.
-func (l *Ledger) Record(_ context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) (fresh []triggers.Event, err error) {
+func (l *Ledger) Record(_ context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) (rec triggers.Recorded, err error) {
 	err = l.begin("Record")
 	defer l.end("Record", &err)
 	if err != nil {
-		return nil, err
+		return rec, err
 	}
 	r, err := l.revised(id, revision)
 	if err != nil {
-		return nil, err
+		return rec, err
 	}
 	if a := b.Amended; a != nil {
 		i := slices.IndexFunc(r.events, func(e *triggers.Event) bool { return e.ID == a.ID && e.FiringID == "" })
 		if i < 0 {
-			return nil, graph.ErrStale
+			return rec, graph.ErrStale
 		}
 		r.events[i].Payload = a.Payload
 	}
@@ -45,16 +45,18 @@ func (l *Ledger) Record(_ context.Context, id string, revision int, b triggers.B
 		l.insert(r, e, before)
 	}
 	for _, d := range ds {
-		if _, err := l.decide(r, d, true); err != nil {
-			return nil, err
+		did, err := l.decide(r, d, true)
+		if err != nil {
+			return rec, err
 		}
+		rec.Dispatches = append(rec.Dispatches, did.Dispatches...)
 	}
 	for _, e := range b.Events {
 		if stored := r.event(e.ID); stored != nil {
-			fresh = append(fresh, *stored)
+			rec.Events = append(rec.Events, *stored)
 		}
 	}
-	return fresh, nil
+	return rec, nil
 }
 
 // insert stores an event whose key is new, or amends the one that has it. before is the
