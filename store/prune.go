@@ -8,11 +8,10 @@ import (
 
 const (
 	prunePage = 200                   // rows read at a time
-	pruneTurn = 5 * time.Millisecond  // after which a transaction takes nothing more
-	pruneRest = 50 * time.Millisecond // the longest pause after one
+	pruneRest = 50 * time.Millisecond // the longest pause after a transaction
 	// pruneElectrons bounds what goes of one dispatch in a transaction.
-	pruneElectrons = 100
-	vacuumPages    = 256
+	pruneElectrons = 50
+	vacuumPages    = 32
 )
 
 // Prune removes history by r, or with dry only says what would go. It works in small
@@ -25,7 +24,7 @@ func (s *Store) Prune(ctx context.Context, r Retention, dry bool) (Pruned, error
 	if err != nil {
 		return Pruned{}, fmt.Errorf("prune: %w", err)
 	}
-	p := &pruner{s: s, dry: dry, bounds: b}
+	p := &pruner{s: s, dry: dry, most: pruneTurn, bounds: b}
 	if dry {
 		p.gone, p.released = map[string]struct{}{}, map[string]int64{}
 	}
@@ -50,8 +49,9 @@ func (s *Store) Prune(ctx context.Context, r Retention, dry bool) (Pruned, error
 
 // pruner is one pruning.
 type pruner struct {
-	s   *Store
-	dry bool
+	s    *Store
+	dry  bool
+	most time.Duration // of work in the next transaction
 	bounds
 	out Pruned
 
@@ -60,14 +60,20 @@ type pruner struct {
 	released map[string]int64    // assets: places that named them
 }
 
-// change runs a transaction and rests as long as it took, so that at least half of the
-// writer's time is for others.
-func (p *pruner) change(ctx context.Context, do func(*tx) error) error {
-	began := time.Now()
-	if err := p.s.change(ctx, do); err != nil {
+// change runs a transaction and rests as long as it held the writer, so that at least
+// half of the writer's time is for others.
+func (p *pruner) change(ctx context.Context, do func(*tx, turn) error) error {
+	var began time.Time
+	err := p.s.change(ctx, func(t *tx) error {
+		began = time.Now() // not before: to wait for others holds nobody up
+		return do(t, turn{w: t.w, began: began, most: p.most})
+	})
+	if err != nil {
 		return err
 	}
-	rest := time.NewTimer(min(time.Since(began), pruneRest))
+	held := time.Since(began)
+	p.most = nextTurn(p.most, held)
+	rest := time.NewTimer(min(held, pruneRest))
 	defer rest.Stop()
 	select {
 	case <-ctx.Done():
@@ -77,21 +83,17 @@ func (p *pruner) change(ctx context.Context, do func(*tx) error) error {
 	}
 }
 
-// timeLeft tells whether a transaction that began at that time may take more.
-func timeLeft(began time.Time) bool { return time.Since(began) < pruneTurn }
-
 // vacuum gives free pages back to the file system.
 func (p *pruner) vacuum(ctx context.Context) error {
 	for !p.dry {
 		var before, after int64
-		err := p.change(ctx, func(t *tx) error {
+		err := p.change(ctx, func(t *tx, turn turn) error {
 			if err := t.row("PRAGMA freelist_count", nil, &before); err != nil || before == 0 {
 				return err
 			}
-			began := time.Now()
-			for after = before; after > 0 && timeLeft(began); {
+			for after = before; after > 0 && (after == before || turn.left()); {
 				was := after
-				if err := t.rows(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages/8), nil, func(rowScanner) error { return nil }); err != nil {
+				if err := t.rows(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages), nil, func(rowScanner) error { return nil }); err != nil {
 					return err
 				}
 				if err := t.row("PRAGMA freelist_count", nil, &after); err != nil || after == was {

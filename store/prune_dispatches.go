@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
-	"time"
 )
 
 // candidate is a dispatch that may go.
@@ -92,13 +91,13 @@ func (p *pruner) remove(ctx context.Context, page []candidate) (passed int, err 
 		return 1, p.removeWide(ctx, &page[0])
 	}
 	var n, freed, horizon int64
-	err = p.change(ctx, func(t *tx) error {
-		began, before := time.Now(), t.freed
+	err = p.change(ctx, func(t *tx, turn turn) error {
+		before := t.freed
 		passed, n, horizon = 0, 0, 0 // of an earlier try
 		left := p.bounds
 		for i := range page {
 			c := &page[i]
-			if c.stays || !left.concerns(c) || c.electrons > pruneElectrons || c.endedAt > p.now-endSettles.Microseconds() || (i > 0 && !timeLeft(began)) {
+			if c.stays || !left.concerns(c) || c.electrons > pruneElectrons || c.endedAt > p.now-endSettles.Microseconds() || (i > 0 && !turn.left()) {
 				break
 			}
 			gone, err := t.pruneDispatch(c)
@@ -157,7 +156,7 @@ func (p *pruner) removeWide(ctx context.Context, c *candidate) error {
 	for from := int64(0); ; from += pruneElectrons {
 		var freed int64
 		gone, stays := false, false
-		err := p.change(ctx, func(t *tx) error {
+		err := p.change(ctx, func(t *tx, _ turn) error {
 			before := t.freed
 			ok, err := t.removable(c.number)
 			if stays = !ok; err != nil || stays {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"time"
 )
 
 // decided is a firing that may go.
@@ -95,15 +94,14 @@ func (p *pruner) forget(ctx context.Context, due []decided) error {
 		}
 		var firings int
 		var events int64
-		err := p.change(ctx, func(t *tx) error {
-			began := time.Now()
+		err := p.change(ctx, func(t *tx, turn turn) error {
 			firings, events = 0, 0 // of an earlier try
 			for _, f := range due {
-				n, all, err := t.forgetFiring(&f, began)
+				n, all, err := t.forgetFiring(&f, turn)
 				if events += n; err != nil || !all {
 					return err
 				}
-				if firings++; !timeLeft(began) {
+				if firings++; !turn.left() {
 					return nil
 				}
 			}
@@ -120,13 +118,13 @@ func (p *pruner) forget(ctx context.Context, due []decided) error {
 }
 
 const (
-	keysPerRead = 100
+	keysPerRead = 25
 	eventKeys   = "SELECT e.n, e.key, coalesce(e.dedupe, ''), t.removed_at IS NULL FROM events e JOIN triggers t ON t.n = e.trigger WHERE e.firing = ? LIMIT ?"
 )
 
 // forgetFiring removes the events of a firing, as many as there is time for, and then
 // the firing itself.
-func (t *tx) forgetFiring(f *decided, began time.Time) (events int64, all bool, err error) {
+func (t *tx) forgetFiring(f *decided, turn turn) (events int64, all bool, err error) {
 	for {
 		type event struct {
 			n           int64
@@ -156,7 +154,7 @@ func (t *tx) forgetFiring(f *decided, began time.Time) (events int64, all bool, 
 		if len(es) < keysPerRead {
 			break
 		}
-		if !timeLeft(began) {
+		if !turn.left() {
 			return events, false, nil
 		}
 	}

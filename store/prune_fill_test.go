@@ -103,7 +103,7 @@ const tooLong = 2 * time.Second
 // What waits behind a pruning waits for one turn of it: far less than a second even on a
 // machine that does other things as well.
 func TestPrune_holds_nobody_up(t *testing.T) {
-	n := 30_000
+	n := 12_000
 	if testing.Short() {
 		n = 6_000
 	}

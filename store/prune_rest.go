@@ -18,16 +18,21 @@ func (p *pruner) audit(ctx context.Context) error {
 	if p.dry {
 		return nil
 	}
-	for gone := int64(prunePage); gone == prunePage; {
-		err := p.change(ctx, func(t *tx) (err error) {
-			gone, err = t.exec("DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE n <= ? ORDER BY n LIMIT ?)", last, prunePage)
-			return err
+	const part = 50
+	for gone := int64(part); gone == part; {
+		err := p.change(ctx, func(t *tx, turn turn) (err error) {
+			for {
+				gone, err = t.exec("DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE n <= ? ORDER BY n LIMIT ?)", last, part)
+				if err != nil || gone < part || !turn.left() {
+					return err
+				}
+			}
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return p.change(ctx, func(t *tx) error {
+	return p.change(ctx, func(t *tx, _ turn) error {
 		_, err := t.exec("DELETE FROM tokens WHERE revoked_at < ?1 OR expires_at < ?1", p.bounds.audit)
 		return err
 	})
@@ -58,7 +63,7 @@ func (p *pruner) oldAudit(ctx context.Context) (last, n int64, err error) {
 func (p *pruner) triggers(ctx context.Context) error {
 	for p.horizon > 0 && !p.dry {
 		var n int64
-		err := p.change(ctx, func(t *tx) (err error) {
+		err := p.change(ctx, func(t *tx, _ turn) (err error) {
 			if err := t.keepSeq(); err != nil {
 				return err
 			}
@@ -98,7 +103,7 @@ func (p *pruner) lattices(ctx context.Context) error {
 			return err
 		}
 		for _, id := range ids {
-			err := p.change(ctx, func(t *tx) error {
+			err := p.change(ctx, func(t *tx, _ turn) error {
 				var still int
 				if err := t.row(stillUnused, []any{id, p.horizon}, &still); err != nil || still == 0 {
 					return err // somebody uses it again
