@@ -18,9 +18,13 @@ type dispatchView struct {
 	RootID      string
 }
 
+// notGoing leaves out the dispatch that is being pruned in parts, of which there is a part
+// at most: from the first part on it is gone for everybody but the pruner.
+const notGoing = "number <> coalesce((SELECT value FROM meta WHERE key = '" + pruningKey + "'), 0)"
+
 // selectDispatches is followed by WHERE …; columns of the dispatch have the prefix d.
 const selectDispatches = `SELECT d.*, l.id AS lattice_id, t.id AS trigger_id, t.name AS trigger_name, r.id AS root_id
-	FROM dispatches d JOIN lattices l ON l.n = d.lattice
+	FROM dispatches d JOIN lattices l ON l.n = d.lattice AND d.` + notGoing + `
 	LEFT JOIN triggers t ON t.n = d.trigger LEFT JOIN dispatches r ON r.number = d.root `
 
 func fromDispatchView(v *dispatchView) (graph.Dispatch, error) {
@@ -75,7 +79,7 @@ const oneDispatch = `SELECT d.number, d.id, d.seq, d.status, d.running, d.comple
 	d.reason, d.waiting, d.cancel_requested_at, d.marked, d.lattice, d.lattice_name, d.owner, d.created_by, d.run_as, d.parent_id, d.root,
 	d.reuse, d.sweep, d.held, d.trigger, d.firing_id, d.labels, d.note, d.keep, d.created_at, d.started_at, d.ended_at, d.error, d.result, d.inputs,
 	l.id, t.id, t.name, r.id
-	FROM dispatches d JOIN lattices l ON l.n = d.lattice
+	FROM dispatches d JOIN lattices l ON l.n = d.lattice AND d.` + notGoing + `
 	LEFT JOIN triggers t ON t.n = d.trigger LEFT JOIN dispatches r ON r.number = d.root `
 
 func (v *dispatchView) places() []any {
@@ -125,7 +129,7 @@ func dispatchNumber(q querier, idOrNumber string) (int64, error) {
 		where, arg = "number = ?", n
 	}
 	var n int64
-	err := q.row("SELECT number FROM dispatches WHERE "+where, []any{arg}, &n)
+	err := q.row("SELECT number FROM dispatches WHERE "+notGoing+" AND "+where, []any{arg}, &n)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = notFound("dispatch", idOrNumber)
 	}
@@ -148,7 +152,7 @@ func (s *Store) Standing(ctx context.Context, idOrNumber string) (id string, sta
 		where, arg = "number = ?", n
 	}
 	err = s.quick(ctx, func(q querier) error {
-		return q.row("SELECT id, status FROM dispatches WHERE "+where, []any{arg}, &id, &status)
+		return q.row("SELECT id, status FROM dispatches WHERE "+notGoing+" AND "+where, []any{arg}, &id, &status)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		err = notFound("dispatch", idOrNumber)

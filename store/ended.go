@@ -51,7 +51,10 @@ func (s *Store) Ended(ctx context.Context, after int64, limit int) (es []trigger
 			if err != nil {
 				return err
 			}
-			e.Dispatch = ds[0] // it is the same snapshot
+			if len(ds) == 0 {
+				continue // it is being pruned
+			}
+			e.Dispatch = ds[0]
 			if e.Causes, err = causesOf(q, &e.Dispatch); err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ func (s *Store) Find(ctx context.Context, f DispatchFilter, limit, count int) (f
 		found = make([]Found, 0, min(limit, n))
 		for part := range slices.Chunk(numbers[:min(limit, n)], foundStep) {
 			var some []Found
-			if err := r.db.Raw("SELECT id, number, status FROM dispatches WHERE number IN ?", part).Scan(&some).Error; err != nil {
+			if err := r.db.Raw("SELECT id, number, status FROM dispatches WHERE number IN ? AND "+notGoing, part).Scan(&some).Error; err != nil {
 				return err
 			}
 			at := make(map[int64]int, len(part))

@@ -82,7 +82,7 @@ func (t *tx) checkTrigger(tr *triggers.Trigger, self int64) error {
 		return err
 	}
 	for _, target := range []struct{ what, q, id string }{
-		{"dispatch", "SELECT 1 FROM dispatches WHERE id = ?", tr.DispatchID},
+		{"dispatch", "SELECT 1 FROM dispatches WHERE id = ? AND " + notGoing, tr.DispatchID},
 		{"lattice", "SELECT 1 FROM lattices WHERE id = ?", tr.LatticeID},
 	} {
 		if target.id == "" {
