@@ -166,7 +166,7 @@ func TestResume_loses_no_end_and_starts_nothing_twice(t *testing.T) {
 						t.Fatalf("the end of %s became %+v", rec.Attempt, a)
 					}
 				case state == "started":
-					if a == nil || a.phase != ended || a.cause != CauseLost || a.exit != -1 {
+					if a == nil || a.phase != ended || a.cause != CauseLost || a.exit != -1 || a.at.IsZero() {
 						t.Fatalf("%s was started and became %+v", rec.Attempt, a)
 					}
 				case a != nil:
