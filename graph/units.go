@@ -58,6 +58,18 @@ func (e *UnitError) Error() string {
 	return fmt.Sprintf("%s what? Write for example %s%s, %s%s or %s%s", n, n, u[0], n, u[1], n, u[2])
 }
 
+// Span writes a duration as people do: 26h and 10m, not 26h0m0s and 10m0s.
+func Span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 // bare tells a number without its unit; nothing is nothing in any.
 func bare(text string) bool {
 	n, err := strconv.ParseFloat(text, 64)

@@ -59,6 +59,22 @@ func TestUnits_a_number_alone_is_refused_where_nothing_says_what_it_counts(t *te
 	}
 }
 
+func TestSpan_leaves_out_what_says_nothing(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 10 * time.Second: "10s", 600 * time.Second: "10m", 26 * time.Hour: "26h", 90 * time.Minute: "1h30m", -2 * time.Hour: "-2h",
+		time.Hour + time.Second: "1h0m1s", 300 * time.Millisecond: "300ms", 100 * time.Second: "1m40s", 20 * time.Minute: "20m", 10 * time.Hour: "10h",
+	} {
+		if got := Span(d); got != want {
+			t.Errorf("%d: %s, want %s", d, got, want)
+		}
+		if d >= 0 {
+			if back, err := ParseDuration(Span(d)); err != nil || back != d {
+				t.Errorf("%s is read as %s: %v", want, back, err)
+			}
+		}
+	}
+}
+
 func TestParseSize(t *testing.T) {
 	for _, c := range []struct {
 		in   any

@@ -149,7 +149,7 @@ func (f *Fields) Int(field string, byDefault, low, high int64) int64 {
 func (f *Fields) Duration(field string, byDefault, low time.Duration) time.Duration {
 	v, given := f.take(field)
 	if !given {
-		f.settle(field, byDefault.String(), false)
+		f.settle(field, graph.Span(byDefault), false)
 		return byDefault
 	}
 	d, err := graph.ParseDuration(v)
@@ -158,10 +158,10 @@ func (f *Fields) Duration(field string, byDefault, low time.Duration) time.Durat
 		f.Refuse(field, graph.CodeBadValue, "%v", err)
 		return byDefault
 	case d < low:
-		f.Refuse(field, graph.CodeBadValue, "must be at least %s, not %s", low, d)
+		f.Refuse(field, graph.CodeBadValue, "must be at least %s, not %s", graph.Span(low), graph.Span(d))
 		return byDefault
 	}
-	f.settle(field, d.String(), true)
+	f.settle(field, graph.Span(d), true)
 	return d
 }
 

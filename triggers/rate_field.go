@@ -20,7 +20,7 @@ func (r Rate) String() string {
 	if r.N == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d/%s", r.N, r.Per)
+	return fmt.Sprintf("%d/%s", r.N, graph.Span(r.Per))
 }
 
 // parseRate reads N/DURATION, such as 60/1h, of something.
@@ -34,7 +34,7 @@ func parseRate(text, of string) (Rate, error) {
 	case n < 1 || n > maxRate:
 		return Rate{}, fmt.Errorf("must allow between 1 and %d %s, not %d", maxRate, of, n)
 	case d < time.Second || d > maxRatePer:
-		return Rate{}, fmt.Errorf("must be about a time between 1s and 366d, not %s", d)
+		return Rate{}, fmt.Errorf("must be about a time between 1s and 366d, not %s", graph.Span(d))
 	}
 	return Rate{N: int(n), Per: d}, nil
 }

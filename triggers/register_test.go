@@ -253,7 +253,7 @@ func TestEffective_tells_every_value_and_its_origin(t *testing.T) { // pain poin
 		for _, want := range []triggers.Setting{
 			{Field: "name", Value: "t", From: "trigger"},
 			{Field: "batch.size", Value: int64(2), From: "trigger"},
-			{Field: "batch.wait", Value: "10m0s", From: "default"},
+			{Field: "batch.wait", Value: "10m", From: "default"},
 			{Field: "overlap", Value: "queue", From: "default"},
 			{Field: "max_in_flight", Value: int64(4), From: "trigger"},
 			{Field: "topic", Value: "any", From: "default"},

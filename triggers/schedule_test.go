@@ -177,12 +177,12 @@ func TestDefaults_of_catching_up_are_shown(t *testing.T) { // pain points 40 and
 		}
 		for _, want := range []triggers.Setting{
 			{Field: "catch_up", Value: "last", From: "default"},
-			{Field: "window", Value: "24h0m0s", From: "default"},
+			{Field: "window", Value: "24h", From: "default"},
 			{Field: "cap", Value: int64(7), From: "trigger"},
 			{Field: "timezone", Value: "UTC", From: "trigger"},
 			{Field: "overlap", Value: "allow", From: "trigger"},
-			{Field: "expect_every", Value: "2h0m0s", From: "trigger"},
-			{Field: "rate", Value: "60/1h0m0s", From: "trigger"},
+			{Field: "expect_every", Value: "2h", From: "trigger"},
+			{Field: "rate", Value: "60/1h", From: "trigger"},
 		} {
 			if got[want.Field] != want {
 				w.Errorf("%+v, want %+v", got[want.Field], want)

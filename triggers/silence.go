@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/latticed/latticed/graph"
 )
 
 const (
@@ -74,7 +76,7 @@ func (k *keeper) lookForSilence() {
 		k.appointVigil(left)
 		return
 	}
-	k.vigil.reason = fmt.Sprintf("%sno event since %s (expect_every %s)", silencePrefix, k.vigil.heard.UTC().Format(time.RFC3339), short(k.plan.expect))
+	k.vigil.reason = fmt.Sprintf("%sno event since %s (expect_every %s)", silencePrefix, k.vigil.heard.UTC().Format(time.RFC3339), graph.Span(k.plan.expect))
 	k.storeHealth(k.ctx)
 }
 
@@ -105,16 +107,4 @@ func (k *keeper) wakeVigil() {
 		k.vigil.heard = time.Now()
 		k.appointVigil(k.plan.expect)
 	}
-}
-
-// short is a duration without the zeros at its end: 26h, not 26h0m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/graph"
 )
 
 // at shows an instant in the reader's zone.
@@ -51,9 +52,9 @@ func took(from, to time.Time) string {
 	case d < 10*time.Second:
 		return d.Round(10 * time.Millisecond).String()
 	case d < time.Hour:
-		return d.Round(time.Second).String()
+		return graph.Span(d.Round(time.Second))
 	}
-	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	return graph.Span(d.Round(time.Minute))
 }
 
 func text(s *string) string {

@@ -15,7 +15,7 @@ func TestFormat_of_times(t *testing.T) {
 	from := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration]string{
 		0: "0s", 312 * time.Millisecond: "310ms", 9*time.Second + 994*time.Millisecond: "9.99s",
-		75*time.Second + 400*time.Millisecond: "1m15s", 25*time.Hour + 10*time.Second: "25h0m",
+		75*time.Second + 400*time.Millisecond: "1m15s", 25*time.Hour + 10*time.Second: "25h",
 	} {
 		if got := took(from, from.Add(d)); got != want {
 			t.Errorf("%s: %s, want %s", d, got, want)

@@ -2,12 +2,12 @@ package main
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/graph"
 )
 
 func newTriggerList(c *cli) *cobra.Command {
@@ -81,26 +81,14 @@ func span(d time.Duration) string {
 	case d < 10*time.Second:
 		return d.Round(100 * time.Millisecond).String()
 	case d < time.Hour:
-		return d.Round(time.Second).String()
+		return graph.Span(d.Round(time.Second))
 	case d < 2*day:
-		return trimmed(d.Round(time.Minute))
+		return graph.Span(d.Round(time.Minute))
 	}
 	d = d.Round(time.Hour)
 	days := strconv.Itoa(int(d/day)) + "d"
 	if d %= day; d > 0 {
-		days += trimmed(d)
+		days += graph.Span(d)
 	}
 	return days
-}
-
-// trimmed leaves out the units in which there is nothing.
-func trimmed(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -32,7 +32,7 @@ func TestPreview_is_short_and_says_what_was_cut(t *testing.T) {
 			{Key: "/in/#b@c.txt#moved@fe00.2", Inputs: []byte(`{}`)},
 			{Key: "2026-11-20T12:00:00Z", Inputs: []byte(`{"n":1}`)},
 		},
-		Settling: []client.Settling{{Key: "/in/x", Until: day, Why: "unchanged for 3 s of 10 s"}, {Key: "/in/run1", Why: "no DONE.txt"}},
+		Settling: []client.Settling{{Key: "/in/x", Until: day, Why: "unchanged for 3s of 10s"}, {Key: "/in/run1", Why: "no DONE.txt"}},
 		Warnings: []client.Warning{{Message: "look out"}},
 		Counts:   client.PreviewCounts{WouldFire: 1003, Settling: 2, Ignored: 30},
 	}
@@ -48,7 +48,7 @@ func TestPreview_is_short_and_says_what_was_cut(t *testing.T) {
   … and 1000 more
 
 settling (2)
-  /in/x     until 2026-11-20 12:00:00  unchanged for 3 s of 10 s
+  /in/x     until 2026-11-20 12:00:00  unchanged for 3s of 10s
   /in/run1  -                          no DONE.txt
 
 ignored (30)
@@ -91,14 +91,14 @@ func TestPreview_shows_the_clock_of_the_trigger_and_that_of_the_reader(t *testin
 func TestPreview_says_that_what_is_there_does_not_come(t *testing.T) {
 	p := client.Preview{
 		AsIfNew:   true,
-		WouldFire: []client.WouldFire{{Key: "/in/a.txt#ready@fe00.1", Inputs: []byte(`{}`)}}, Settling: []client.Settling{{Key: "/in/x", Why: "unchanged for 3 s of 10 s"}},
+		WouldFire: []client.WouldFire{{Key: "/in/a.txt#ready@fe00.1", Inputs: []byte(`{}`)}}, Settling: []client.Settling{{Key: "/in/x", Why: "unchanged for 3s of 10s"}},
 		Counts: client.PreviewCounts{WouldFire: 1, Settling: 1},
 	}
 	want := `would fire if they came now (1)
   /in/a.txt  ready  -
 
 would settle if they came now (1)
-  /in/x  -  unchanged for 3 s of 10 s
+  /in/x  -  unchanged for 3s of 10s
 `
 	if out, _ := previewed(t, p); out != want {
 		t.Error(out)

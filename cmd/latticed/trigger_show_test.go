@@ -27,7 +27,7 @@ const answered = `{"id": "1", "name": "scans", "kind": "directory", "revision": 
 
 func TestTriggerShow_ends_with_what_could_be_better(t *testing.T) {
 	got := shown(t, answered+`, "effective": [{"field": "settle", "value": "10s", "from": "trigger"}, {"field": "rate", "value": null, "from": "default"}],
-		"advice": [{"code": "settle", "message": "files here were quiet after 2 s at most: settle 5s would do"}]}`)
+		"advice": [{"code": "settle", "message": "files here were quiet after 2s at most: settle 5s would do"}]}`)
 	for _, want := range []string{
 		"\nstate        degraded\n", "\nreason       slow\\nfolder\n", "\npending      3, the oldest for 1m30s\n",
 		"\nrate    -      default\nsettle  10s    trigger\n",
@@ -36,7 +36,7 @@ func TestTriggerShow_ends_with_what_could_be_better(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, got)
 		}
 	}
-	if !strings.HasSuffix(got, "trigger\n\nfiles here were quiet after 2 s at most: settle 5s would do\n") {
+	if !strings.HasSuffix(got, "trigger\n\nfiles here were quiet after 2s at most: settle 5s would do\n") {
 		t.Error(got)
 	}
 }

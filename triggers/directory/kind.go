@@ -102,7 +102,7 @@ func (h *hub) settle(f *triggers.Fields) time.Duration {
 		return f.Duration("settle", settleLocal, 0)
 	}
 	f.Alias("settle")
-	f.Set("settle", fmt.Sprintf("%s; %s on network file systems", settleLocal, settleNetwork), triggers.FromDefault)
+	f.Set("settle", fmt.Sprintf("%s; %s on network file systems", graph.Span(settleLocal), graph.Span(settleNetwork)), triggers.FromDefault)
 	return 0
 }
 

@@ -21,15 +21,15 @@ func TestLearned(t *testing.T) {
 		"a_settle_that_fits_is_left_alone": {of(1203, 4*time.Second, 0), 0, ""},
 		"files_that_change_again_ask_for_a_longer_one": {
 			of(1203, 42*time.Second, 4), 0,
-			"longest pause inside a file: 42 s over 1,203 files; 4 files changed again after being ready: set settle to 90s",
+			"longest pause inside a file: 42s over 1,203 files; 4 files changed again after being ready: set settle to 90s",
 		},
 		"a_pause_that_almost_reached_it_asks_for_a_longer_one": {
 			of(2, 8*time.Second, 0), 0,
-			"longest pause inside a file: 8 s over 2 files, which is close to the settle of 10s: set settle to 20s",
+			"longest pause inside a file: 8s over 2 files, which is close to the settle of 10s: set settle to 20s",
 		},
 		"many_files_without_pauses_allow_a_shorter_one": {
 			of(100, 300*time.Millisecond, 0), time.Minute,
-			"longest pause inside a file: 300ms over 100 files: a settle of 1s would do, and events would come 59 s sooner",
+			"longest pause inside a file: 300ms over 100 files: a settle of 1s would do, and events would come 59s sooner",
 		},
 		"few_files_allow_nothing": {of(99, 300*time.Millisecond, 0), time.Minute, ""},
 	} {

@@ -106,7 +106,7 @@ func TestJudgeUnit_holds_what_is_not_complete(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 s", 0: "0 s", 300 * time.Millisecond: "300ms", 3 * time.Second: "3 s", 42400 * time.Millisecond: "42 s",
+		-time.Second: "0s", 0: "0s", 300 * time.Millisecond: "300ms", 3 * time.Second: "3s", 42400 * time.Millisecond: "42s",
 		90 * time.Second: "1m30s", 2 * time.Minute: "2m", time.Hour - time.Second: "1h", 26*time.Hour + 20*time.Minute: "26h20m",
 	} {
 		if got := short(d); got != want {

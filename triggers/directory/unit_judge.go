@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latticed/latticed/graph"
 	"github.com/latticed/latticed/triggers"
 )
 
@@ -170,15 +171,5 @@ func short(d time.Duration) string {
 	default:
 		d = d.Round(time.Minute)
 	}
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	if n := len(text) - 1; n > 0 && d < time.Minute && d >= time.Second || d == 0 {
-		return text[:n] + " s"
-	}
-	return text
+	return graph.Span(d)
 }

@@ -202,17 +202,8 @@ func narrow(s *source) []graph.Warning {
 		hours(s.window), hours(gap), hours(7*gap))}}
 }
 
-// hours writes a duration without the zeros at its end.
-func hours(d time.Duration) string {
-	text := d.Truncate(time.Second).String()
-	if s, ok := strings.CutSuffix(text, "m0s"); ok {
-		text = s + "m"
-	}
-	if s, ok := strings.CutSuffix(text, "h0m"); ok {
-		text = s + "h"
-	}
-	return text
-}
+// hours writes a duration in whole seconds.
+func hours(d time.Duration) string { return graph.Span(d.Truncate(time.Second)) }
 
 func readJitter(f *triggers.Fields, s *source) jitter {
 	most := f.Duration("jitter", 0, 0).Truncate(time.Microsecond)
@@ -227,7 +218,7 @@ func readJitter(f *triggers.Fields, s *source) jitter {
 		gap = closest(s.fixed, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	}
 	if gap > 0 && most > gap {
-		f.Refuse("jitter", graph.CodeBadValue, "must not be above the time between two instants (%s), not %s", gap, most)
+		f.Refuse("jitter", graph.CodeBadValue, "must not be above the time between two instants (%s), not %s", graph.Span(gap), graph.Span(most))
 	}
 	name := ""
 	if f.Has("name") {
