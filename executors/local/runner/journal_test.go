@@ -323,3 +323,62 @@ func TestPreallocate_says_when_there_is_no_room(t *testing.T) {
 		t.Error("nothing is said")
 	}
 }
+
+// Whatever is live, there is room for its end, also after the journal was made anew.
+func TestJournal_has_room_for_every_end(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	j, err := newJournal(path, "boot", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.close() }()
+	room := func(when string) {
+		t.Helper()
+		if left := j.size - j.end; left < int64(len(j.live))*tailRoom {
+			t.Fatalf("%s there are %d bytes for %d attempts", when, left, len(j.live))
+		}
+	}
+	slot := string(make([]byte, 900))
+	for i := range 1000 {
+		id := fmt.Sprint(i)
+		for _, r := range []record{{Kind: recPrepare, Attempt: id}, {Kind: recIntent, Attempt: id, Slot: slot}} {
+			if err := j.append(&r); err != nil {
+				t.Fatal(err)
+			}
+			if r.Kind == recPrepare {
+				room("after the start of " + id)
+			}
+		}
+	}
+	recs, err := readJournal(path, "boot")
+	if err != nil || len(recs) != 2000 {
+		t.Fatalf("%d records, %v", len(recs), err)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	if j, err = newJournal(path, "boot", recs); err != nil {
+		t.Fatal(err)
+	}
+	room("when it is made anew")
+}
+
+func TestJournal_does_not_grow_with_what_has_passed(t *testing.T) {
+	j, err := newJournal(filepath.Join(t.TempDir(), "journal"), "boot", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	for i := range 5000 {
+		for _, r := range someRecords(1) {
+			r.Attempt = fmt.Sprint(i)
+			if err := j.append(&r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j.forget(fmt.Sprint(i))
+	}
+	if j.size != journalSize || j.bytes != 0 {
+		t.Errorf("it has %d bytes for %d", j.size, j.bytes)
+	}
+}
