@@ -115,7 +115,7 @@ func (s *Store) receive(ctx context.Context, root *os.Root, a *Arrival, name str
 		return "", err
 	}
 	for n := 2; ; n++ { // somebody else may write here
-		err := root.Link(tmp, name)
+		err := appear(root, tmp, name)
 		if err == nil {
 			break
 		}
@@ -131,6 +131,33 @@ func (s *Store) receive(ctx context.Context, root *os.Root, a *Arrival, name str
 		return name, err
 	}
 	return name, s.part(ctx, root, a, name)
+}
+
+// appear gives a file its name, never one that is taken.
+func appear(root *os.Root, tmp, name string) error {
+	err := root.Link(tmp, name)
+	if !noLink(err) {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), root.Rename(tmp, name)); err != nil { // over our own
+		return errors.Join(err, root.Remove(name))
+	}
+	return nil
+}
+
+// noLink tells that a file can't have a second name there: incoming may be another disk,
+// or of a kind that knows no such thing.
+func noLink(err error) bool {
+	for _, e := range []error{unix.EXDEV, unix.EPERM, unix.EMLINK, unix.EOPNOTSUPP, unix.ENOSYS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // bring makes the file tmp. That of an asset which nothing else needs is only given
@@ -155,7 +182,7 @@ func (s *Store) bring(ctx context.Context, root *os.Root, tmp string, a *Arrival
 		switch {
 		case err == nil:
 			return true, root.Chmod(tmp, 0o644)
-		case !errors.Is(err, unix.EXDEV): // incoming may be another disk
+		case !noLink(err):
 			return false, err
 		}
 	}
@@ -166,6 +193,7 @@ func (s *Store) bring(ctx context.Context, root *os.Root, tmp string, a *Arrival
 // uploaded it a moment ago.
 func (s *Store) part(ctx context.Context, root *os.Root, a *Arrival, name string) error {
 	tmp := path.Join(halfway, uuid.NewString())
+	defer func() { _ = root.Remove(tmp) }() // it was renamed, or is of no use
 	err := s.copyAsset(ctx, root, tmp, a.SHA256)
 	if errors.Is(err, ErrNotFound) {
 		return nil

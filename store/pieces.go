@@ -105,7 +105,12 @@ func (ps *pieces) add(ctx context.Context, p Piece, o Options, whole func(path s
 	}
 	defer f.Close()
 	n, err := io.Copy(&pieceWriter{t: t, f: f, mine: mine, at: p.Offset, size: p.Size}, &ctxReader{ctx, p.Body})
-	if err := errors.Join(err, f.Sync()); err != nil {
+	if broken := f.Sync(); broken != nil {
+		// What the kernel could not write it has forgotten about: a later sync would say
+		// that all is well. So what came isn't there.
+		return 0, errors.Join(err, broken, t.takeBack(f, mine, p.Offset))
+	}
+	if err != nil {
 		return 0, err
 	}
 	received := p.Offset + n
@@ -170,6 +175,16 @@ func (t *pieceTurn) begin(path string, offset int64) (*os.File, int, error) {
 	}
 	t.last++
 	return f, t.last, nil
+}
+
+// takeBack cuts off what came with a piece, unless somebody else goes on.
+func (t *pieceTurn) takeBack(f *os.File, mine int, offset int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last != mine {
+		return nil
+	}
+	return f.Truncate(offset)
 }
 
 // pieceWriter writes as long as it is its turn.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -82,6 +83,11 @@ func (s *Store) adopt(ctx context.Context, path string, p Piece) error {
 		a, err = s.files.stage(ctx, f, p.SHA256)
 	} else {
 		a, err = s.files.link(ctx, f, p.SHA256)
+		if noLink(err) { // assets are on another disk than uploads
+			if _, err = f.Seek(0, io.SeekStart); err == nil {
+				a, err = s.files.stage(ctx, f, p.SHA256)
+			}
+		}
 	}
 	if err != nil {
 		return err

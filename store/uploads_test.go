@@ -304,3 +304,34 @@ func TestUpload_goes_on_after_a_crash_before_its_row(t *testing.T) {
 		t.Errorf("there are %v", files)
 	}
 }
+
+// A disk that takes a piece and can't write it says so at the sync, once. What came is
+// not believed to be there then.
+func TestUpload_a_piece_that_was_not_synced_is_taken_back(t *testing.T) {
+	s := openNew(t)
+	data := []byte("0123456789")
+	must(s.PutPiece(t.Context(), piece(data, 0, 4, "a")))(t)
+	p := piece(data, 4, 8, "a")
+	turn := s.pieces.enter(p.file())
+	defer s.pieces.leave(p.file(), turn)
+	f, mine, err := turn.begin(filepath.Join(s.pieces.dir, p.file()), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(data[4:8], 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := turn.takeBack(f, mine, 4); err != nil {
+		t.Fatal(err)
+	}
+	if u := must(s.Upload(t.Context(), p.SHA256, "a"))(t); u.Received != 4 {
+		t.Errorf("%+v", u)
+	}
+	if err := turn.takeBack(f, mine-1, 0); err != nil { // another has gone on
+		t.Fatal(err)
+	}
+	if u := must(s.PutPiece(t.Context(), piece(data, 4, 10, "a")))(t); !u.Complete {
+		t.Errorf("%+v", u)
+	}
+}

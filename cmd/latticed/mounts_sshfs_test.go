@@ -134,15 +134,15 @@ func (s *fileServer) start() {
 
 // mount mounts the server's folder as people do, so that it reconnects by itself. On
 // busy machines sshfs sometimes logs in and then doesn't go on: it gets more than one try.
-func (s *fileServer) mount() {
+func (s *fileServer) mount(options ...string) {
 	s.t.Helper()
 	before, err := os.Stat(s.watcher.dir)
 	s.must(err)
 	for range 5 {
-		cmd := exec.Command("sshfs", "-f", "root@127.0.0.1:"+s.dir, s.watcher.dir, "-p", strconv.Itoa(s.port), "-o", strings.Join([]string{
+		cmd := exec.Command("sshfs", "-f", "root@127.0.0.1:"+s.dir, s.watcher.dir, "-p", strconv.Itoa(s.port), "-o", strings.Join(append([]string{
 			"IdentityFile=" + filepath.Join(s.home, "id"), "UserKnownHostsFile=" + filepath.Join(s.home, "known"), "StrictHostKeyChecking=accept-new",
 			"BatchMode=yes", "reconnect", "ServerAliveInterval=15", "dir_cache=no",
-		}, ","))
+		}, options...), ","))
 		cmd.Stderr = s.log
 		s.must(cmd.Start())
 		gone := make(chan struct{})
