@@ -102,6 +102,7 @@ func (d *daemon) live(ctx context.Context) (err error) {
 	feeding := d.feedWatchdog(feed)
 	settled := time.NewTimer(settleIn)
 	defer settled.Stop()
+	defer pace()()
 	for ended := false; !ended; {
 		select {
 		case <-settled.C:
