@@ -337,6 +337,13 @@ func TestJournal_has_room_for_every_end(t *testing.T) {
 		if left := j.size - j.end; left < int64(len(j.live))*tailRoom {
 			t.Fatalf("%s there are %d bytes for %d attempts", when, left, len(j.live))
 		}
+		sum := int64(0)
+		for _, frames := range j.live {
+			sum += int64(len(frames))
+		}
+		if sum != j.bytes {
+			t.Fatalf("%s %d bytes are taken for %d", when, sum, j.bytes)
+		}
 	}
 	slot := string(make([]byte, 900))
 	for i := range 1000 {
@@ -361,6 +368,23 @@ func TestJournal_has_room_for_every_end(t *testing.T) {
 		t.Fatal(err)
 	}
 	room("when it is made anew")
+	if len(j.live) != 1000 {
+		t.Errorf("it knows %d attempts", len(j.live))
+	}
+}
+
+// The machine went down and the file system has kept less than was written.
+func TestReadJournal_that_holds_nothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	intent := appendFrame(nil, &record{Kind: recIntent, Attempt: "a", Boot: "boot"})
+	for name, b := range map[string][]byte{"empty": nil, "zeros": make([]byte, 1000), "without_a_head": intent, "garbage": []byte("garbage, and more of it")} {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if recs, err := readJournal(path, ""); recs != nil || err != nil {
+			t.Errorf("%s: %v %v", name, recs, err)
+		}
+	}
 }
 
 func TestJournal_does_not_grow_with_what_has_passed(t *testing.T) {
