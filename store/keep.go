@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"sync"
 	"time"
 )
@@ -88,9 +89,7 @@ func (s *Store) knownFiles(ctx context.Context) func([]string) (map[string]bool,
 func (s *Store) prune(ctx context.Context) error {
 	now := s.o.Now()
 	keys, uploads := now.Add(-s.o.KeyAge).UnixMicro(), now.Add(-s.o.UploadAge).UnixMicro()
-	if err := s.pieces.expire(now.Add(-s.o.UploadAge)); err != nil {
-		return err
-	}
+	stuck := s.pieces.expire(now.Add(-s.o.UploadAge)) // a file that won't go keeps nothing else
 	for _, step := range []func(*tx) (int64, error){
 		func(t *tx) (int64, error) {
 			return t.exec(`DELETE FROM idempotency_keys WHERE (principal, route, key) IN
@@ -114,10 +113,10 @@ func (s *Store) prune(ctx context.Context) error {
 		},
 	} {
 		if err := s.pruneStep(ctx, step); err != nil {
-			return err
+			return errors.Join(stuck, err)
 		}
 	}
-	return nil
+	return stuck
 }
 
 // pruneStep repeats a step until a transaction finds less than it may take.

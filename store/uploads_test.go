@@ -335,3 +335,21 @@ func TestUpload_a_piece_that_was_not_synced_is_taken_back(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
+
+// Somebody has put a folder among the uploads: it stays, and is complained of, and all
+// else that had its time goes.
+func TestPrune_one_upload_that_can_not_be_removed_keeps_nothing_else(t *testing.T) {
+	s, c := openClocked(t)
+	stuck := filepath.Join(s.pieces.dir, "folder")
+	if err := errors.Join(os.MkdirAll(filepath.Join(stuck, "inner"), 0o700), os.Chtimes(stuck, c.now(), c.now())); err != nil {
+		t.Fatal(err)
+	}
+	must(s.PutAsset(t.Context(), strings.NewReader("forgotten"), "", "anna"))(t)
+	c.pass(s.o.UploadAge + day)
+	if err := s.prune(t.Context()); err == nil || !strings.Contains(err.Error(), "folder") {
+		t.Errorf("it says %v", err)
+	}
+	if n := rows(t, s, "uploads"); n != 0 {
+		t.Errorf("%d uploads stay", n)
+	}
+}

@@ -62,7 +62,7 @@ func (c *cli) backup(ctx context.Context, out string) error {
 	}
 	defer func() { _ = hold.Close() }()
 	if err := unpack(body, partial); err != nil {
-		return fmt.Errorf("the backup broke off and is not whole; nothing of it is kept: %w", errors.Join(err, os.RemoveAll(partial)))
+		return fmt.Errorf("the backup broke off and is not whole; nothing of it is kept, and the daemon's log may tell why: %w", errors.Join(err, os.RemoveAll(partial)))
 	}
 	v, err := store.Verify(ctx, partial)
 	if err != nil {
