@@ -44,6 +44,7 @@ type carrier struct {
 	event  int64 // its N
 	tries  int   // that have failed because of its file
 	hashed hashed
+	unsure bool // whether the daemon has it: the answer was lost, or we have just begun
 
 	stood standing
 }
@@ -61,7 +62,7 @@ func newCarrier(s *spool.Spool, d *door, trigger, root string, log zerolog.Logge
 	}
 	return &carrier{
 		spool: s, door: d, trigger: trigger, root: root, host: host, log: log,
-		last: make(chan struct{}), longest: longestPause, steady: 10 * time.Second,
+		unsure: true, last: make(chan struct{}), longest: longestPause, steady: 10 * time.Second,
 	}
 }
 
@@ -161,8 +162,14 @@ func (c *carrier) deliver(ctx context.Context, e spool.Event) error {
 	defer stop()
 	a, err := api.Deliver(answer, c.trigger, c.deliveryID(e), body)
 	var no *client.Refused
+	asked := c.unsure
+	c.unsure = err != nil // a refusal may be that of a second try below us
 	switch {
+	case asked && errors.As(err, &no) && no.Code == "upload_missing":
+		c.unsure = false
+		return c.deliver(ctx, e) // with the file, now that it has to be sent
 	case errors.As(err, &no) && forGood(no):
+		c.unsure = false
 		c.log.Warn().Str("key", e.Key).Str("code", no.Code).Str("reason", oneLine(no.Error())).Msg("refused, and put aside")
 		return c.spool.Refuse(ctx, e, fmt.Sprintf("%d %s: %s", no.Status, no.Code, oneLine(no.Error())))
 	case err != nil:
@@ -209,7 +216,10 @@ func (c *carrier) body(ctx context.Context, api *client.Client, e spool.Event) (
 	}
 	path := pathOf(fields)
 	if c.upload && path != "" && e.Kind != "deleted" {
-		sent, err := c.send(ctx, api, path)
+		sent, known := c.sentBefore(ctx, path)
+		if !known {
+			sent, err = c.send(ctx, api, path)
+		}
 		if err != nil {
 			return nil, 0, err
 		}

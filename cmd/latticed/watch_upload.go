@@ -89,6 +89,22 @@ func (c *carrier) send(ctx context.Context, api *client.Client, path string) (se
 	return s, err
 }
 
+// sentBefore says of a file that may have been sent with its event that it was: the daemon
+// knows the event, or asks for the file. So its bytes don't go twice when only an answer
+// was lost.
+func (c *carrier) sentBefore(ctx context.Context, path string) (sent, bool) {
+	if !c.unsure {
+		return sent{}, false
+	}
+	f, err := openFile(path)
+	if err != nil {
+		return sent{}, false // which is said when it is to be sent
+	}
+	defer f.Close()
+	v, err := c.hash(ctx, f)
+	return sent{sentWhole, v.sha256, v.stamp.size}, err == nil
+}
+
 // sendFile uploads one version of a file.
 func (c *carrier) sendFile(ctx context.Context, api *client.Client, path string) (sent, error) {
 	f, err := openFile(path)

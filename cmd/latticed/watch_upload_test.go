@@ -185,6 +185,44 @@ func TestWatch_upload_goes_on_where_it_broke(t *testing.T) {
 	}
 }
 
+// An answer that is lost leaves open whether the event was stored. The file isn't sent
+// again to find that out.
+func TestWatch_upload_of_an_event_whose_answer_was_lost_sends_no_byte_twice(t *testing.T) {
+	const size = 1 << 20
+	l := newLab(t)
+	var bytes, deliveries atomic.Int64
+	to := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: l.addr}) }}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost && r.URL.Path == "/v1/assets":
+			bytes.Add(r.ContentLength)
+		case r.Method == http.MethodPost && deliveries.Add(1) == 2: // the first one asks; this one has the file
+			to.ServeHTTP(httptest.NewRecorder(), r) // and is stored
+			panic(http.ErrAbortHandler)
+		}
+		to.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	path := l.write("one", strings.Repeat("x", size))
+	c := carry(t, s.URL, l.token, l.in)
+	c.spools(path)
+	stop := c.runs()
+	c.empty()
+	stop()
+	if bytes.Load() != size || deliveries.Load() < 3 {
+		t.Errorf("%d bytes of %d were sent in %d deliveries", bytes.Load(), size, deliveries.Load())
+	}
+	c = carry(t, s.URL, l.token, l.in) // another process, which doesn't know that either
+	c.spools(path)
+	stop = c.runs()
+	c.empty()
+	stop()
+	if bytes.Load() != size {
+		t.Errorf("after a new start: %d bytes of %d", bytes.Load(), size)
+	}
+	l.check(made{"one": []byte(strings.Repeat("x", size))})
+}
+
 // between stands before the daemon and may do something when a piece of a file comes.
 func (l *lab) between(piece func(n int)) *httptest.Server {
 	var n atomic.Int64
