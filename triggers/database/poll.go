@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -39,8 +40,10 @@ func (f *frontier) look(ctx context.Context, s shelf, now time.Time, limit int, 
 	var p found
 	var err error
 	high, missed := f.high(), false // missed: not all that came late is found yet
+	low, known := f.Floor, map[mark]bool{}
 	if f.overlaps() {
-		if p.late, missed, err = f.overlooked(ctx, s, *high, limit); err != nil {
+		known = f.known()
+		if p.late, missed, err = f.overlooked(ctx, s, *high, limit, known); err != nil {
 			return found{}, err
 		}
 	}
@@ -54,12 +57,51 @@ func (f *frontier) look(ctx context.Context, s shelf, now time.Time, limit int, 
 	settle()
 	f.advance(places(fresh), now, r)
 	settle() // of what is new, where nothing is looked back at
-	return p, nil
+	if f.Floor != low {
+		for _, at := range append(places(p.late), places(fresh)...) {
+			known[at.mark] = true
+		}
+		err = f.retie(ctx, s, known, r)
+	}
+	return p, err
+}
+
+// retie finds what ties with a new floor in the order of the database, which may be
+// coarser than ours: to it "a" and "A" may be the same, or 1.5 and 1.50. Else what ties
+// would be taken for new. What was not seen is new, though, and may tie all the same.
+func (f *frontier) retie(ctx context.Context, s shelf, known map[mark]bool, r reach) error {
+	if f.Strict || !coarse(f.Floor.Order) {
+		return nil
+	}
+	there, err := s.between(ctx, floor{at: &position{Order: f.Floor.Order}}, *f.Floor, r.most+1)
+	if err != nil {
+		return err
+	}
+	if f.Ties = nil; len(there) > r.most {
+		f.Strict = true
+		return nil
+	}
+	for _, at := range there {
+		if m := marked(at).mark; known[m] {
+			f.Ties = append(f.Ties, m)
+		}
+	}
+	return nil
+}
+
+// coarse tells whether a database may take different values for the same.
+func coarse(order []atom) bool {
+	return slices.ContainsFunc(order, func(a atom) bool {
+		switch a.v.(type) {
+		case string, decimal, float64, document:
+			return true
+		}
+		return false
+	})
 }
 
 // overlooked is the rows at or below high that were not seen.
-func (f *frontier) overlooked(ctx context.Context, s shelf, high position, limit int) ([]row, bool, error) {
-	known := f.known()
+func (f *frontier) overlooked(ctx context.Context, s shelf, high position, limit int, known map[mark]bool) ([]row, bool, error) {
 	there, err := s.between(ctx, floor{f.Floor, f.Strict}, high, len(known)+limit)
 	if err != nil {
 		return nil, false, err
