@@ -157,11 +157,10 @@ func TestReplace_lets_the_newest_event_win(t *testing.T) {
 		h := newHouse(t, p)
 		var m *triggers.Manager
 		h.opts.Ended = func(g graph.Dispatch) { m.DispatchEnded(g.TriggerID) }
-		h.make()
-		m = triggers.NewManager(h.d.Ledger(h.st), triggers.Kinds{"time": timer.Kind}, triggers.Options{
-			RunAs: "ada", Cancelled: func(ids []string) { h.d.Cancelled(ids) },
-		})
 		h.start()
+		m = triggers.NewManager(h.d.Ledger(h.st), triggers.Kinds{"time": timer.Kind}, triggers.Options{
+			RunAs: "ada", Cancelled: h.d.Cancelled,
+		})
 		f := h.feed()
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
