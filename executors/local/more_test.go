@@ -137,7 +137,7 @@ func TestRunnerThatCanNotBeReached(t *testing.T) {
 	if err := e.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "runner") {
 		t.Errorf("check: %v", err)
 	}
-	p.o.Socket, p.o.Binary = "", "/no/such/binary"
+	p.o.Connect, p.o.Socket, p.o.Binary = 0, "", "/no/such/binary"
 	if err := p.start().Check(t.Context()); err == nil || !strings.Contains(err.Error(), "/no/such/binary runner") {
 		t.Errorf("check without a binary: %v", err)
 	}
