@@ -154,7 +154,7 @@ func (a addressed) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(a
 
 func TestRude_clients(t *testing.T) {
 	h := newHouse(t)
-	h.server.limits = limits{body: 3 * time.Second, chunk: 3 * time.Second, write: 3 * time.Second, refused: 3 * time.Second}
+	h.server.limits = limits{body: 3 * time.Second, chunk: 3 * time.Second, write: 20 * time.Second, refused: 3 * time.Second}
 	text, _ := h.token(store.Token{Role: RoleOperator})
 	head := "POST /v1/dispatches HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 	auth := "Authorization: Bearer " + text + "\r\n"
