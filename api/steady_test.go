@@ -36,7 +36,7 @@ func (h *house) fill() {
 
 func TestSteady_a_follower_that_stopped_reading_is_let_go(t *testing.T) {
 	h := newHouse(t)
-	h.server.limits.write = 50 * time.Millisecond
+	h.server.limits.write = time.Second // also for those who read
 	h.fill()
 	for _, path := range []string{"/v1/events", "/v1/dispatches"} {
 		c := h.raw("GET " + path + " HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 0\r\n\r\n")

@@ -207,12 +207,13 @@ func TestRetry_and_backfill_of_many_want_their_number(t *testing.T) {
 	}
 	b := h.do("POST /v1/triggers/in/backfill", "Idempotency-Key: k", `{"confirm": 1001}`).want(200)
 	again := h.do("POST /v1/triggers/in/backfill", "Idempotency-Key: k", `{"confirm": 1001}`).want(200)
-	if b.field("emitted") != 1001.0 || string(b.body) != string(again.body) {
+	if b.field("found") != 1001.0 || string(b.body) != string(again.body) {
 		t.Errorf("%s %s", b.body, again.body)
 	}
-	if a := h.do("POST /v1/triggers/in/backfill").want(200); a.field("known") != 1001.0 || a.field("emitted") != 0.0 {
-		t.Errorf("%s", a.body)
-	}
+	soon(t, "over", func() bool { // on a busy machine the answer comes before that
+		a := h.do("POST /v1/triggers/in/backfill")
+		return a.status == 200 && a.field("known") == 1001.0 && a.field("emitted") == 0.0
+	})
 	skipped := func() bool { return h.do("GET /v1/triggers/in").field("pending") == 0.0 }
 	soon(t, "decided", skipped)
 	retry := h.do("POST /v1/triggers/in/retry", `{"states": ["skipped"]}`).want(409)
