@@ -21,6 +21,7 @@ type link struct {
 
 	isDown atomic.Bool
 	queue  atomic.Int32  // who waits for a turn
+	began  atomic.Int64  // of the turn that lasts, in ns; 0: nobody has it
 	turn   chan struct{} // full while somebody uses what follows
 
 	conn    conn
@@ -69,6 +70,7 @@ func (l *link) end() {
 // downError says that a database can't be asked now, and when to try again.
 type downError struct {
 	reason string
+	hung   bool // a call to the file system does not return
 	busy   bool // it is there, but somebody keeps it locked, or it was too slow
 	since  time.Time
 	retry  time.Time
@@ -89,7 +91,8 @@ func (l *link) use(ctx context.Context, f func(ctx context.Context, s *session) 
 	if err := l.enter(ctx); err != nil {
 		return err
 	}
-	defer func() { <-l.turn }()
+	defer func() { l.began.Store(0); <-l.turn }()
+	l.began.Store(time.Now().UnixNano())
 	if now := time.Now(); l.fails > 0 && now.Before(l.down.retry) {
 		down := l.down
 		return &down
@@ -122,7 +125,17 @@ func (l *link) use(ctx context.Context, f func(ctx context.Context, s *session) 
 	}
 }
 
-// enter waits for the turn.
+// errHung says that a call to the file system does not return.
+const errHung = "the file has not answered for 30s; is it on a file server that is gone?"
+
+// hangs tells whether somebody has the turn and a file system does not give it back.
+// Servers have limits of their own, and are waited for in turn.
+func (l *link) hangs() bool {
+	began := l.began.Load()
+	return l.at.isFile() && began != 0 && time.Since(time.Unix(0, began)) >= patience
+}
+
+// enter waits for the turn: not long where the one before has not ended for long.
 func (l *link) enter(ctx context.Context) error {
 	l.queue.Add(1)
 	defer l.queue.Add(-1)
@@ -131,10 +144,21 @@ func (l *link) enter(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(patience):
+	case <-time.After(l.patience()):
 		now := time.Now()
+		if l.hangs() {
+			return &downError{reason: errHung, hung: true, since: now, retry: now.Add(patience)}
+		}
 		return &downError{reason: fmt.Sprintf("the database does not answer: others have waited for it for %s", patience), since: now, retry: now.Add(retryFirst)}
 	}
+}
+
+// patience is how long a turn is waited for.
+func (l *link) patience() time.Duration {
+	if began := l.began.Load(); l.at.isFile() && began != 0 {
+		return max(patience-time.Since(time.Unix(0, began)), 0) + 10*time.Millisecond
+	}
+	return patience
 }
 
 // visit connects when it has to and calls f.

@@ -20,6 +20,9 @@ func (p place) address() (address, error) {
 	return p.direct, nil
 }
 
+// isFile tells whether it is known to be a SQLite file.
+func (p place) isFile() bool { return p.direct.engine == engineSQLite }
+
 // shared is equal for places whose triggers share a connection. It may hold a password.
 func (p place) shared() string {
 	switch {

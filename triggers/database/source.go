@@ -52,6 +52,9 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 		s.link = s.pool.join(s.place)
 	}
 	s.fit = from.Fits
+	if s.place.isFile() {
+		defer s.toldWhenHung(from)()
+	}
 	s.link.watch.quit(s)
 	deaf := s.listens(from)
 	now := time.Now()
@@ -80,6 +83,17 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	return s.rest(stamp, now, from.Wake)
 }
 
+// toldWhenHung tells people when the file system keeps the turn that this run has.
+func (s *source) toldWhenHung(from triggers.From) (stop func()) {
+	l := s.link
+	alarm := time.AfterFunc(patience, func() {
+		if l.hangs() {
+			from.Health(triggers.Failing, errHung)
+		}
+	})
+	return func() { alarm.Stop() }
+}
+
 // turn is when the next poll is due: soon when its channel has spoken, but no storm of
 // that makes it poll oftener than anybody may.
 func (s *source) turn() time.Time {
@@ -104,7 +118,7 @@ func (s *source) listens(from triggers.From) string {
 // wait says that the database is away, and until when it is left alone.
 func (s *source) wait(from triggers.From, down *downError) error {
 	state := triggers.Degraded
-	if time.Since(down.since) > overdue {
+	if down.hung || time.Since(down.since) > overdue {
 		state = triggers.Failing
 	}
 	from.Health(state, down.reason)

@@ -116,7 +116,9 @@ func (l *link) look(ctx context.Context) {
 			continue
 		case <-timer.C:
 		}
-		if err := l.use(ctx, func(context.Context, *session) error { return nil }); err != nil {
+		hung := time.AfterFunc(patience, l.watch.wakeAll) // who waits finds out what is wrong
+		err := l.use(ctx, func(context.Context, *session) error { return nil })
+		if hung.Stop(); err != nil {
 			l.watch.wakeAll()
 		}
 	}
