@@ -37,7 +37,7 @@ func TestDirectory(t *testing.T) {
 	t.Run("what_is_there_already_is_ignored_until_it_changes", func(t *testing.T) {
 		w := newWorld(t)
 		w.write("old.dat", "1")
-		w.add(`,"settle":"100ms"`)
+		w.add(`,"settle":"1s"`)
 		w.write("new.dat", "1")
 		w.expect("ready new.dat")
 		w.write("old.dat", "12")
@@ -66,13 +66,13 @@ func TestDirectory(t *testing.T) {
 	// Pain point 8: half a file is not ready.
 	t.Run("a_slow_writer_fires_once_when_ready", func(t *testing.T) {
 		w := newWorld(t)
-		w.add(`,"settle":"700ms"`)
+		w.add(`,"settle":"2s"`)
 		f, err := os.Create(w.path("slow.dat"))
 		w.must(err)
-		for range 12 {
+		for range 8 {
 			_, err := f.WriteString("x")
 			w.must(err)
-			time.Sleep(150 * time.Millisecond) // the writer is slow
+			time.Sleep(400 * time.Millisecond) // the writer is slow
 		}
 		if got := w.seen(); got != "" {
 			t.Errorf("fired while written: %s", got)
@@ -81,14 +81,14 @@ func TestDirectory(t *testing.T) {
 		w.expect("ready slow.dat")
 		var p struct{ Size int }
 		w.must(json.Unmarshal(w.events()[0].Payload, &p))
-		if p.Size != 12 {
+		if p.Size != 8 {
 			t.Errorf("fired at %d bytes", p.Size)
 		}
 	})
 
 	t.Run("a_writer_that_closes_and_opens_again_is_ready_once_and_closed_each_time", func(t *testing.T) {
 		w := newWorld(t)
-		w.add(`,"settle":"600ms","event_names":["closed","ready"]`)
+		w.add(`,"settle":"3s","event_names":["closed","ready"]`)
 		w.write("a.dat", "1")
 		w.expect("closed a.dat")
 		f, err := os.OpenFile(w.path("a.dat"), os.O_APPEND|os.O_WRONLY, 0)

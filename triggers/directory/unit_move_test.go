@@ -78,11 +78,11 @@ func TestUnits_that_are_renamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.add(`,"unit":"folder","settle":"100ms","marker":{"all":["done"]},"deadline":"4s"`)
+			w.add(`,"unit":"folder","settle":"100ms","marker":{"all":["done"]},"deadline":"12s"`)
 			w.lay("a/1.dat")
 			began := time.Now()
 			w.stored("a")
-			time.Sleep(2 * time.Second) // of its deadline
+			time.Sleep(8 * time.Second) // of its deadline
 			if down {
 				w.stop()
 			}
@@ -91,7 +91,7 @@ func TestUnits_that_are_renamed(t *testing.T) {
 				w.start()
 			}
 			w.reports("ready b 1 incomplete")
-			if d := time.Since(began); d < 3900*time.Millisecond || d > 5500*time.Millisecond {
+			if d := time.Since(began); d < 11900*time.Millisecond || d > 19*time.Second {
 				t.Errorf("its deadline passed after %s", d)
 			}
 			held := w.events()[0]
@@ -116,13 +116,13 @@ func TestUnits_that_are_renamed(t *testing.T) {
 	t.Run("while_they_settle_wait_no_longer", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
-		w.add(`,"unit":"folder","settle":"3s"`)
+		w.add(`,"unit":"folder","settle":"9s"`)
 		w.lay("a/1.dat")
 		began := time.Now()
-		time.Sleep(2 * time.Second) // of its settle
+		time.Sleep(7 * time.Second) // of its settle
 		w.mv("a", "b")
 		w.reports("ready b 1")
-		if d := time.Since(began); d > 4500*time.Millisecond {
+		if d := time.Since(began); d > 15*time.Second {
 			t.Errorf("after %s", d)
 		}
 	})

@@ -205,7 +205,7 @@ func TestUnits(t *testing.T) {
 		w.lay("old/1.dat", "old/done", "begun/1.dat")
 		old := time.Now().Add(-time.Hour)
 		w.must(os.Chtimes(w.path("old/1.dat"), old, old))
-		w.add(`,"unit":"folder","settle":"0s","marker":{"all":["done"]},"deadline":"1s"`)
+		w.add(`,"unit":"folder","settle":"0s","marker":{"all":["done"]},"deadline":"10s"`)
 		w.lay("begun/done", "old/2.dat")
 		w.reports("ready begun 2")
 		w.lay("new/1.dat", "new/done")
