@@ -114,7 +114,7 @@ func TestMoved(t *testing.T) {
 		for _, mode := range []string{"events", "poll"} {
 			w := newWorld(t)
 			w.hub.interval = 50 * time.Millisecond
-			w.add(`,"event_names":["ready","moved"],"settle":"50ms","mode":"` + mode + `"`)
+			w.add(`,"event_names":["ready","moved"],"settle":"500ms","mode":"` + mode + `"`)
 			w.write("log", "1")
 			w.tells("ready log")
 			w.rename("log", "log.1")
