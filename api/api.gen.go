@@ -631,8 +631,8 @@ type NewToken struct {
 	// Trigger with role source: the webhook trigger it may deliver to, id or name
 	Trigger string `json:"trigger,omitempty"`
 
-	// Expires an instant, or how long it lives, such as 90d (a number needs its unit); default never
-	Expires string `json:"expires,omitempty"`
+	// Expires text with a unit, such as 90d, or a number of seconds; where it says so also an instant
+	Expires Span `json:"expires,omitempty"`
 }
 
 // NullInstant defines model for NullInstant.
@@ -685,8 +685,8 @@ type Problem struct {
 type Prune struct {
 	DryRun bool `json:"dry_run,omitempty"`
 
-	// Age older than this goes, such as 90d
-	Age string `json:"age,omitempty"`
+	// Age text with a unit, such as 90d, or a number of seconds; where it says so also an instant
+	Age Span `json:"age,omitempty"`
 
 	// Count no more dispatches than this stay
 	Count int64 `json:"count,omitempty"`
@@ -762,6 +762,9 @@ type Settling struct {
 	Until NullInstant `json:"until"`
 	Why   string      `json:"why"`
 }
+
+// Span text with a unit, such as 90d, or a number of seconds; where it says so also an instant
+type Span = span
 
 // Sweep defines model for Sweep.
 type Sweep struct {

@@ -336,6 +336,11 @@ func TestTokens_are_checked(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
+	soon := h.do("POST /v1/tokens", `{"name": "a", "role": "viewer", "expires": 90.5}`).want(201)
+	if end, err := time.Parse(time.RFC3339, soon.text("expires_at")); err != nil || time.Until(end) > 90500*time.Millisecond || time.Until(end) < time.Minute {
+		t.Errorf("a number of seconds: %s", soon.body)
+	}
+	h.do("DELETE /v1/tokens/a").want(204)
 	if a := h.do("DELETE /v1/tokens/nobody").want(404); a.text("detail") != `token "nobody": not found` {
 		t.Errorf("%s", a.body)
 	}

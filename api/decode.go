@@ -194,6 +194,11 @@ func fieldsOf(t reflect.Type) (map[string]reflect.Type, []string) {
 
 // fits tells whether a token can begin a value of type t, and what could.
 func fits(tok json.Token, t reflect.Type) (want string, ok bool) {
+	if t == reflect.TypeFor[span]() {
+		_, text := tok.(string)
+		_, number := tok.(json.Number)
+		return "text such as 30s or 90d, or a number of seconds", text || number
+	}
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
 		return "an object", tok == json.Delim('{')

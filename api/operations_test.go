@@ -36,13 +36,13 @@ func TestBackup_is_a_tar_with_a_manifest_at_its_end(t *testing.T) {
 func TestPrune_takes_what_the_body_says_over_the_configuration(t *testing.T) {
 	h := newHouse(t)
 	h.server.o.Retention = func() store.Retention { return store.Retention{Age: time.Hour} }
-	for _, body := range []string{"", `{}`, `{"dry_run": true}`, `{"age": "30d", "count": 5, "bytes": "1GiB"}`} {
+	for _, body := range []string{"", `{}`, `{"dry_run": true}`, `{"age": "30d", "count": 5, "bytes": "1GiB"}`, `{"age": 90}`, `{"age": 1.5e3}`} {
 		if a := h.do("POST /v1/prune", body).want(200); a.field("dispatches") != 0.0 || a.field("kept") != 0.0 {
 			t.Errorf("%s: %s", body, a.body)
 		}
 	}
 	for body, path := range map[string]string{
-		`{"age": "soon"}`: "age", `{"age": "0s"}`: "age", `{"bytes": "much"}`: "bytes", `{"bytes": "0"}`: "bytes", `{"age": "90"}`: "age", `{"bytes": "50"}`: "bytes", `{"count": -1}`: "count", `{"days": 3}`: "days",
+		`{"age": "soon"}`: "age", `{"age": "0s"}`: "age", `{"bytes": "much"}`: "bytes", `{"bytes": "0"}`: "bytes", `{"age": "90"}`: "age", `{"age": -1}`: "age", `{"age": null}`: "age", `{"age": true}`: "age", `{"bytes": "50"}`: "bytes", `{"count": -1}`: "count", `{"days": 3}`: "days",
 	} {
 		if a := h.do("POST /v1/prune", body).want(422); a.text("errors.0.path") != path {
 			t.Errorf("%s: %s", body, a.body)

@@ -34,7 +34,7 @@ func (s *Server) Prune(ctx context.Context, r PruneRequestObject) (PruneResponse
 // lay puts the limits of a request over those of the configuration.
 func lay(b *Prune, rules *store.Retention) error {
 	if b.Age != "" {
-		age, err := graph.DurationWithUnit(b.Age)
+		age, err := graph.DurationWithUnit(string(b.Age))
 		if err != nil {
 			return invalid(fieldError("age", codeWrongValue, "%v", err))
 		}

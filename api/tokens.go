@@ -87,7 +87,7 @@ func (s *Server) checkToken(ctx context.Context, b *NewToken, now time.Time) (ti
 			found = append(found, fieldError("trigger", codeWrongValue, "trigger %s is of kind %s; a token delivers to one of kind %s", t.Name, t.Kind, kindOfHooks))
 		}
 	}
-	expires, err := expiry(b.Expires, now)
+	expires, err := expiry(string(b.Expires), now)
 	if err != nil {
 		found = append(found, fieldError("expires", codeWrongValue, "%v", err))
 	}
