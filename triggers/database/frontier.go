@@ -220,9 +220,22 @@ func (f *frontier) meet(r reach) {
 	if f.Floor.Key == nil {
 		low--
 	}
-	if ok && also && high > low && uint64(high)-uint64(low) == uint64(f.seen()) {
+	if ok && also && high > low && uint64(high)-uint64(low) == uint64(f.seen()) && f.all(low, high) {
 		for len(f.Segments) > 0 {
 			f.raise(r)
 		}
 	}
+}
+
+// all tells whether every number above low up to high was seen. To count is not enough:
+// what came late may lie below the floor by now.
+func (f *frontier) all(low, high int64) bool {
+	known := f.known()
+	for n := low; n < high; {
+		n++
+		if one := []atom{{n}}; !known[marked(position{Order: one, Key: one}).mark] {
+			return false
+		}
+	}
+	return true
 }

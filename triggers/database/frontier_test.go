@@ -282,6 +282,29 @@ func TestFrontier_remembers_nothing_of_numbers_without_gaps(t *testing.T) {
 	}
 }
 
+func TestFrontier_finds_what_fills_a_gap_after_as_many_rows_came_late_below_it(t *testing.T) {
+	table := &memoryTable{rows: map[[2]int64]bool{}, unique: true}
+	r := reach{lookBack: 10 * time.Second, most: mostSeen, unique: true}
+	now := time.Unix(1_800_000_000, 0)
+	look := func(f frontier, after time.Duration, numbers ...int64) frontier {
+		t.Helper()
+		for _, n := range numbers {
+			table.rows[[2]int64{n, n}] = true
+		}
+		now, f = now.Add(after), stored(t, f)
+		if p, err := f.look(t.Context(), table, now, 100, r); err != nil || len(p.rows()) != len(numbers) {
+			t.Fatalf("%d rows are found of %v: %v", len(p.rows()), numbers, err)
+		}
+		return f
+	}
+	f := look(frontier{Floor: &position{Order: []atom{{int64(1)}}}}, 0, 10, 25)
+	f = look(f, 5*time.Second, 26)
+	f = look(f, 4*time.Second, 12, 13, 14) // late
+	f = look(f, 2*time.Second, 30)         // the floor is 25, and five rows are remembered
+	f = look(f, time.Millisecond)          // of which three are below it
+	look(f, time.Millisecond, 27, 28, 29)  // which are as many as are missing
+}
+
 func TestFrontier_goes_on_when_the_clock_is_set_back(t *testing.T) {
 	table := &memoryTable{rows: map[[2]int64]bool{{5, 5}: true}}
 	r := reach{lookBack: time.Minute, most: mostSeen}

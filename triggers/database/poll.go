@@ -40,7 +40,7 @@ func (f *frontier) look(ctx context.Context, s shelf, now time.Time, limit int, 
 	var p found
 	var err error
 	high, missed := f.high(), false // missed: not all that came late is found yet
-	low, known := f.Floor, map[mark]bool{}
+	was, known := floor{f.Floor, f.Strict}, map[mark]bool{}
 	if f.overlaps() {
 		known = f.known()
 		if p.late, missed, err = f.overlooked(ctx, s, *high, limit, known); err != nil {
@@ -57,23 +57,34 @@ func (f *frontier) look(ctx context.Context, s shelf, now time.Time, limit int, 
 	settle()
 	f.advance(places(fresh), now, r)
 	settle() // of what is new, where nothing is looked back at
-	if f.Floor != low {
+	if f.Floor != was.at {
 		for _, at := range append(places(p.late), places(fresh)...) {
 			known[at.mark] = true
 		}
-		err = f.retie(ctx, s, known, r)
+		err = f.retie(ctx, s, was, known, r)
 	}
 	return p, err
 }
 
 // retie finds what ties with a new floor in the order of the database, which may be
 // coarser than ours: to it "a" and "A" may be the same, or 1.5 and 1.50. Else what ties
-// would be taken for new. What was not seen is new, though, and may tie all the same.
-func (f *frontier) retie(ctx context.Context, s shelf, known map[mark]bool, r reach) error {
+// would be taken for new. What was not seen is new, though, and may tie all the same,
+// unless it was below a floor already that was a row.
+func (f *frontier) retie(ctx context.Context, s shelf, was floor, known map[mark]bool, r reach) error {
 	if f.Strict || !coarse(f.Floor.Order) {
 		return nil
 	}
-	there, err := s.between(ctx, floor{at: &position{Order: f.Floor.Order}}, *f.Floor, r.most+1)
+	ties := floor{at: &position{Order: f.Floor.Order}}
+	if was.strict {
+		done, err := s.between(ctx, ties, *was.at, r.most+1)
+		if err != nil {
+			return err
+		}
+		for _, at := range done {
+			known[marked(at).mark] = true
+		}
+	}
+	there, err := s.between(ctx, ties, *f.Floor, r.most+1)
 	if err != nil {
 		return err
 	}
