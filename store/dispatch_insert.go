@@ -13,7 +13,8 @@ import (
 
 // InsertDispatch stores d (status new or pending) and returns it with ID (unless it
 // has one), Number, RootID, CreatedAt, the lattice's name, Total and Seq filled in. One
-// with d.First is stored as running since then, and returned as it was accepted: pending.
+// with d.First is stored as running since then, and returned as it was accepted: pending,
+// with the Seq before that of its beginning.
 func (s *Store) InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Dispatch, error) {
 	if d.ID == "" {
 		var err error
@@ -76,7 +77,8 @@ func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
 		return fmt.Errorf("a dispatch begins as new or pending, not %q", d.Status)
 	}
 	status, started := d.Status, any(nil)
-	if len(d.First) > 0 {
+	begins := len(d.First) > 0
+	if begins {
 		if d.Status != graph.Pending || d.Held {
 			return fmt.Errorf("dispatch %s can't start anything while it is %s", d.ID, d.Status)
 		}
@@ -104,8 +106,12 @@ func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
 	}
 	d.LatticeName, d.Total, d.Counts = l.name, l.electrons, graph.Counts{Pending: l.electrons}
 	d.Trigger, d.CreatedAt, d.Seq = trigger.name, t.time(), t.seq()
+	seq := d.Seq
+	if begins {
+		seq = t.seq() // a change after what is answered, for those who follow from there
+	}
 	d.Number, err = t.insert(insertDispatchSQL,
-		d.ID, d.Seq, string(status), d.Total, waiting, text(d.Reason), l.n, l.name, d.Owner, d.CreatedBy, d.RunAs,
+		d.ID, seq, string(status), d.Total, waiting, text(d.Reason), l.n, l.name, d.Owner, d.CreatedBy, d.RunAs,
 		text(d.ParentID), root, d.Reuse, null(d.Sweep), held(d), null(trigger.n), text(d.FiringID), labels, text(d.Note), d.Keep, t.now, inputs,
 		len(d.First), started)
 	if err != nil {
@@ -119,7 +125,7 @@ func (t *tx) insertDispatch(d *graph.Dispatch, trigger triggerRef) error {
 			return err
 		}
 	}
-	if len(d.First) > 0 {
+	if begins {
 		t.w.live[d.ID] = liveRef{number: d.Number, trigger: trigger.n, sweep: d.Sweep}
 	}
 	t.countBegin(trigger.n)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestFirst_is_stored_with_the_dispatch(t *testing.T) {
 		t.Fatalf("it is %+v", runs)
 	}
 	got, a := runs[0].Dispatch, runs[0].Electrons[0].Attempts[0]
-	if got.Status != graph.Running || !got.StartedAt.Equal(got.CreatedAt) || got.Counts.Running != 1 || got.Counts.Pending != 1 || got.Seq != d.Seq {
+	if got.Status != graph.Running || !got.StartedAt.Equal(got.CreatedAt) || got.Counts.Running != 1 || got.Counts.Pending != 1 || got.Seq <= d.Seq {
 		t.Errorf("it is %+v", got)
 	}
 	if a.ID != d.First[0].ID || a.Status != graph.Running || !a.StartedAt.Equal(got.CreatedAt) || string(a.Handle) != `{"boot_id":"b"}` {
@@ -45,6 +46,26 @@ func TestFirst_is_stored_with_the_dispatch(t *testing.T) {
 	})
 	if got := must(s.Dispatch(t.Context(), d.ID))(t); got.Status != graph.Failed || got.Counts.Failed != 1 || got.Counts.Skipped != 1 {
 		t.Errorf("it ended %+v", got)
+	}
+}
+
+func TestFirst_is_a_change_for_those_who_follow_from_the_answer(t *testing.T) {
+	s := openNew(t)
+	tr, l := withTrigger(t, s, "in")
+	d := insert(t, s, starting(t, l))
+	cs, reset, err := s.ChangedSince(t.Context(), d.Seq, 9)
+	if err != nil || reset || len(cs) != 1 || cs[0].ID != d.ID || cs[0].Dispatch.Status != graph.Running {
+		t.Errorf("after the answer came %+v, reset %v: %v", cs, reset, err)
+	}
+	e := event(t, "k")
+	g := must(s.Record(t.Context(), tr.ID, 1, batch(e), fired(e, starting(t, l))))(t).Dispatches[0]
+	cs = must2(s.ChangedSince(t.Context(), g.Seq, 9))(t)
+	if !slices.ContainsFunc(cs, func(c Change) bool { return c.ID == g.ID && c.Dispatch.Status == graph.Running }) {
+		t.Errorf("after the firing came %+v", cs)
+	}
+	waits := insert(t, s, dispatchOf(l))
+	if got := must(s.Dispatch(t.Context(), waits.ID))(t); got.Seq != waits.Seq {
+		t.Errorf("one that waits has changed to %d since %d", got.Seq, waits.Seq)
 	}
 }
 
