@@ -167,3 +167,26 @@ func TestMain_removes_what_a_killed_test_binary_has_left(t *testing.T) {
 		t.Errorf("our own is gone: %v", err)
 	}
 }
+
+func TestSweep_passes_over_what_another_user_has_left(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED, NOT TESTED: only root can be another user")
+	}
+	folder := t.TempDir()
+	left := filepath.Join(folder, folderPrefix+"999999999-other-1", "data") // no process has that number
+	program := filepath.Join(folder, "tests")
+	text, err := os.ReadFile(os.Args[0])
+	err = errors.Join(err, os.Chmod(filepath.Dir(folder), 0o755), os.MkdirAll(left, 0o700), os.WriteFile(program, text, 0o755))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := exec.CommandContext(t.Context(), program, "-test.run=^$")
+	tests.Dir, tests.Env = folder, []string{"TMPDIR=" + folder}
+	tests.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := tests.CombinedOutput(); err != nil {
+		t.Errorf("tests of another user end with %v:\n%s", err, out)
+	}
+	if _, err := os.Stat(left); err != nil {
+		t.Error(err)
+	}
+}
