@@ -65,9 +65,14 @@ func (c *mssqlConn) ended(ctx context.Context, err error) error {
 	return err
 }
 
+// mssqlTable finds a table, and whether any of its columns may be read: rights may be of
+// some of them only.
 const mssqlTable = `
-SELECT s.name, o.name, o.object_id, HAS_PERMS_BY_NAME(QUOTENAME(s.name) + '.' + QUOTENAME(o.name), 'OBJECT', 'SELECT'), RTRIM(o.type)
-FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.type IN ('U', 'V') AND o.object_id = OBJECT_ID(@p1)`
+SELECT s.name, o.name, o.object_id, CASE WHEN HAS_PERMS_BY_NAME(n.full_name, 'OBJECT', 'SELECT') = 1 OR EXISTS (
+	SELECT 1 FROM sys.columns c WHERE c.object_id = o.object_id AND HAS_PERMS_BY_NAME(n.full_name, 'OBJECT', 'SELECT', c.name, 'COLUMN') = 1
+) THEN 1 ELSE 0 END, RTRIM(o.type)
+FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id
+CROSS APPLY (SELECT QUOTENAME(s.name) + '.' + QUOTENAME(o.name) AS full_name) n WHERE o.type IN ('U', 'V') AND o.object_id = OBJECT_ID(@p1)`
 
 const mssqlColumns = `
 SELECT c.name, TYPE_NAME(c.system_type_id), c.max_length, c.precision, c.scale, c.is_nullable, c.is_identity

@@ -81,6 +81,23 @@ func TestMSSQL_driver_reads_the_URL_as_it_is_meant(t *testing.T) {
 	}
 }
 
+func TestMSSQL_checks_certificates_of_who_asks_for_encryption_alone(t *testing.T) {
+	for query, checks := range map[string]bool{
+		"": false, "encrypt=no": false, "encrypt=yes": true, "encrypt=strict": true, "driver=ODBC+Driver+18+for+SQL+Server": true,
+		"encrypt=yes&trustservercertificate=yes": false, "encrypt=no&trustservercertificate=no": true, "driver=ODBC+Driver+17+for+SQL+Server&Encrypt=no": false,
+		"encrypt=strict&trustservercertificate=yes": true,
+	} {
+		source, _, err := mssqlSource(must(parseURL("mssql://lab:x@db/runs?" + query)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := msdsn.Parse(source)
+		if err != nil || c.TLSConfig.InsecureSkipVerify == checks {
+			t.Errorf("%s: %v, %+v", query, err, c.TLSConfig)
+		}
+	}
+}
+
 func TestMSSQL_values_are_typed(t *testing.T) {
 	at := time.Date(2026, 3, 29, 1, 30, 0, 123456700, time.UTC)
 	berlin := time.FixedZone("", 7200)
