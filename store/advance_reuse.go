@@ -44,7 +44,7 @@ func (t *tx) reuseElectron(dispatch int64, c *graph.ElectronChange) error {
 func (s *Store) Fingerprint(ctx context.Context, dispatch string, electron int) (raw json.RawMessage, err error) {
 	err = s.quick(ctx, func(q querier) error {
 		var text string
-		err := q.row("SELECT e.fingerprint FROM electrons e JOIN dispatches d ON d.number = e.dispatch WHERE d.id = ? AND e.idx = ?",
+		err := q.row("SELECT e.fingerprint FROM electrons e JOIN dispatches d ON d.number = e.dispatch WHERE d.id = ? AND e.idx = ? AND d."+notGoing,
 			[]any{dispatch, electron}, &text)
 		if errors.Is(err, sql.ErrNoRows) {
 			return notFound("electron", fmt.Sprint(electron))

@@ -61,7 +61,7 @@ type changed struct {
 func (r *reader) changedPlaces(seq int64, limit int) ([]changed, error) {
 	var all []changed
 	for _, t := range []struct{ table, seq, row, and string }{
-		{"dispatches", "seq", "number", ""},
+		{"dispatches", "seq", "number", " AND " + notGoing},
 		{"events", "seq", "n", ""},
 		{"firings", "n", "n", ""}, // it never changes
 		{"tombstones", "seq", "seq", ""},

@@ -71,6 +71,7 @@ func (r *reader) dispatchBranches(f *DispatchFilter) ([]branch, error) {
 	also := func(sql, index string, rank int, args ...any) {
 		all = append(all, condition{sql, args, index, rank})
 	}
+	also("d."+notGoing, "", 0)
 	if f.Owner != "" {
 		also("d.owner = ?", "dispatches_owner", 50, f.Owner)
 	}

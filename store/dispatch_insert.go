@@ -28,6 +28,11 @@ func (s *Store) InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Dis
 		if d.TriggerID != "" {
 			return fmt.Errorf("dispatch %s: a trigger's dispatches are inserted with their firing", d.ID)
 		}
+		if d.ParentID != "" {
+			if err := t.there(d.ParentID); err != nil {
+				return err
+			}
+		}
 		if err := t.insertDispatch(&out, triggerRef{}); err != nil {
 			return err
 		}
@@ -148,7 +153,7 @@ func (t *tx) rootOf(d *graph.Dispatch) (any, error) {
 		return nil, nil
 	}
 	var n int64
-	err := t.row("SELECT number FROM dispatches WHERE id = ?", []any{d.RootID}, &n)
+	err := t.row("SELECT number FROM dispatches WHERE id = ? AND "+notGoing, []any{d.RootID}, &n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notFound("dispatch", d.RootID)
 	}

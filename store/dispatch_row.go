@@ -122,6 +122,16 @@ func dispatchBy(q querier, idOrNumber string) (graph.Dispatch, error) {
 	return ds[0], nil
 }
 
+// there refuses what is to be made from a dispatch that was removed meanwhile.
+func (t *tx) there(dispatch string) error {
+	var one int
+	err := t.row("SELECT 1 FROM dispatches WHERE id = ? AND "+notGoing, []any{dispatch}, &one)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = notFound("dispatch", dispatch)
+	}
+	return err
+}
+
 // dispatchNumber resolves an id or number.
 func dispatchNumber(q querier, idOrNumber string) (int64, error) {
 	where, arg := "id = ?", any(idOrNumber)

@@ -20,18 +20,41 @@ func TestInsertDispatch(t *testing.T) {
 	t.Run("fills in what the store knows and keeps what it was given", func(t *testing.T) {
 		s := openNew(t)
 		l := withLattice(t, s, "xrd", 3)
+		parent := insert(t, s, dispatchOf(l))
 		d := dispatchOf(l)
-		d.Labels, d.Note, d.Keep, d.ParentID, d.Waiting = map[string]string{"sample": "A1", "ü": "'x'"}, "look", true, "0190-parent", &graph.Waiting{Code: "slots"}
+		d.Labels, d.Note, d.Keep, d.ParentID, d.Waiting = map[string]string{"sample": "A1", "ü": "'x'"}, "look", true, parent.ID, &graph.Waiting{Code: "slots"}
 		got := insert(t, s, d)
-		if got.Number != 1 || got.ID == "" || got.RootID != got.ID || got.LatticeName != "xrd" || got.Total != 3 ||
+		if got.Number != 2 || got.ID == "" || got.RootID != got.ID || got.LatticeName != "xrd" || got.Total != 3 ||
 			got.Counts.Pending != 3 || got.CreatedAt.IsZero() || got.Seq == 0 {
 			t.Errorf("%+v", got)
 		}
 		if diff := cmp.Diff(got, must(s.Dispatch(t.Context(), got.ID))(t)); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(got, must(s.Dispatch(t.Context(), "1"))(t)); diff != "" {
+		if diff := cmp.Diff(got, must(s.Dispatch(t.Context(), "2"))(t)); diff != "" {
 			t.Error(diff)
+		}
+	})
+
+	t.Run("is refused when what it is made from was removed meanwhile", func(t *testing.T) {
+		s := openNew(t)
+		l := withLattice(t, s, "xrd", 1)
+		kept, removed := insert(t, s, dispatchOf(l)), insert(t, s, dispatchOf(l))
+		if err := s.DeleteDispatch(t.Context(), cancelled(t, s, removed).ID); err != nil {
+			t.Fatal(err)
+		}
+		again := dispatchOf(l)
+		again.ParentID = removed.ID
+		if _, err := s.InsertDispatch(t.Context(), again); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+		ds := sweepOf(t, l, "again", 2, 1)
+		ds[0].ParentID, ds[1].ParentID = kept.ID, removed.ID
+		if _, err := s.InsertSweep(t.Context(), ds, true); !errors.Is(err, ErrNotFound) {
+			t.Errorf("in a sweep: %v", err)
+		}
+		if n := rows(t, s, "dispatches"); n != 1 {
+			t.Errorf("%d dispatches are there", n)
 		}
 	})
 

@@ -88,7 +88,7 @@ func (p *pruner) page(ctx context.Context, after int64) ([]candidate, error) {
 // is time for and as the limits concern, and returns how many it has passed.
 func (p *pruner) remove(ctx context.Context, page []candidate) (passed int, err error) {
 	if page[0].electrons > pruneElectrons {
-		return 1, p.removeWide(ctx, &page[0])
+		return 1, p.removeWide(ctx, &page[0], false)
 	}
 	var n, freed, horizon int64
 	err = p.change(ctx, func(t *tx, turn turn) error {
@@ -129,14 +129,15 @@ func (p *pruner) removed(n, freed, createdAt int64) {
 	p.excess -= freed
 }
 
-// pruningKey is the number, in meta, of a dispatch of which a part is gone already.
+// pruningKey is the number, in meta, of a dispatch of which a part is gone already. There
+// is one at most, and for everybody but the pruner it is gone (see notGoing).
 const pruningKey = "pruning"
 
 // begun goes on with such a dispatch, whatever the limits are by now.
 func (p *pruner) begun(ctx context.Context) error {
 	var c candidate
 	err := p.s.quick(ctx, func(q querier) error {
-		return q.row("SELECT d.number, d.id, d.total, d.created_at FROM meta m JOIN dispatches d ON d.number = m.value WHERE m.key = ? AND "+removable,
+		return q.row("SELECT d.number, d.id, d.total, d.created_at FROM meta m JOIN dispatches d ON d.number = m.value WHERE m.key = ?",
 			[]any{pruningKey}, &c.number, &c.id, &c.electrons, &c.createdAt)
 	})
 	switch {
@@ -147,44 +148,59 @@ func (p *pruner) begun(ctx context.Context) error {
 	case p.dry:
 		return p.pretend(ctx, &c)
 	}
-	return p.removeWide(ctx, &c)
+	return p.removeWide(ctx, &c, true)
 }
 
-// removeWide removes a dispatch of many electrons, these first, in parts. Broken off,
-// it leaves one that shows fewer electrons than it had, until the next pruning.
-func (p *pruner) removeWide(ctx context.Context, c *candidate) error {
+// removeWide removes a dispatch of many electrons, these first, in parts. It begins only
+// if that may go still. From the first part on nobody finds it, so that nothing can come to
+// need it, and what is left goes without being asked for again. Broken off, the next
+// pruning begins with it.
+func (p *pruner) removeWide(ctx context.Context, c *candidate, begun bool) error {
 	for from := int64(0); ; from += pruneElectrons {
 		var freed int64
-		gone, stays := false, false
-		err := p.change(ctx, func(t *tx, _ turn) error {
+		stays, last := false, from >= c.electrons
+		err := p.change(ctx, func(t *tx, _ turn) (err error) {
 			before := t.freed
-			ok, err := t.removable(c.number)
-			if stays = !ok; err != nil || stays {
-				return err
+			if from == 0 && !begun {
+				ok, err := t.removable(c.number)
+				if stays = !ok; err != nil || stays {
+					return err
+				}
+				if err := t.markPruning(c.number); err != nil {
+					return err
+				}
 			}
-			if from < c.electrons {
-				err = errors.Join(t.markPruning(c.number), t.dropElectrons(c.number, from, from+pruneElectrons))
+			if last {
+				err = t.removeBegun(c.number)
 			} else {
-				gone, err = t.pruneDispatch(c)
+				err = t.dropElectrons(c.number, from, from+pruneElectrons)
 			}
 			freed = t.freed - before
 			return err
 		})
-		if err != nil {
+		if err != nil || stays {
 			return err
 		}
 		p.removed(0, freed, 0)
-		if gone {
+		if last {
 			p.removed(1, 0, c.createdAt)
-		}
-		if gone || stays {
 			return nil
 		}
 	}
 }
 
+// markPruning hides a dispatch. That there is no other is for begun to see to.
 func (t *tx) markPruning(number int64) error {
 	_, err := t.exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", pruningKey, number)
+	return err
+}
+
+// removeBegun removes what is left of a dispatch that is hidden, and its mark.
+func (t *tx) removeBegun(number int64) error {
+	if err := t.removeDispatch(number); err != nil {
+		return err
+	}
+	_, err := t.exec("DELETE FROM meta WHERE key = ?", pruningKey)
 	return err
 }
 

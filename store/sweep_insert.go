@@ -24,6 +24,9 @@ func (s *Store) InsertSweep(ctx context.Context, ds []graph.Dispatch, exact bool
 		if err := t.nameSweep(out, exact); err != nil {
 			return err
 		}
+		if err := t.parents(out); err != nil {
+			return err
+		}
 		if err := t.insertTogether(out, triggerRef{}); err != nil {
 			return err
 		}
@@ -33,6 +36,21 @@ func (s *Store) InsertSweep(ctx context.Context, ds []graph.Dispatch, exact bool
 		return nil, fmt.Errorf("insert sweep %s: %w", ds[0].Labels[graph.SweepLabel], err)
 	}
 	return out, nil
+}
+
+// parents looks whether those that dispatches are made from are there still, which is
+// often one for all.
+func (t *tx) parents(ds []graph.Dispatch) error {
+	for i := range ds {
+		id := ds[i].ParentID
+		if id == "" || i > 0 && id == ds[i-1].ParentID {
+			continue
+		}
+		if err := t.there(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const namedSweep = "SELECT dispatch FROM dispatch_labels WHERE key = ? AND value = ? LIMIT 1"
