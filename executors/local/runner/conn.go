@@ -28,9 +28,10 @@ var ErrTooLong = errors.New("too long for a message")
 type Conn struct {
 	c *net.UnixConn
 
-	mu  sync.Mutex // guards out and the order of what is written
-	out []byte
-	due time.Time // the deadline that is set
+	mu     sync.Mutex // guards out and the order of what is written
+	out    []byte
+	due    time.Time // the deadline that is set
+	broken error     // why nothing more can be written
 
 	buf  []byte // what was read and not yet consumed is buf[r:w]
 	r, w int
@@ -47,13 +48,17 @@ func NewConn(c *net.UnixConn) *Conn {
 // Close ends the connection; a Receive that waits returns an error.
 func (c *Conn) Close() { c.once.Do(func() { _ = c.c.Close() }) }
 
-// Send writes m; fds travel with it and still belong to the caller.
+// Send writes m; fds travel with it and still belong to the caller. What a peer that hung
+// up has said before can still be received.
 func (c *Conn) Send(m Message, fds ...int) error {
 	if len(fds) > 1<<16-1 {
 		return fmt.Errorf("%d descriptors: %w", len(fds), ErrTooLong)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.broken != nil {
+		return c.broken
+	}
 	e := coder{buf: append(c.out[:0], make([]byte, headerSize)...)}
 	m.fields(&e)
 	body := len(e.buf) - headerSize
@@ -72,7 +77,10 @@ func (c *Conn) Send(m Message, fds ...int) error {
 		_ = c.c.SetWriteDeadline(c.due)   // a connected socket takes it
 	}
 	if err := c.write(e.buf, fds); err != nil {
-		c.Close() // half a message is out: nothing after it would be understood
+		c.broken = err // half a message is out: nothing after it would be understood
+		if !hungUp(err) {
+			c.Close()
+		}
 		return err
 	}
 	return nil

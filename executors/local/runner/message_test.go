@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -195,6 +196,36 @@ func TestConn_many_messages_in_one_read(t *testing.T) {
 	}
 	if _, _, err := b.Receive(); err == nil {
 		t.Error("a message after the last one")
+	}
+}
+
+// A daemon that dies may have said something just before; what can't be told it any more
+// must not drown that.
+func TestConn_what_was_said_before_hanging_up_is_heard_after_a_failed_send(t *testing.T) {
+	x, y := pair(t)
+	a, b := NewConn(x), NewConn(y)
+	if err := a.Send(&Check{Request: 1}); err != nil { // which b never reads
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := b.Send(&Failed{Attempt: strconv.Itoa(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Close()
+	for range 2 {
+		if err := a.Send(&Check{Request: 2}); !hungUp(err) {
+			t.Fatalf("told it: %v", err)
+		}
+	}
+	for i := range 3 {
+		m, _, err := a.Receive()
+		if f, ok := m.(*Failed); !ok || f.Attempt != strconv.Itoa(i) {
+			t.Fatalf("message %d: %+v, %v", i, m, err)
+		}
+	}
+	if _, _, err := a.Receive(); !hungUp(err) {
+		t.Errorf("then %v", err)
 	}
 }
 

@@ -59,9 +59,9 @@ func (r *runner) leave(s *session) {
 }
 
 // send tells the daemon something. When it can't be told, the connection is over, and
-// the daemon asks again after it has connected anew.
+// the daemon asks again after it has connected anew. What it said before it died counts.
 func (s *session) send(m Message, fds ...int) {
-	if err := s.c.Send(m, fds...); err != nil {
+	if err := s.c.Send(m, fds...); err != nil && !hungUp(err) {
 		s.c.Close()
 	}
 }
