@@ -58,7 +58,7 @@ func onlyStarts(s graph.Step) bool {
 func (d *Dispatcher) place(g graph.Dispatch) *beginning {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.run == nil || d.behind || len(d.live) >= d.opts.Window {
+	if d.run == nil || d.behind || len(d.live) >= d.opts.Window || d.live[g.ID] != nil { // it is tried again, and may be stored
 		return nil
 	}
 	w := newWalker(d, graph.Run{Dispatch: g})
@@ -92,18 +92,47 @@ func (b *beginning) drop() {
 }
 
 // landed tells whether the dispatch was stored although the answer is an error, and what
-// it is then.
+// it was accepted as. When that can't be read, b looks on by itself.
 func (b *beginning) landed(ctx context.Context, g *graph.Dispatch) bool {
 	if b == nil {
 		return false
 	}
 	r, err := b.w.read(context.WithoutCancel(ctx))
-	if err != nil || r.Dispatch.Status != graph.Running {
+	if err != nil {
+		b.lookOn()
 		return false
 	}
-	*g = r.Dispatch
-	g.Status = graph.Pending // as it was accepted
-	return true
+	if r.Dispatch.Status == graph.Running {
+		*g = accepted(r.Dispatch)
+		return true
+	}
+	return false
+}
+
+// lookOn looks until it is known whether the dispatch was stored: running without a walker
+// it would stay as it is until the next Run.
+func (b *beginning) lookOn() {
+	late := *b
+	b.over = true // the place is late's
+	go func() {
+		d := late.w.d
+		var r graph.Run
+		if d.persist(late.to.ctx, "look for a dispatch that may be stored", func() (err error) {
+			r, err = late.w.read(late.to.ctx)
+			return err
+		}) && r.Dispatch.Status == graph.Running {
+			late.begun(accepted(r.Dispatch))
+			return
+		}
+		late.drop()
+		d.Wake() // it may have been stored meanwhile, as one that waits
+	}()
+}
+
+// accepted is g as it was before it began.
+func accepted(g graph.Dispatch) graph.Dispatch {
+	g.Status, g.StartedAt, g.Counts = graph.Pending, time.Time{}, graph.Counts{Pending: g.Total}
+	return g
 }
 
 // begun walks on with g, which is stored with its first step.

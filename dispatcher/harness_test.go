@@ -151,6 +151,7 @@ type faulty struct {
 	stage   atomic.Pointer[func() error]
 	insert  atomic.Pointer[func(graph.Dispatch, func() (graph.Dispatch, error)) (graph.Dispatch, error)] // of what starts at once
 	open    atomic.Pointer[func() error]                                                                 // before an asset
+	look    atomic.Pointer[func() error]                                                                 // before a dispatch is read with its electrons
 }
 
 // onAdvance lets f stand between the dispatcher and the store; its second argument
@@ -182,6 +183,15 @@ func (f *faulty) InsertDispatch(ctx context.Context, d graph.Dispatch) (graph.Di
 // late makes a dispatch of doc begin after it was stored: its electrons want to know
 // what is not known before.
 func late(doc string) string { return strings.ReplaceAll(doc, "[x]", `[x, "${{ dispatch.number }}"]`) }
+
+func (f *faulty) Run(ctx context.Context, id string) (graph.Run, error) {
+	if g := f.look.Load(); g != nil {
+		if err := (*g)(); err != nil {
+			return graph.Run{}, err
+		}
+	}
+	return f.Store.Run(ctx, id)
+}
 
 func (f *faulty) Pending(ctx context.Context, limit int, skip func(int64) bool) ([]graph.Dispatch, error) {
 	if g := f.pending.Load(); g != nil {
