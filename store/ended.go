@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	endedAfter = `SELECT number, ended_seq FROM dispatches INDEXED BY dispatches_ended
-		WHERE ended_seq > ? ORDER BY ended_seq LIMIT ?`
+	endsFrom = `SELECT d.ended_seq, d.number, d.lattice_name, l.id, coalesce(t.name, ''), coalesce(t.id, ''), d.status, coalesce(d.labels, '')
+		FROM dispatches d INDEXED BY dispatches_ended JOIN lattices l ON l.n = d.lattice AND d.` + notGoing + `
+		LEFT JOIN triggers t ON t.n = d.trigger WHERE d.ended_seq > ? ORDER BY d.ended_seq LIMIT ?`
 	lastEnded = "SELECT coalesce(max(ended_seq), 0) FROM dispatches INDEXED BY dispatches_ended WHERE ended_seq IS NOT NULL"
 
 	// causeOf is what fired a dispatch.
@@ -29,32 +30,70 @@ const (
 	followsEnds = "dispatch"
 )
 
-// Ended implements triggers.Ledger.
-func (s *Store) Ended(ctx context.Context, after int64, limit int) (es []triggers.Ended, place int64, err error) {
+// Ends implements triggers.Ledger.
+func (s *Store) Ends(ctx context.Context, after int64, limit int) (es []triggers.End, place int64, err error) {
 	err = s.quick(ctx, func(q querier) error {
 		if place = after; after < 0 {
 			return q.row(lastEnded, nil, &place)
 		}
-		var ends []triggers.Ended
-		err := q.rows(endedAfter, []any{after, limit}, func(r rowScanner) error {
-			var e triggers.Ended
-			err := r.Scan(&e.Number, &e.Seq)
-			ends = append(ends, e)
-			return err
+		seen := sameOnce{}
+		return q.rows(endsFrom, []any{after, limit}, func(r rowScanner) error {
+			var e triggers.End
+			var status, labels string
+			err := r.Scan(&e.Seq, &e.Number, &e.LatticeName, &e.LatticeID, &e.Trigger, &e.TriggerID, &status, &labels)
+			if err != nil {
+				return err
+			}
+			place, e.Status = e.Seq, graph.Status(seen.text(status))
+			e.LatticeName, e.LatticeID = seen.text(e.LatticeName), seen.text(e.LatticeID)
+			e.Trigger, e.TriggerID = seen.text(e.Trigger), seen.text(e.TriggerID)
+			if e.Labels, err = seen.labels(labels); err != nil {
+				return err
+			}
+			es = append(es, e)
+			return nil
 		})
-		if err != nil {
-			return err
-		}
-		for _, e := range ends {
-			place = e.Seq
-			ds, err := dispatchesBy(q, "WHERE d.number = ?", e.Number)
+	})
+	return es, place, err
+}
+
+// sameOnce lets rows share what is the same in most of them: thousands are kept.
+type sameOnce map[string]once
+
+type once struct {
+	text   string
+	labels map[string]string
+}
+
+func (m sameOnce) text(s string) string {
+	if o, ok := m[s]; ok {
+		return o.text
+	}
+	m[s] = once{text: s}
+	return s
+}
+
+func (m sameOnce) labels(raw string) (map[string]string, error) {
+	if o := m[raw]; o.labels != nil {
+		return o.labels, nil
+	}
+	ls, err := fromJSONMap[string](raw)
+	m[raw] = once{raw, ls}
+	return ls, err
+}
+
+// Ended implements triggers.Ledger.
+func (s *Store) Ended(ctx context.Context, ends []triggers.End) (es []triggers.Ended, err error) {
+	err = s.quick(ctx, func(q querier) error {
+		for _, end := range ends {
+			ds, err := dispatchesBy(q, "WHERE d.number = ?", end.Number)
 			if err != nil {
 				return err
 			}
 			if len(ds) == 0 {
-				continue // it is being pruned
+				continue // it is pruned, or being pruned
 			}
-			e.Dispatch = ds[0]
+			e := triggers.Ended{Dispatch: ds[0], Seq: end.Seq}
 			if e.Causes, err = causesOf(q, &e.Dispatch); err != nil {
 				return err
 			}
@@ -62,7 +101,7 @@ func (s *Store) Ended(ctx context.Context, after int64, limit int) (es []trigger
 		}
 		return nil
 	})
-	return es, place, err
+	return es, err
 }
 
 // causesOf finds the triggers that led to a dispatch, its own first.

@@ -10,11 +10,11 @@ import (
 func TestEnded(t *testing.T) {
 	ended := func(t *testing.T, s *Store, after int64) (ids []string, place int64) {
 		t.Helper()
-		es, place, err := s.Ended(t.Context(), after, 100)
+		ends, place, err := s.Ends(t.Context(), after, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range es {
+		for _, e := range must(s.Ended(t.Context(), ends))(t) {
 			ids = append(ids, e.ID)
 		}
 		return ids, place
@@ -64,7 +64,7 @@ func TestEnded(t *testing.T) {
 
 	t.Run("the_ends_are_read_along_an_index", func(t *testing.T) {
 		s := openNew(t)
-		for _, q := range []string{strings.ReplaceAll(endedAfter, "?", "5"), lastEnded} {
+		for _, q := range []string{strings.ReplaceAll(endsFrom, "?", "5"), lastEnded} {
 			if p := plan(t, s, q); strings.Contains(p, "TEMP B-TREE") || !strings.Contains(p, "dispatches_ended") {
 				t.Errorf("%s: %s", q, p)
 			}

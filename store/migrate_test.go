@@ -191,7 +191,8 @@ func testFourth(t *testing.T, s *Store, ended string) {
 	if all, _, err := s.AuditPage(t.Context(), AuditFilter{}); err != nil || len(all) != 1 || all[0].Object != "reader" {
 		t.Errorf("%+v %v", all, err)
 	}
-	if es, _, err := s.Ended(t.Context(), 0, 9); err != nil || len(es) != 1 || es[0].ID != ended {
+	ends, _, err := s.Ends(t.Context(), 0, 9)
+	if es := must(s.Ended(t.Context(), ends))(t); err != nil || len(es) != 1 || es[0].ID != ended {
 		t.Errorf("ends: %+v %v", es, err)
 	}
 }

@@ -62,7 +62,7 @@ func (m *Manager) from(ctx context.Context, id string) (From, error) {
 		Entities: func(ctx context.Context, f func(Change) error) error { return m.ledger.Entities(ctx, id, f) },
 		Entity:   func(ctx context.Context, key []byte) (Change, bool, error) { return m.ledger.Entity(ctx, id, key) },
 		Runs:     func(ctx context.Context) (Runs, error) { return m.ledger.Runs(ctx, id) },
-		Ended:    m.ledger.Ended,
+		Ended:    m.endsOf(nil),
 		Known:    func(ctx context.Context, keys []string) ([]string, error) { return m.ledger.Known(ctx, id, keys) },
 		Fits:     func(graph.Env) error { return nil },
 		Health:   func(State, string) {},

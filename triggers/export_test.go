@@ -1,5 +1,7 @@
 package triggers
 
+import "context"
+
 // MergePatch is RFC 7396.
 func MergePatch(target, patch map[string]any) map[string]any { return mergePatch(target, patch) }
 
@@ -15,4 +17,9 @@ func SetWindow(n int) (back func()) {
 	was := windowSize
 	windowSize = n
 	return func() { windowSize = was }
+}
+
+// EndsAfter reads ends over a memory of so many.
+func EndsAfter(l Ledger, most int) func(ctx context.Context, place int64) (es []End, next int64, err error) {
+	return newEnds(l, most).after
 }

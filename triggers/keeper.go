@@ -139,10 +139,10 @@ func newKeeper(m *Manager, t Trigger, p *plan) *keeper {
 func (k *keeper) promise(made *Made) {
 	k.afterRuns.Store(made.AfterRuns)
 	k.secrets.Store(&made.Secrets)
-	if made.AfterEnds {
-		k.m.followers.Store(k, nil)
+	if made.Follows != nil {
+		k.m.followers.add(k, made.Follows)
 		if k.ctx.Err() != nil { // it was stopped meanwhile
-			k.m.followers.Delete(k)
+			k.m.followers.remove(k)
 		}
 	}
 }
@@ -177,7 +177,7 @@ func (k *keeper) stop() (gone <-chan struct{}) {
 		k.kick.next.Stop()
 	}
 	k.kick.Unlock()
-	k.m.followers.Delete(k)
+	k.m.followers.remove(k)
 	k.settledOnce.Do(func() { close(k.settled) })
 	all := make(chan struct{})
 	go func() {

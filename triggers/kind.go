@@ -40,11 +40,10 @@ type Made struct {
 	Warnings []graph.Warning
 	// AfterRuns asks for the source to be woken when a dispatch of the trigger ends.
 	AfterRuns bool
-	// Follows is the lattice (name or id) whose dispatches lead to events, when there is
-	// one: people are warned when the trigger runs it itself.
-	Follows string
-	// AfterEnds asks for the source to be woken when any dispatch ends; see From.Ended.
-	AfterEnds bool
+	// Follows says which ends of dispatches the source is about; see From.Ended. It is
+	// woken when one comes, and people are warned when the trigger leads to such by
+	// itself. nil: none.
+	Follows *Follows
 	// Secrets are fields of the spec that nobody is shown: by name, which is NAME.NAME of
 	// one within another, what is shown instead, with Masked for what is left out. An edit
 	// that gives what is shown leaves the field as it is.

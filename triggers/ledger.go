@@ -126,10 +126,13 @@ type Ledger interface {
 	// About returns the events of a trigger whose payload has this path, newest first.
 	About(ctx context.Context, id, path string, limit int) ([]Event, error)
 
-	// Ended returns dispatches that ended after the given place in the order of ends, up
-	// to limit, in that order, and the place to go on from; with after < 0 only that
-	// place, as it is now. What was changed after its end does not come again.
-	Ended(ctx context.Context, after int64, limit int) ([]Ended, int64, error)
+	// Ends returns the ends of dispatches after the given place in their order, up to
+	// limit, in that order, and the place to go on from; with after < 0 only that place,
+	// as it is now. What was changed after its end does not come again.
+	Ends(ctx context.Context, after int64, limit int) ([]End, int64, error)
+	// Ended returns all about some of them, in their order; those that are deleted are
+	// left out.
+	Ended(ctx context.Context, ends []End) ([]Ended, error)
 
 	// Dispatch and Lattice read a target. graph.Lattice is compiled and cached.
 	Dispatch(ctx context.Context, idOrNumber string) (graph.Dispatch, error)

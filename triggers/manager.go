@@ -66,10 +66,13 @@ type Manager struct {
 
 	held atomic.Bool // since a restore, until Release
 
-	failing   sync.Map // by trigger id: those that an alarm was given for
-	followers sync.Map // keepers whose sources want to know when any dispatch ends
+	failing sync.Map // by trigger id: those that an alarm was given for
 
-	work sync.WaitGroup // renewals, and the look at the clock
+	ended     chan struct{} // one slot: some dispatch has
+	ends      *ends
+	followers followers
+
+	work sync.WaitGroup // renewals, the look at the clock, and who tells of ends
 
 	mu      sync.RWMutex
 	keepers map[string]*keeper // by trigger id
@@ -87,7 +90,7 @@ func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 	if o.Stop == 0 {
 		o.Stop = 5 * time.Second
 	}
-	m := &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), asks: make(chan struct{}, maxAsks), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
+	m := &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), ended: make(chan struct{}, 1), ends: newEnds(l, maxEnds), asks: make(chan struct{}, maxAsks), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
 	m.held.Store(o.Restored)
 	return m
 }
@@ -108,6 +111,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	close(m.started)
 	m.work.Go(func() { m.watchClock(ctx) })
+	m.work.Go(func() { m.tellEnds(ctx) })
 	m.answerBeats(ctx)
 	m.mu.Lock()
 	m.closed = true
@@ -226,10 +230,10 @@ func (m *Manager) DispatchEnded(triggerID string) {
 	if k != nil {
 		k.dispatchEnded()
 	}
-	m.followers.Range(func(f, _ any) bool {
-		f.(*keeper).hint()
-		return true
-	})
+	select {
+	case m.ended <- struct{}{}:
+	default: // whoever tells of it has not looked yet
+	}
 }
 
 // Live fills in what only this process knows: the state, when the ledger can't be

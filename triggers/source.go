@@ -42,7 +42,10 @@ type From struct {
 	Entity func(ctx context.Context, key []byte) (Change, bool, error)
 	// Runs tells how the dispatches of the trigger stand; see Made.AfterRuns.
 	Runs func(ctx context.Context) (Runs, error)
-	// Ended is Ledger.Ended; see Made.AfterEnds.
+	// Ended returns dispatches that ended after the given place in the order of ends and
+	// that Made.Follows is about, up to limit, in that order, and the place to go on from,
+	// which is the same when there is nothing more; with after < 0 only that place, as it
+	// is now.
 	Ended func(ctx context.Context, after int64, limit int) ([]Ended, int64, error)
 	// Known returns those of the keys that events of the trigger have.
 	Known func(ctx context.Context, keys []string) ([]string, error)

@@ -117,7 +117,7 @@ func (k *keeper) watch(ctx context.Context) error {
 		Entities: func(ctx context.Context, f func(Change) error) error { return k.m.ledger.Entities(ctx, k.id, f) },
 		Entity:   func(ctx context.Context, key []byte) (Change, bool, error) { return k.m.ledger.Entity(ctx, k.id, key) },
 		Runs:     func(ctx context.Context) (Runs, error) { return k.m.ledger.Runs(ctx, k.id) },
-		Ended:    k.m.ledger.Ended,
+		Ended:    k.m.endsOf(k.m.followers.of(k)),
 		Known:    func(ctx context.Context, keys []string) ([]string, error) { return k.m.ledger.Known(ctx, k.id, keys) },
 		Fits:     k.fits,
 		Trigger:  k.id,

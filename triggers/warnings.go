@@ -33,7 +33,7 @@ var wholePath = sync.OnceValue(func() *regexp.Regexp {
 // warnings are said beside a registration that works: what is likely to bite later.
 func (p *plan) warnings() []graph.Warning {
 	ws := append(p.mappingWarnings(), p.made.Warnings...)
-	if l := p.made.Follows; l != "" && (l == p.lattice.Name || l == p.lattice.ID) {
+	if f := p.made.Follows; f != nil && f.Lattice != "" && (f.Lattice == p.lattice.Name || f.Lattice == p.lattice.ID) {
 		ws = append(ws, graph.Warning{Code: WarnLoop, Message: "the trigger runs lattice " + p.lattice.Name + " and follows its ends, so that each dispatch leads to the next; the third one after the other is held, unless loop is allow"})
 	}
 	if w := p.dropWarning(); w.Code != "" {

@@ -12,14 +12,6 @@ import (
 // Name is the name of the kind.
 const Name = "dispatch"
 
-// of says which dispatches a trigger follows.
-type of struct {
-	Lattice string            `json:"lattice,omitempty"` // name or id
-	Trigger string            `json:"trigger,omitempty"` // name or id of what has fired them
-	Label   map[string]string `json:"label,omitempty"`   // all of them
-	Status  []graph.Status    `json:"status"`            // how they ended
-}
-
 // Kind is the kind "dispatch".
 func Kind(f *triggers.Fields) triggers.Made {
 	s := &source{}
@@ -31,7 +23,7 @@ func Kind(f *triggers.Fields) triggers.Made {
 		f.Refuse("of", graph.CodeMissing, "is missing: say which dispatches to follow: {lattice: NAME}, {trigger: NAME} or {label: {NAME: VALUE}}, and status unless completed is meant")
 	}
 	return triggers.Made{
-		Source: s, AfterEnds: true, Follows: s.of.Lattice,
+		Source: s, Follows: &s.of,
 		Warnings: ownEnds(name, &s.of),
 		Event: graph.Env{
 			"id": graph.String, "number": graph.Integer, "lattice": graph.String, "lattice_id": graph.String,
@@ -41,7 +33,7 @@ func Kind(f *triggers.Fields) triggers.Made {
 	}
 }
 
-func readOf(f *triggers.Fields) (o of) {
+func readOf(f *triggers.Fields) (o triggers.Follows) {
 	o.Lattice, o.Trigger = f.Text("lattice", ""), f.Text("trigger", "")
 	label := f.Object("label")
 	for _, name := range slices.Sorted(maps.Keys(label)) {
@@ -78,24 +70,9 @@ func statusFrom(f *triggers.Fields) string {
 }
 
 // ownEnds warns of a trigger that follows what it has fired itself.
-func ownEnds(name string, o *of) []graph.Warning {
+func ownEnds(name string, o *triggers.Follows) []graph.Warning {
 	if name == "" || o.Trigger != name {
 		return nil
 	}
 	return []graph.Warning{{Code: triggers.WarnLoop, Message: "the trigger follows the ends of its own dispatches, so that each leads to the next; the third one after the other is held"}}
-}
-
-// matches tells whether the end of a dispatch is one to follow.
-func (o *of) matches(d *graph.Dispatch) bool {
-	if o.Lattice != "" && o.Lattice != d.LatticeName && o.Lattice != d.LatticeID ||
-		o.Trigger != "" && o.Trigger != d.Trigger && o.Trigger != d.TriggerID ||
-		!slices.Contains(o.Status, d.Status) {
-		return false
-	}
-	for name, value := range o.Label {
-		if v, there := d.Labels[name]; !there || v != value {
-			return false
-		}
-	}
-	return true
 }

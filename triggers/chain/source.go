@@ -21,10 +21,10 @@ const (
 
 // source is of one trigger. Its state belongs to the goroutine of Run.
 type source struct {
-	of of
+	of triggers.Follows
 
 	at     *cursor // where it is; nil: as stored
-	passed int     // ends since that was stored
+	passed int64   // ends since that was stored
 }
 
 // cursor is where a trigger stands in the order of ends.
@@ -54,11 +54,11 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 		if err != nil {
 			return fmt.Errorf("read what has ended: %w", err)
 		}
+		if place == s.at.After {
+			return triggers.Until(time.Now().Add(recheck))
+		}
 		if err := s.follow(ctx, from.Trigger, ends, place, emit); err != nil {
 			return err
-		}
-		if len(ends) < page {
-			return triggers.Until(time.Now().Add(recheck))
 		}
 	}
 }
@@ -89,13 +89,10 @@ func (s *source) begin(ctx context.Context, from triggers.From, emit triggers.Em
 	return nil
 }
 
-// follow emits those of the ends that the trigger is about.
+// follow emits the ends up to a place.
 func (s *source) follow(ctx context.Context, trigger string, ends []triggers.Ended, place int64, emit triggers.Emit) error {
 	var events []triggers.Event
 	for i := range ends {
-		if !s.of.matches(&ends[i].Dispatch) {
-			continue
-		}
 		e, err := event(&ends[i], trigger)
 		if err != nil {
 			return err
@@ -103,7 +100,7 @@ func (s *source) follow(ctx context.Context, trigger string, ends []triggers.End
 		events = append(events, e)
 	}
 	next := cursor{After: place, Of: s.at.Of}
-	s.passed += len(ends)
+	s.passed += place - s.at.After
 	if len(events) > 0 || s.passed >= ahead {
 		if err := save(ctx, next, events, emit); err != nil {
 			return err

@@ -36,7 +36,12 @@ func TestSuite(t *testing.T) {
 				Simulated: true,
 			}
 			suite.Ended = func(ctx context.Context, after int64, limit int) ([]triggers.Ended, int64, error) {
-				return l.Ended(ctx, after, limit)
+				ends, place, err := l.Ends(ctx, after, limit)
+				if err != nil {
+					return nil, after, err
+				}
+				es, err := l.Ended(ctx, ends)
+				return es, place, err
 			}
 			suite.Run(t)
 		})

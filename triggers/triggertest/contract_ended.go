@@ -2,6 +2,7 @@ package triggertest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -12,9 +13,18 @@ import (
 // ends returns what ended after a place, and the place to go on from.
 func (x *ledgerTest) ends(after int64, limit int) ([]triggers.Ended, int64) {
 	x.Helper()
-	es, place, err := x.l.Ended(x.Context(), after, limit)
+	ends, place, err := x.l.Ends(x.Context(), after, limit)
 	if err != nil {
 		x.Fatal(err)
+	}
+	es, err := x.l.Ended(x.Context(), ends)
+	if err != nil {
+		x.Fatal(err)
+	}
+	for i, e := range es {
+		if got := triggers.EndOf(&e.Dispatch, e.Seq); !reflect.DeepEqual(got, ends[i]) {
+			x.Errorf("end %+v of %+v", ends[i], got)
+		}
 	}
 	return es, place
 }

@@ -17,10 +17,10 @@ func (l *Ledger) ended(d *graph.Dispatch, as graph.Status) {
 	l.ends = append(l.ends, d.ID)
 }
 
-// Ended implements triggers.Ledger.
-func (l *Ledger) Ended(_ context.Context, after int64, limit int) (es []triggers.Ended, place int64, err error) {
-	err = l.begin("Ended")
-	defer l.end("Ended", &err)
+// Ends implements triggers.Ledger.
+func (l *Ledger) Ends(_ context.Context, after int64, limit int) (es []triggers.End, place int64, err error) {
+	err = l.begin("Ends")
+	defer l.end("Ends", &err)
 	if err != nil {
 		return nil, after, err
 	}
@@ -30,9 +30,23 @@ func (l *Ledger) Ended(_ context.Context, after int64, limit int) (es []triggers
 	for place = after; place < int64(len(l.ends)) && len(es) < limit; {
 		d := l.dispatch(l.ends[place])
 		place++
-		es = append(es, triggers.Ended{Dispatch: *d, Seq: place, Causes: l.causes(d)})
+		es = append(es, triggers.EndOf(d, place))
 	}
 	return es, place, nil
+}
+
+// Ended implements triggers.Ledger.
+func (l *Ledger) Ended(_ context.Context, ends []triggers.End) (es []triggers.Ended, err error) {
+	err = l.begin("Ended")
+	defer l.end("Ended", &err)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range ends {
+		d := l.dispatch(l.ends[e.Seq-1])
+		es = append(es, triggers.Ended{Dispatch: *d, Seq: e.Seq, Causes: l.causes(d)})
+	}
+	return es, nil
 }
 
 func (l *Ledger) dispatch(id string) *graph.Dispatch {

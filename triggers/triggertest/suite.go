@@ -19,7 +19,7 @@ type Suite struct {
 	// Happen makes something happen to it that is at least one event of its own; n
 	// differs from call to call.
 	Happen func(t *testing.T, fields map[string]any, n int)
-	// Ended is From.Ended, for a kind that follows the ends of dispatches; nil: none end.
+	// Ended is From.Ended of all dispatches, for a kind that follows their ends; nil: none end.
 	Ended func(ctx context.Context, after int64, limit int) ([]triggers.Ended, int64, error)
 	// Simulated runs the source with simulated time.
 	Simulated bool

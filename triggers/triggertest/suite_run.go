@@ -184,7 +184,11 @@ func (r *run) from() triggers.From {
 			if r.suite.Ended == nil {
 				return nil, max(after, 0), nil
 			}
-			return r.suite.Ended(ctx, after, limit)
+			es, place, err := r.suite.Ended(ctx, after, limit)
+			return slices.DeleteFunc(es, func(e triggers.Ended) bool {
+				end := triggers.EndOf(&e.Dispatch, e.Seq)
+				return !r.made.Follows.Match(&end)
+			}), place, err
 		},
 		Trigger: "the-trigger",
 	}
@@ -223,7 +227,7 @@ func (r *run) happen() {
 // occur makes one thing happen; who follows the ends of dispatches is woken.
 func (r *run) occur() {
 	r.suite.Happen(r.T, r.fields, r.n)
-	if r.made.AfterEnds {
+	if r.made.Follows != nil {
 		r.ring()
 	}
 }
