@@ -22,7 +22,10 @@ func (s *source) Backfill(ctx context.Context, _ triggers.From, r triggers.Range
 	case r.Path != "":
 		return refuse("path", graph.CodeBadValue, "rows have no path; give since and until, or nothing for all rows")
 	}
-	l := s.pool.join(s.place)
+	l, err := s.pool.join(ctx, s.place)
+	if err != nil {
+		return err
+	}
 	defer s.pool.leave(l)
 	for after := (floor{}); ; {
 		rows, events, more, err := s.backfillPage(ctx, l, after, r)

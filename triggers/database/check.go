@@ -43,9 +43,11 @@ func (s *source) Check(ctx context.Context) error {
 func (s *source) ask(ctx context.Context, f func(*link) error) error {
 	answer := make(chan error, 1)
 	go func() {
-		l := s.pool.join(s.place)
-		err := f(l)
-		s.pool.leave(l)
+		l, err := s.pool.join(ctx, s.place)
+		if err == nil {
+			err = f(l)
+			s.pool.leave(l)
+		}
 		answer <- err
 	}()
 	select {

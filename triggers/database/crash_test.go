@@ -69,7 +69,7 @@ func TestRows_stored_are_not_emitted_again_by_the_next_source(t *testing.T) {
 	stop()
 	p := newPool(Options{})
 	s := &source{pool: p, config: configOf(t, r.fields)}
-	s.link = p.join(s.place)
+	s.link = joined(t, p, s.place)
 	defer func() { _ = s.Close() }()
 	b, err := s.next(context.Background(), r.cursor)
 	if err != nil || len(b.events) > 0 || b.more {

@@ -21,7 +21,7 @@ type link struct {
 
 	isDown atomic.Bool
 	queue  atomic.Int32  // who waits for a turn
-	began  atomic.Int64  // of the turn that lasts, in ns; 0: nobody has it
+	due    atomic.Int64  // when what asks a file now should have ended, in ns; 0: nobody asks one
 	turn   chan struct{} // full while somebody uses what follows
 
 	conn    conn
@@ -91,8 +91,7 @@ func (l *link) use(ctx context.Context, f func(ctx context.Context, s *session) 
 	if err := l.enter(ctx); err != nil {
 		return err
 	}
-	defer func() { l.began.Store(0); <-l.turn }()
-	l.began.Store(time.Now().UnixNano())
+	defer func() { l.due.Store(0); <-l.turn }()
 	if now := time.Now(); l.fails > 0 && now.Before(l.down.retry) {
 		down := l.down
 		return &down
@@ -125,40 +124,26 @@ func (l *link) use(ctx context.Context, f func(ctx context.Context, s *session) 
 	}
 }
 
-// errHung says that a call to the file system does not return.
-const errHung = "the file has not answered for 30s; is it on a file server that is gone?"
-
-// hangs tells whether somebody has the turn and a file system does not give it back.
-// Servers have limits of their own, and are waited for in turn.
-func (l *link) hangs() bool {
-	began := l.began.Load()
-	return l.at.isFile() && began != 0 && time.Since(time.Unix(0, began)) >= patience
-}
-
-// enter waits for the turn: not long where the one before has not ended for long.
+// enter waits for the turn: not long where a file system keeps it.
 func (l *link) enter(ctx context.Context) error {
 	l.queue.Add(1)
 	defer l.queue.Add(-1)
-	select {
-	case l.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(l.patience()):
-		now := time.Now()
-		if l.hangs() {
-			return &downError{reason: errHung, hung: true, since: now, retry: now.Add(patience)}
+	for began := time.Now(); ; {
+		select {
+		case l.turn <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(min(time.Until(began.Add(patience)), l.hangsIn())):
 		}
-		return &downError{reason: fmt.Sprintf("the database does not answer: others have waited for it for %s", patience), since: now, retry: now.Add(retryFirst)}
+		now := time.Now()
+		switch {
+		case l.hangsIn() <= 0:
+			return hung(now)
+		case now.Sub(began) >= patience:
+			return &downError{reason: fmt.Sprintf("the database does not answer: others have waited for it for %s", patience), since: now, retry: now.Add(retryFirst)}
+		}
 	}
-}
-
-// patience is how long a turn is waited for.
-func (l *link) patience() time.Duration {
-	if began := l.began.Load(); l.at.isFile() && began != 0 {
-		return max(patience-time.Since(time.Unix(0, began)), 0) + 10*time.Millisecond
-	}
-	return patience
 }
 
 // visit connects when it has to and calls f.
@@ -168,6 +153,7 @@ func (l *link) visit(ctx context.Context, f func(context.Context, *session) erro
 			return err
 		}
 	}
+	l.asks(0)
 	stamp, err := l.conn.stamp(ctx)
 	if err != nil {
 		return err
@@ -184,6 +170,8 @@ func (l *link) visit(ctx context.Context, f func(context.Context, *session) erro
 type rester interface{ rest() error }
 
 func (l *link) connect(ctx context.Context) error {
+	l.dialect = nil
+	l.asks(0) // reads the file with the URL, perhaps
 	a, err := l.at.address()
 	if err != nil {
 		return &addressError{err}
@@ -195,6 +183,7 @@ func (l *link) connect(ctx context.Context) error {
 	if err := l.pool.allowed(a); err != nil {
 		return err
 	}
+	l.asks(0)
 	limited, stop := context.WithTimeout(ctx, openLimit)
 	defer stop()
 	if l.conn, err = l.dialect.open(limited, a); err != nil {
@@ -315,5 +304,5 @@ func (s *session) layout(ctx context.Context, name tableName, w wish) (*layout, 
 
 // reading is a table as this turn reads it.
 func (s *session) reading(l *layout, c *config) *reading {
-	return &reading{c: s.conn, d: s.dialect, l: l, clauses: c.clauses, limit: c.timeout}
+	return &reading{c: timed{s.conn, s.link}, d: s.dialect, l: l, clauses: c.clauses, limit: c.timeout}
 }

@@ -20,8 +20,9 @@ func (p place) address() (address, error) {
 	return p.direct, nil
 }
 
-// isFile tells whether it is known to be a SQLite file.
-func (p place) isFile() bool { return p.direct.engine == engineSQLite }
+// mayBeFile tells whether the URL is in a file, or says that the database is one, as far
+// as is known before it is read.
+func (p place) mayBeFile() bool { return p.file != "" || p.direct.engine == engineSQLite }
 
 // shared is equal for places whose triggers share a connection. It may hold a password.
 func (p place) shared() string {

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ type pool struct {
 
 	mu    sync.Mutex
 	links map[string]*link
+	keys  keys
 
 	seats    atomic.Uint64
 	counters counters
@@ -39,9 +41,13 @@ func slot(seat uint64, interval time.Duration, now time.Time) time.Time {
 	return at
 }
 
-// join is the link to a database. Each call wants one leave.
-func (p *pool) join(at place) *link {
-	key := at.shared() // asks the file system, so before the lock
+// join is the link to a database. Each call wants one leave. The error is that of ctx, or
+// a *downError.
+func (p *pool) join(ctx context.Context, at place) (*link, error) {
+	key, err := p.keys.of(ctx, at)
+	if err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.links[key]
@@ -50,7 +56,7 @@ func (p *pool) join(at place) *link {
 		p.links[key] = l
 	}
 	l.users++
-	return l
+	return l, nil
 }
 
 // leave gives a link back. The last one to leave closes it.

@@ -221,6 +221,16 @@ func (r *rig) rows() []map[string]any {
 	return rows
 }
 
+// joined is the link of a place.
+func joined(t *testing.T, p *pool, at place) *link {
+	t.Helper()
+	l, err := p.join(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // lab is a file with a table of samples, which another process has open.
 func lab(t *testing.T, journal string) (path string, w *writer) {
 	t.Helper()

@@ -218,7 +218,7 @@ func TestRows_that_are_large_are_read_few_at_a_time(t *testing.T) {
 	fill(40, 1<<20)
 	p := newPool(Options{})
 	s := &source{pool: p, config: configOf(t, map[string]any{"db_path": path, "table_name": "images", "cursor": "at", "start": "beginning", "query_timeout": "1m"})}
-	s.link = p.join(s.place)
+	s.link = joined(t, p, s.place)
 	defer func() { _ = s.Close() }()
 	var raw json.RawMessage
 	seen := map[string]bool{}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // longestURL bounds what is read from a file, in bytes.
@@ -20,7 +21,7 @@ const longestURL = 64 << 10
 // urlFromFile is the first line of a file that holds a URL, so that it need not be
 // stored by us. It is read again at every connect, since passwords change.
 func urlFromFile(path string) (address, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for who writes to it
 	if err != nil {
 		return address{}, fmt.Errorf("the URL can't be read: %w", err)
 	}

@@ -48,13 +48,18 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	var down *downError
 	if s.link == nil {
-		s.link = s.pool.join(s.place)
+		var err error
+		s.link, err = s.pool.join(ctx, s.place)
+		switch {
+		case errors.As(err, &down):
+			return s.wait(from, down)
+		case err != nil:
+			return err
+		}
 	}
 	s.fit = from.Fits
-	if s.place.isFile() {
-		defer s.toldWhenHung(from)()
-	}
 	s.link.watch.quit(s)
 	deaf := s.listens(from)
 	now := time.Now()
@@ -66,8 +71,9 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 	}
 	s.hinted.Store(false)
 	s.polled = now
+	told := s.link.toldWhenHung(from)
 	stamp, err := s.poll(ctx, from, emit)
-	var down *downError
+	told()
 	switch {
 	case errors.As(err, &down):
 		return s.wait(from, down)
@@ -81,17 +87,6 @@ func (s *source) Run(ctx context.Context, from triggers.From, emit triggers.Emit
 		s.sayDeaf(from, deaf)
 	}
 	return s.rest(stamp, now, from.Wake)
-}
-
-// toldWhenHung tells people when the file system keeps the turn that this run has.
-func (s *source) toldWhenHung(from triggers.From) (stop func()) {
-	l := s.link
-	alarm := time.AfterFunc(patience, func() {
-		if l.hangs() {
-			from.Health(triggers.Failing, errHung)
-		}
-	})
-	return func() { alarm.Stop() }
 }
 
 // turn is when the next poll is due: soon when its channel has spoken, but no storm of

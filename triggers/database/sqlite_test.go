@@ -207,7 +207,7 @@ func TestSQLite_reads_only_what_is_new(t *testing.T) {
 			made := on(t, path, "samples", map[string]any{"cursor": cursor})
 			p := newPool(Options{})
 			s := &source{pool: p, config: configOf(t, made.fields)}
-			s.link = p.join(s.place)
+			s.link = joined(t, p, s.place)
 			defer func() { _ = s.Close() }()
 			raw := begun(t, s)
 			began := time.Now()
