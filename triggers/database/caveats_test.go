@@ -107,6 +107,34 @@ func TestCaveats_a_cursor_without_an_index_is_warned_of(t *testing.T) {
 	})
 }
 
+func TestCaveats_need_no_right_to_see_indexes(t *testing.T) {
+	s := dbtest.SharedPostgres(t)
+	name, db := s.Database(t)
+	reader := "reader_" + name
+	dbtest.Exec(t, db, "CREATE TABLE runs (id int PRIMARY KEY, at int NOT NULL)", "CREATE ROLE "+reader+" LOGIN PASSWORD 'x'", "GRANT SELECT ON runs TO "+reader,
+		"REVOKE SELECT ON pg_catalog.pg_am FROM PUBLIC")
+	t.Cleanup(func() { _, _ = db.Exec("DROP OWNED BY " + reader + "; DROP ROLE " + reader) })
+	_, kind, _ := New(Options{})
+	for user, want := range map[string]int{s.URL(name): 1, s.URLFor(reader, "x", name): 0} {
+		_, warnings := checked(t, kind, map[string]any{"url": user, "table_name": "runs", "cursor": "at"})
+		if len(warnings) != want {
+			t.Errorf("%v", warnings)
+		}
+	}
+}
+
+func TestCaveats_of_a_table_with_thousands_of_indexes_cost_no_minute(t *testing.T) {
+	s := dbtest.SharedPostgres(t)
+	name, db := s.Database(t)
+	dbtest.Exec(t, db, "CREATE TABLE runs (id int PRIMARY KEY, at int NOT NULL)",
+		"DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE format('CREATE INDEX ON runs ((at + %s))', i); END LOOP; END $$", "CREATE INDEX ON runs (at) WHERE at > 5")
+	_, kind, _ := New(Options{})
+	_, warnings := checked(t, kind, map[string]any{"url": s.URL(name), "table_name": "runs", "cursor": "at"})
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], "no_index") {
+		t.Errorf("%v", warnings)
+	}
+}
+
 func TestCheck_finds_the_columns_that_expressions_may_name(t *testing.T) {
 	path, w := lab(t, "delete")
 	w.do("CREATE TABLE plates (id INTEGER PRIMARY KEY, wells int, name TEXT)")
