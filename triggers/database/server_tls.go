@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -64,7 +63,7 @@ func briefTLS(a address, err error) string {
 func namesOf(c *x509.Certificate) string {
 	names := append([]string(nil), c.DNSNames...)
 	for _, ip := range c.IPAddresses {
-		names = append(names, net.IP(ip).String())
+		names = append(names, ip.String())
 	}
 	if len(names) == 0 {
 		return "no host"

@@ -135,7 +135,8 @@ func (a *address) settleTLS() error {
 	}
 	ssl, disabled := a.take("ssl"), a.take("ssl_disabled")
 	signed, named := a.take("ssl_verify_cert"), a.take("ssl_verify_identity")
-	mode, off := "", ssl == "false" || disabled == "true"
+	var mode string
+	off := ssl == "false" || disabled == "true"
 	switch {
 	case off && (ssl == "true" || disabled == "false" || signed == "true" || named == "true"):
 		return errors.New("has options of which some ask for TLS and some for none")
