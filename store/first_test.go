@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -123,5 +124,40 @@ func TestFirst_of_a_firing_starts_with_it(t *testing.T) {
 	}
 	if n := rows(t, s, "attempts"); n != 1 {
 		t.Errorf("%d attempts", n)
+	}
+}
+
+func TestFirst_in_a_group_with_a_refused_unit_is_stored_once(t *testing.T) {
+	s := openNew(t)
+	l := withLattice(t, s, "one", 1)
+	gone, stays := starting(t, l), starting(t, l)
+	insert := func(d graph.Dispatch, then error) func(*tx) error {
+		return func(t *tx) error {
+			if err := t.insertDispatch(&d, triggerRef{}); err != nil {
+				return err
+			}
+			d.Number = 0 // a unit may run twice
+			return then
+		}
+	}
+	errs := together(t, s, insert(gone, errRefused), insert(stays, nil))
+	if !errors.Is(errs[0], errRefused) || errs[1] != nil {
+		t.Fatal(errs)
+	}
+	if n, m := rows(t, s, "dispatches"), rows(t, s, "attempts"); n != 1 || m != 1 {
+		t.Errorf("%d dispatches, %d attempts", n, m)
+	}
+	end := func(d graph.Dispatch) error { // the one that is stored has the number that the other one had
+		return s.Advance(t.Context(), graph.Step{
+			Dispatch: d.ID, Ends: []graph.AttemptEnd{{Electron: 0, N: 1, ID: stays.First[0].ID, Status: graph.Completed}},
+			Electrons: []graph.ElectronChange{{Electron: 0, Name: "e0", From: graph.Running, To: graph.Completed}},
+			Finish:    &graph.DispatchEnd{Status: graph.Completed},
+		})
+	}
+	if err := end(gone); !errors.Is(err, graph.ErrStale) {
+		t.Errorf("the step of one that was refused: %v", err)
+	}
+	if err := end(stays); err != nil {
+		t.Errorf("the step of the other one: %v", err)
 	}
 }
