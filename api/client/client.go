@@ -113,9 +113,14 @@ func (c *Client) whole(ctx context.Context, r request) (json.RawMessage, error) 
 		r.header = http.Header{"Idempotency-Key": {uuid.NewString()}}
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	}
-	for began := time.Now(); ; {
+	for lost := (time.Time{}); ; {
 		raw, err := c.answer(ctx, r)
-		if !away(err) || !sent.Load() || time.Since(began) > repeatFor {
+		if !away(err) || !sent.Load() {
+			return raw, err
+		}
+		if lost.IsZero() {
+			lost = time.Now() // not before: a long request may be lost at its end
+		} else if time.Since(lost) > repeatFor {
 			return raw, err
 		}
 		select {
@@ -201,6 +206,12 @@ func (c *Client) show(req *http.Request, r request) error {
 		return errors.New("what is sent as it comes can't be signed before its SHA-256 is known")
 	case c.signer != nil:
 		c.signer.sign(req, sumOf(r.body))
+		// net/http repeats what has a key by itself, with a signature that was taken already.
+		// It knows a key by this spelling alone.
+		if key := req.Header["Idempotency-Key"]; key != nil {
+			req.Header["idempotency-key"] = key
+			delete(req.Header, "Idempotency-Key")
+		}
 	case c.token != "":
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -212,7 +223,7 @@ const maxAnswer = 256 << 20
 func refused(server string, resp *http.Response) error {
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("read the daemon's refusal: %w", err)
+		return &Unreachable{Server: server, Err: fmt.Errorf("read the daemon's refusal: %w", err)}
 	}
 	r := &Refused{}
 	if json.Unmarshal(raw, &r.Problem) != nil || r.Code == "" {
