@@ -188,6 +188,21 @@ func (c *Conn) claim(oob []byte) error {
 	return nil
 }
 
+// hungUp tells whether the other side has, though something it said may not be received yet.
+func (c *Conn) hungUp() bool {
+	raw, err := c.c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		look := []unix.PollFd{{Fd: int32(fd)}} //nolint:gosec // descriptors are small
+		n, err := unix.Poll(look, 0)
+		gone = err == nil && n > 0 && look[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return gone || err != nil
+}
+
 // Drop closes the descriptors that no message claimed. Call it after the last Receive.
 func (c *Conn) Drop() {
 	CloseAll(c.fds)

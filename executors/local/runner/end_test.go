@@ -200,6 +200,43 @@ func TestList_tells_what_is_not_released(t *testing.T) {
 	}
 }
 
+// The next daemon may ask before the last words of the one that died were read.
+func TestList_waits_for_what_a_daemon_said_before_it_died(t *testing.T) {
+	r, died, daemon := testRunner(t)
+	a := attempt{id: "a", phase: ended}
+	r.attempts["a"] = &a
+	if died.c.hungUp() {
+		t.Error("it lives still")
+	}
+	if err := daemon.Send(&Failed{Attempt: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	daemon.Close()
+	x, y := pair(t)
+	next := &session{r: r, c: NewConn(x), n: 1, gone: make(chan struct{})}
+	r.sessions[next] = struct{}{}
+	go next.handle(&List{Request: 1}, nil)
+	go func() {
+		for {
+			m, fds, err := died.c.Receive()
+			if err != nil {
+				r.leave(died)
+				return
+			}
+			died.handle(m, fds)
+		}
+	}()
+	m, _, err := NewConn(y).Receive()
+	if l, ok := m.(*Attempts); !ok || !slices.Equal(l.Failed, []string{"a"}) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	y.Close()
+	if !next.c.hungUp() {
+		t.Error("it has hung up")
+	}
+	next.handle(&List{Request: 2}, nil) // itself is not waited for
+}
+
 func TestLog_hands_out_logs_and_nothing_else(t *testing.T) {
 	keepsNoDescriptor(t)
 	r, s, daemon := testRunner(t)

@@ -42,6 +42,7 @@ type runner struct {
 	attempts map[string]*attempt
 	mains    map[int]*attempt // main processes that are children and not reaped yet
 	sessions map[*session]struct{}
+	came     int  // sessions so far
 	live     int  // attempts that are not ended
 	asked    bool // there has been a session
 	closing  bool // no more sessions

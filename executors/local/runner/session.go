@@ -5,19 +5,25 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// drainLimit ends a wait for what a daemon that died has said; it was said already.
+const drainLimit = 30 * time.Second
+
 // session is the connection to one daemon.
 type session struct {
-	r *runner
-	c *Conn
+	r    *runner
+	c    *Conn
+	n    int           // in the order they came
+	gone chan struct{} // closed when all that it said was heard
 }
 
 // serve reads what a daemon says until it hangs up.
 func (r *runner) serve(c *net.UnixConn) {
-	s := &session{r: r, c: NewConn(c)}
+	s := &session{r: r, c: NewConn(c), gone: make(chan struct{})}
 	defer s.c.Drop()
 	defer s.c.Close()
 	if r.astray() {
@@ -28,6 +34,8 @@ func (r *runner) serve(c *net.UnixConn) {
 		r.mu.Unlock()
 		return
 	}
+	r.came++
+	s.n = r.came
 	r.sessions[s] = struct{}{}
 	r.asked = true
 	r.mu.Unlock()
@@ -55,7 +63,32 @@ func (r *runner) leave(s *session) {
 		}
 	}
 	r.mu.Unlock()
+	close(s.gone)
 	poke(r.changed)
+}
+
+// drain waits until all was heard that daemons before this one have said and died: what
+// it asks may depend on that.
+func (s *session) drain() {
+	r := s.r
+	var dead []*session
+	r.mu.Lock()
+	for o := range r.sessions {
+		if o.n < s.n && o.c.hungUp() {
+			dead = append(dead, o)
+		}
+	}
+	r.mu.Unlock()
+	limit := time.NewTimer(drainLimit)
+	defer limit.Stop()
+	for _, o := range dead {
+		select {
+		case <-o.gone:
+		case <-limit.C:
+			r.log.Error().Msg("what a daemon said before it died was not heard to its end")
+			return
+		}
+	}
 }
 
 // send tells the daemon something. When it can't be told, the connection is over, and
@@ -87,6 +120,7 @@ func (s *session) handle(m Message, fds []int) {
 	case *Log:
 		s.log(m)
 	case *List:
+		s.drain()
 		s.send(s.r.list(m.Request))
 	case *Check:
 		problem := CodeMoved

@@ -51,7 +51,7 @@ func testRunner(t *testing.T) (*runner, *session, *Conn) {
 	}
 	t.Cleanup(func() { _ = r.journal.close() })
 	x, y := pair(t)
-	s := &session{r: r, c: NewConn(x)}
+	s := &session{r: r, c: NewConn(x), gone: make(chan struct{})}
 	r.sessions[s] = struct{}{}
 	return r, s, NewConn(y)
 }
