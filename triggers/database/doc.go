@@ -43,6 +43,6 @@
 //
 // Goroutines: the manager's, in Run, while there is something to do; one for each link
 // whose stamp is looked at, and one for each that listens, which end when the last
-// trigger has left; and those of questions beside Run, which are left behind when a
-// server does not answer.
+// trigger has left; and those of questions beside Run, and one for each path that is
+// looked up, which are left behind when a server or a file system does not answer.
 package database
