@@ -280,3 +280,38 @@ func TestBegin_while_run_ends_is_found_by_the_next(t *testing.T) {
 		}
 	})
 }
+
+func TestBegin_is_not_for_what_may_reuse(t *testing.T) {
+	simulate(t, func(t *testing.T) {
+		h := newHouse(t, newPlayer()).start()
+		synctest.Wait()
+		parent := h.run(one, nil)
+		firsts := h.firsts()
+		g, _, err := h.d.Redispatch(t.Context(), parent.ID, dispatcher.Request{Owner: "ada", Reuse: true, Document: []byte("lattice: o\nelectrons:\n  a: {run: [y]}\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g = h.end(g.ID); g.Status != graph.Completed || firsts.Load() != 0 {
+			t.Errorf("it ended %s, %d began as they were stored", g.Status, firsts.Load())
+		}
+	})
+}
+
+func TestBegin_does_not_overtake_what_is_still_to_be_read(t *testing.T) {
+	simulate(t, func(t *testing.T) {
+		p := newPlayer()
+		p.act = patient(time.Minute)
+		h := newHouse(t, p)
+		h.opts.Parallel = 1
+		h.make().submit(one, nil) // nobody runs yet
+		slow := func() error { time.Sleep(time.Second); return nil }
+		h.st.pending.Store(&slow)
+		firsts := h.firsts()
+		h.start()
+		synctest.Wait()
+		g := h.end(h.submit(one, nil).ID)
+		if got := p.startOrder(); g.Number != 2 || firsts.Load() != 0 || len(got) != 2 || got[0] != "1/a" {
+			t.Errorf("dispatch %d, %d began as they were stored, order %v", g.Number, firsts.Load(), got)
+		}
+	})
+}
