@@ -118,7 +118,7 @@ func (s *Server) away(ctx context.Context, to, left string) bool {
 			return true
 		}
 	}
-	leads, err := s.o.Triggers.Any(ctx, webhook.Name, func(id, name string, spec json.RawMessage) bool {
+	leads, err := s.o.Triggers.Behind(ctx, webhook.DoorsAt(to), func(id, name string, spec json.RawMessage) bool {
 		return webhook.Leads(to, id, name, spec)
 	})
 	return leads || err != nil // it does not run any more

@@ -78,7 +78,7 @@ func newHouseWith(t *testing.T, door DoorOptions, change func(*Options)) *house 
 		"directory": directory.Kind(directory.Options{}), "time": timer.Kind, webhook.Name: hub.Kind, chain.Name: chain.Kind,
 		"stuck": h.stuck.kind, "still": stillKind,
 	}
-	manager = triggers.NewManager(d.Ledger(h.store), kinds, triggers.Options{RunAs: "nobody"})
+	manager = triggers.NewManager(d.Ledger(h.store), kinds, triggers.Options{RunAs: "nobody", Doors: webhook.Doors})
 	o := Options{
 		Store: h.store, Dispatcher: d, Triggers: manager, Executors: execs, Hooks: hub,
 		RunAs: "nobody", Version: "test", Log: log, Alive: d.Beat,

@@ -16,6 +16,8 @@ type keeper struct {
 
 	m *Manager
 
+	doors []Door // guarded by Manager.mu
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup // the source's goroutine and the gate's

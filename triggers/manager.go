@@ -29,6 +29,10 @@ type Options struct {
 	// manager looks at once and not after ten seconds: WatchClock. nil: nobody tells.
 	ClockSet func(ctx context.Context) <-chan struct{}
 
+	// Doors tells by what a stored trigger is found from outside, whether its source runs
+	// or not; see Manager.Behind. nil: by nothing.
+	Doors func(kind, id, name string, spec json.RawMessage) []Door
+
 	// Restored says that the state directory comes from a backup: all triggers hold what
 	// happens until Release.
 	Restored bool
@@ -76,6 +80,7 @@ type Manager struct {
 
 	mu      sync.RWMutex
 	keepers map[string]*keeper // by trigger id
+	doors   map[Door]map[*keeper]bool
 	closed  bool
 }
 
@@ -90,7 +95,7 @@ func NewManager(l Ledger, kinds Kinds, o Options) *Manager {
 	if o.Stop == 0 {
 		o.Stop = 5 * time.Second
 	}
-	m := &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), ended: make(chan struct{}, 1), ends: newEnds(l, maxEnds), asks: make(chan struct{}, maxAsks), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}}
+	m := &Manager{ledger: l, kinds: kinds, opts: o, started: make(chan struct{}), ended: make(chan struct{}, 1), ends: newEnds(l, maxEnds), asks: make(chan struct{}, maxAsks), beats: make(chan chan<- struct{}), keepers: map[string]*keeper{}, doors: map[Door]map[*keeper]bool{}}
 	m.held.Store(o.Restored)
 	return m
 }
@@ -160,6 +165,7 @@ func (m *Manager) start(t Trigger, p *plan) *keeper {
 	}
 	k := newKeeper(m, t, p)
 	m.keepers[t.ID] = k
+	m.openDoors(k)
 	// What waited before this process was there may have nothing to wait for now.
 	k.decideSoon()
 	k.runNow()
@@ -171,6 +177,9 @@ func (m *Manager) halt(id string) {
 	m.mu.Lock()
 	k := m.keepers[id]
 	delete(m.keepers, id)
+	if k != nil {
+		m.closeDoors(k)
+	}
 	m.mu.Unlock()
 	if k != nil {
 		m.await(map[*keeper]<-chan struct{}{k: k.stop()})
@@ -208,17 +217,6 @@ func (m *Manager) keeper(ctx context.Context, idOrName string) (*keeper, error) 
 		return nil, ErrStopped
 	}
 	return nil, fmt.Errorf("trigger %q: %w", idOrName, ErrNotFound) // removed meanwhile
-}
-
-// Any tells whether there is a trigger of a kind, one that runs or is to run, of which
-// f is true. It is asked about id, name and spec, which a revision never changes.
-func (m *Manager) Any(ctx context.Context, kind string, f func(id, name string, spec json.RawMessage) bool) (bool, error) {
-	if err := m.running(ctx); err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(m.snapshot(), func(k *keeper) bool {
-		return k.kind == kind && f(k.id, k.name, k.trigger.Spec)
-	}), nil
 }
 
 // DispatchEnded says that a dispatch has reached its end: one of a trigger, or, with an

@@ -154,7 +154,7 @@ func (d *daemon) open(ctx context.Context, cfg Config, log zerolog.Logger, limit
 	d.databases = polled
 	kinds := triggers.Kinds{"directory": folders, "time": timer.Kind, "sqlite": sqlite, "database": databases, webhook.Name: hub.Kind, chain.Name: chain.Kind}
 	options := triggers.Options{
-		Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
+		Cancelled: d.dispatcher.Cancelled, ClockSet: triggers.WatchClock, Doors: webhook.Doors, RunAs: runAs, Log: log.With().Str(keyComponent, "triggers").Logger(),
 	}
 	d.bell = newBell(cfg.Alarm, log)
 	options.Alarm = d.bell.tell

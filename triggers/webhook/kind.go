@@ -3,7 +3,6 @@ package webhook
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"regexp"
 	"sync"
@@ -90,50 +89,4 @@ func readHeader(f *triggers.Fields, field, byDefault string) string {
 		return byDefault
 	}
 	return http.CanonicalHeaderKey(name)
-}
-
-// Address is where a trigger is delivered to.
-type Address struct {
-	Path string   // of the URL
-	Auth []string // what a delivery needs: path, signature, token
-}
-
-// written are the fields of a spec that say where a trigger is delivered to.
-type written struct {
-	Name      string          `json:"name"`
-	Path      string          `json:"path_secret"`
-	Signature json.RawMessage `json:"signature"`
-	Tokens    bool            `json:"tokens"`
-}
-
-// AddressOf reads the address of a trigger from its stored spec.
-func AddressOf(spec json.RawMessage) (a Address, err error) {
-	var w written
-	if err := json.Unmarshal(spec, &w); err != nil {
-		return a, err
-	}
-	a.Path = "/v1/hooks/" + w.Name
-	if w.Path != "" {
-		a.Path, a.Auth = "/v1/hooks/"+w.Path, append(a.Auth, "path")
-	}
-	if w.Signature != nil {
-		a.Auth = append(a.Auth, "signature")
-	}
-	if w.Tokens {
-		a.Auth = append(a.Auth, "token")
-	}
-	return a, nil
-}
-
-// Leads tells whether a path leads to a trigger, by what is stored of it: of one whose
-// source does not run the hub knows nothing.
-func Leads(to, id, name string, spec json.RawMessage) bool {
-	var w written
-	if json.Unmarshal(spec, &w) != nil {
-		return false
-	}
-	if w.Path != "" {
-		return secretDoor(to) == secretDoor(w.Path)
-	}
-	return to == name || to == id
 }

@@ -67,7 +67,7 @@ func newWorld(t *testing.T, place Place) *world {
 
 func (w *world) start(place Place) {
 	w.hub = New(place)
-	w.manager = triggers.NewManager(w.ledger, triggers.Kinds{Name: w.hub.Kind}, triggers.Options{Log: zerolog.New(w.log), Baseline: time.Minute})
+	w.manager = triggers.NewManager(w.ledger, triggers.Kinds{Name: w.hub.Kind}, triggers.Options{Log: zerolog.New(w.log), Baseline: time.Minute, Doors: Doors})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.manager.Run(ctx) }()
