@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -142,7 +143,8 @@ func (r *runner) adoptJournal(path string, have []record) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	r.resume(fold(append(recs, have...)))
+	// What we have of it already is a beginning of it, perhaps without what was begun again.
+	r.resume(fold(append(slices.Clone(have), recs...)))
 	return os.Remove(path)
 }
 

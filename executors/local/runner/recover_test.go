@@ -239,6 +239,23 @@ func TestAdopt_tells_an_end_although_it_was_interrupted(t *testing.T) {
 	}
 }
 
+// What was undone was begun again since: the part of it that was taken over is older.
+func TestAdopt_knows_what_was_begun_again_although_it_was_interrupted(t *testing.T) {
+	keepsNoDescriptor(t)
+	full := history("a", recPrepare, recIntent, recUndo, recPrepare, recIntent, recPID, recEnd)
+	for n := range full {
+		for told := n; told <= len(full); told++ { // of which an earlier interruption has taken over some, too
+			o := recovering(t, map[int][]record{1: full, 2: append(slices.Clone(full[:told]), full[:n]...)})
+			r := successor(t, o)
+			r.settledBy(t, 10*time.Second)
+			if a := r.attempts["a"]; a == nil || a.phase != ended || a.cause != CauseNone {
+				t.Errorf("after %d and %d of %d records: %+v", told, n, len(full), a)
+			}
+			_ = r.journal.close()
+		}
+	}
+}
+
 // What happened after a journal was taken over is newer than what that tells.
 func TestAdopt_brings_nothing_back(t *testing.T) {
 	for name, more := range map[string][]int64{"ended": {recEnd}, "released": {recEnd, recRelease}} {
