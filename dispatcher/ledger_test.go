@@ -108,6 +108,22 @@ func TestLedger_what_fires_begins_with_its_firing(t *testing.T) {
 	})
 }
 
+func TestLedger_an_output_sees_what_is_known_once_it_is_stored(t *testing.T) {
+	simulate(t, func(t *testing.T) {
+		h := newHouse(t, newPlayer()).start()
+		synctest.Wait()
+		f := h.trigger(one + "output: {n: \"${{ dispatch.number }}\", r: \"${{ dispatch.root_id }}\", t: \"${{ dispatch.trigger }}\"}\n")
+		ds, err := f.fire(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := h.end(ds[0].ID)
+		if want := `{"n":1,"r":"` + g.ID + `","t":"t"}`; string(g.Result) != want || f.begun(ds) != 1 {
+			t.Errorf("the result is %s, want %s", g.Result, want)
+		}
+	})
+}
+
 func TestLedger_what_waits_is_not_overtaken(t *testing.T) {
 	simulate(t, func(t *testing.T) {
 		p := newPlayer()
