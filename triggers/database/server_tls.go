@@ -11,8 +11,13 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// noTLS is what the driver of PostgreSQL says, for which it has no error of its own.
-const noTLS = "server refused TLS connection"
+// What drivers say for which they have no error of its own: that of PostgreSQL and that of
+// SQL Server of a server without TLS, and the latter of a certificate.
+const (
+	noTLS       = "server refused TLS connection"
+	noEncrypt   = "server does not support encryption"
+	notVerified = "tls: failed to verify certificate: x509: "
+)
 
 // untrusted tells whether a server's certificate was refused, or it speaks no TLS where
 // that is asked for: waiting doesn't help.
@@ -23,11 +28,18 @@ func untrusted(err error) bool {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	return errors.As(err, &verify) || errors.As(err, &header) || errors.As(err, &authority) || errors.As(err, &host) ||
-		errors.As(err, &invalid) || speaksNoTLS(err)
+		errors.As(err, &invalid) || speaksNoTLS(err) || strings.Contains(textOf(err), notVerified)
 }
 
 func speaksNoTLS(err error) bool {
-	return errors.Is(err, mysql.ErrNoTLS) || err != nil && strings.Contains(err.Error(), noTLS)
+	return errors.Is(err, mysql.ErrNoTLS) || strings.Contains(textOf(err), noTLS) || strings.Contains(textOf(err), noEncrypt)
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // authorityOption is the option of a URL that names who signs certificates, modeOption
@@ -43,18 +55,22 @@ func briefTLS(a address, err error) string {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	option := authorityOption[a.engine]
+	unknown := errors.As(err, &authority) || strings.Contains(err.Error(), notVerified+"certificate signed by unknown authority")
 	switch {
 	case speaksNoTLS(err):
 		return "the server speaks no TLS, and the URL asks for it with " + modeOption[a.engine]
 	case errors.As(err, &host):
 		return fmt.Sprintf("the server's certificate is for %s, not for %s", namesOf(host.Certificate), host.Host)
-	case errors.As(err, &authority) && a.options[option] != "":
+	case unknown && a.options[option] != "":
 		return "the server's certificate is not signed by the authority in " + a.options[option]
-	case errors.As(err, &authority):
+	case unknown:
 		return "the server's certificate is signed by nobody that is trusted here; name the file with the certificate of who has signed it in the option " + option
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		c := invalid.Cert
 		return fmt.Sprintf("the server's certificate is valid from %s to %s only", c.NotBefore.UTC().Format(time.RFC3339), c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if _, why, ok := strings.Cut(err.Error(), notVerified); ok {
+		return "the server's certificate is refused: " + why
 	}
 	return err.Error()
 }
