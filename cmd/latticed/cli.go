@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
@@ -122,14 +121,11 @@ func (c *cli) table(header []string, rows [][]string) error {
 	if width := c.columns(); width > 0 {
 		header, rows = fit(header, rows, width, time.Now())
 	}
-	w := tabwriter.NewWriter(c.stdout, 0, 8, columnGap, ' ', 0)
 	if len(header) > 0 {
-		fmt.Fprintln(w, strings.Join(header, "\t"))
+		rows = append([][]string{header}, rows...)
 	}
-	for _, row := range rows {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t"))
-	}
-	return w.Flush()
+	_, err := io.WriteString(c.stdout, aligned(rows))
+	return err
 }
 
 // warn prints warnings that came with a success.

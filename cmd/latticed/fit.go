@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -56,7 +55,7 @@ func fit(header []string, rows [][]string, width int, now time.Time) ([]string, 
 		}
 		for _, row := range rows {
 			if i < len(row) {
-				row[i] = middle(row[i], max(w-left, leastColumn, utf8.RuneCountInString(header[i])))
+				row[i] = middle(row[i], max(w-left, leastColumn, cells(header[i])))
 			}
 		}
 	}
@@ -71,7 +70,7 @@ func widths(header []string, rows [][]string) []int {
 			if i == len(all) {
 				all = append(all, 0)
 			}
-			all[i] = max(all[i], utf8.RuneCountInString(cell))
+			all[i] = max(all[i], cells(cell))
 		}
 	}
 	return all
@@ -90,7 +89,7 @@ func over(header []string, rows [][]string, width int) int {
 func widest(header []string, rows [][]string) (column, width int) {
 	column = -1
 	for i, w := range widths(header, rows) {
-		if i > 0 && w > width && w > leastColumn && w > utf8.RuneCountInString(header[i]) {
+		if i > 0 && w > width && w > leastColumn && w > cells(header[i]) {
 			column, width = i, w
 		}
 	}
@@ -141,15 +140,14 @@ func lately(cell string, now time.Time) string {
 // middle shortens a sentence at its end, and a word or values of inputs, such as a path,
 // in the middle.
 func middle(s string, width int) string {
-	r := []rune(s)
-	if len(r) <= width {
+	if cells(s) <= width {
 		return s
 	}
 	if strings.Contains(s, " ") && !strings.Contains(s, "=") {
 		return begin(s, width)
 	}
-	head := (width - 1) / 3
-	return string(r[:head]) + "…" + string(r[len(r)-(width-1-head):])
+	first := head(s, (width-1)/3)
+	return first + "…" + tail(s, width-1-cells(first))
 }
 
 // tells knows the columns that are about all that a command has to say.
@@ -167,7 +165,7 @@ func broken(header []string, rows [][]string, width int) [][]string {
 	}
 	out := make([][]string, 0, len(rows))
 	for _, row := range rows {
-		if len(row) <= last || utf8.RuneCountInString(row[last]) <= room {
+		if len(row) <= last || cells(row[last]) <= room {
 			out = append(out, row)
 			continue
 		}

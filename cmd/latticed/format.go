@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -95,8 +94,8 @@ func cut(s string, width int) string {
 
 // begin shortens a sentence to a width, also one that begins with a path.
 func begin(s string, width int) string {
-	if r := []rune(s); len(r) > width {
-		return string(r[:width-1]) + "…"
+	if cells(s) > width {
+		return head(s, width-1) + "…"
 	}
 	return s
 }
@@ -204,7 +203,7 @@ func (c *cli) wrapped(rows [][]string) [][]string {
 func wrap(rows [][]string, width int) [][]string {
 	room := width
 	for _, row := range rows {
-		room = min(room, width-utf8.RuneCountInString(row[0])-columnGap)
+		room = min(room, width-cells(row[0])-columnGap)
 	}
 	all := make([][]string, 0, len(rows))
 	for _, row := range rows {
@@ -228,7 +227,7 @@ func lines(s string, width int) (all []string) {
 		switch {
 		case line == "":
 			line = word
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= width:
+		case cells(line)+1+cells(word) <= width:
 			line += " " + word
 		default:
 			all = append(all, line)
