@@ -56,7 +56,8 @@ var dispatchWord = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^([0-9]{1,18}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 })
 
-// isDispatch tells a dispatch from a path.
+// isDispatch tells the number or id of a dispatch from a path, and from a lattice, which
+// should not be called so.
 func isDispatch(word string) bool { return dispatchWord().MatchString(word) }
 
 func (c *cli) explainPath(ctx context.Context, api *client.Client, path, trigger string, limit int, after string) error {

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -121,11 +119,6 @@ func (c *cli) newSweep(ctx context.Context, api *client.Client, what string, f s
 	return s, nil
 }
 
-// dispatchRef is a dispatch's number or id, which no lattice should be called.
-var dispatchRef = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^([0-9]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`)
-})
-
 // sweepTarget finds the lattice that is run, and says in s what that is.
 func (c *cli) sweepTarget(ctx context.Context, api *client.Client, what string, s *client.NewSweep) (*graph.Lattice, error) {
 	switch {
@@ -136,7 +129,7 @@ func (c *cli) sweepTarget(ctx context.Context, api *client.Client, what string, 
 		}
 		s.Lattice = p.document
 		return p.lattice, nil
-	case dispatchRef().MatchString(what):
+	case isDispatch(what):
 		s.DispatchID = what
 		d, err := api.Dispatch(ctx, what, 0)
 		if err != nil {
