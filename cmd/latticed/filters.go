@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/latticed/latticed/api/client"
+	"github.com/latticed/latticed/graph"
 )
 
 // filterFlags are the filters of dispatches that list and table share.
@@ -80,4 +84,35 @@ func (c *cli) tellUnknown(ctx context.Context, api *client.Client, lattice, trig
 			c.complain("warning: " + unknown.Error())
 		}
 	}
+}
+
+// tellFollowed says which of the names that a trigger is to follow there is not, but for
+// its own: they may come later, but most are misspelt, and then nothing ever happens.
+func (c *cli) tellFollowed(ctx context.Context, api *client.Client, name string, spec map[string]any) {
+	of, _ := spec["of"].(map[string]any)
+	lattice, _ := of["lattice"].(string)
+	trigger, _ := of["trigger"].(string)
+	if trigger == name {
+		trigger = ""
+	}
+	c.tellUnknown(ctx, api, lattice, trigger)
+}
+
+// triggerKinds are those that a daemon of this version has.
+func triggerKinds() []string {
+	return []string{"database", "directory", "dispatch", "sqlite", "time", "webhook"}
+}
+
+// tellKind says of a kind by which no trigger was found that there is none such.
+func (c *cli) tellKind(kind string) {
+	if kind == "" || slices.Contains(triggerKinds(), kind) {
+		return
+	}
+	said := fmt.Sprintf("warning: no trigger is of a kind %q", kind)
+	if near := graph.Suggest(kind, triggerKinds()); near != "" {
+		said += fmt.Sprintf("; did you mean %q?", near)
+	} else {
+		said += "; kinds are " + strings.Join(triggerKinds(), ", ")
+	}
+	c.complain(said)
 }

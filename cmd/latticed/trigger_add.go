@@ -34,6 +34,7 @@ func newTriggerAdd(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			c.tellFollowed(cmd.Context(), api, args[1], spec)
 			if dry {
 				return inFlags(c.dryRun(api.PreviewTrigger(cmd.Context(), body)), args[1])
 			}
@@ -84,6 +85,7 @@ func newTriggerSet(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			c.tellFollowed(cmd.Context(), api, args[0], spec)
 			if dry {
 				return c.dryRun(api.PreviewPatch(cmd.Context(), args[0], body))
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,11 +36,14 @@ why a trigger is not active, all of it in trigger show.
 			if err != nil || c.json {
 				return c.orRaw(err, a.Raw)
 			}
+			if len(a.Value.Items) == 0 {
+				c.tellKind(kind)
+			}
 			return c.showTriggers(a.Value)
 		},
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "preparing, active, degraded, failing, paused (repeatable, or with commas)")
-	cmd.Flags().StringVar(&kind, "kind", "", "time or directory")
+	cmd.Flags().StringVar(&kind, "kind", "", strings.Join(triggerKinds(), ", "))
 	addPage(cmd, &limit, &after)
 	return cmd
 }
