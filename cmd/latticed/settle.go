@@ -59,23 +59,28 @@ type mapping struct{ from, to uintptr }
 // cleanMappings finds, in the text of /proc/PID/smaps, where a file is mapped that
 // nobody writes to and every page is the file's. Where one is not (anonymous: a linker
 // has relocated it before it was made read-only, or a debugger has set a breakpoint),
-// letting go would lose what was written.
+// letting go would lose what was written, also when it is swapped out.
 func cleanMappings(smaps io.Reader, file string) ([]mapping, error) {
 	var clean []mapping
 	var m mapping
-	ours := false
+	ours, own := false, false // own: no page in memory is other than the file's
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
 		line := lines.Text()
 		if from, to, perms, ok := heading(line); ok {
-			m = mapping{from, to}
+			m, own = mapping{from, to}, false
 			ours = strings.HasSuffix(line, " "+file) && strings.HasPrefix(perms, "r-") && strings.HasSuffix(perms, "p")
-		} else if rest, ok := strings.CutPrefix(line, "Anonymous:"); ok && ours && strings.TrimSpace(rest) == "0 kB" {
+		} else if rest, ok := strings.CutPrefix(line, "Anonymous:"); ok {
+			own = ours && none(rest)
+		} else if rest, ok := strings.CutPrefix(line, "Swap:"); ok && own && none(rest) {
 			clean = append(clean, m)
 		}
 	}
 	return clean, lines.Err()
 }
+
+// none reads a size of smaps.
+func none(size string) bool { return strings.TrimSpace(size) == "0 kB" }
 
 // heading reads the first line about a mapping: 400000-1394000 r-xp 00000000 fe:00 17 FILE
 func heading(line string) (from, to uintptr, perms string, ok bool) {

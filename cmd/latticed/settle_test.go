@@ -29,16 +29,21 @@ func TestCleanMappings(t *testing.T) {
 		want  []mapping
 	}{
 		"code and constants": {
-			"00400000-01394000 r-xp 00000000 fe:00 17 " + program + "\nRss: 8 kB\nAnonymous:             0 kB\nVmFlags: rd ex\n" +
-				"01394000-023f9000 r--p 00f94000 fe:00 17 " + program + "\nAnonymous:             0 kB\n",
+			"00400000-01394000 r-xp 00000000 fe:00 17 " + program + "\nRss: 8 kB\nAnonymous:             0 kB\nSwap:                  0 kB\nSwapPss: 0 kB\nVmFlags: rd ex\n" +
+				"01394000-023f9000 r--p 00f94000 fe:00 17 " + program + "\nAnonymous:             0 kB\nSwap:                  0 kB\n",
 			[]mapping{{0x400000, 0x1394000}, {0x1394000, 0x23f9000}},
 		},
-		"what was relocated stays":      {"01394000-023f9000 r--p 00f94000 fe:00 17 " + program + "\nAnonymous:             4 kB\n", nil},
-		"what can be written stays":     {"01394000-023f9000 rw-p 00f94000 fe:00 17 " + program + "\nAnonymous:             0 kB\n", nil},
-		"what is shared stays":          {"01394000-023f9000 r--s 00f94000 fe:00 17 " + program + "\nAnonymous:             0 kB\n", nil},
-		"another file stays":            {"01394000-023f9000 r--p 00f94000 fe:00 17 /usr/lib" + program + "\nAnonymous:             0 kB\n", nil},
-		"what follows the program":      {"00400000-01394000 r-xp 0 fe:00 17 " + program + "\n01394000-023f9000 r--p 0 00:00 0\nAnonymous: 0 kB\n", nil},
-		"nothing is known of anonymous": {"00400000-01394000 r-xp 00000000 fe:00 17 " + program + "\nRss: 8 kB\n", nil},
+		"what was relocated stays":      {"01394000-023f9000 r--p 00f94000 fe:00 17 " + program + "\nAnonymous:             4 kB\nSwap:                  0 kB\n", nil},
+		"what can be written stays":     {"01394000-023f9000 rw-p 00f94000 fe:00 17 " + program + "\nAnonymous:             0 kB\nSwap:                  0 kB\n", nil},
+		"what is shared stays":          {"01394000-023f9000 r--s 00f94000 fe:00 17 " + program + "\nAnonymous:             0 kB\nSwap:                  0 kB\n", nil},
+		"another file stays":            {"01394000-023f9000 r--p 00f94000 fe:00 17 /usr/lib" + program + "\nAnonymous:             0 kB\nSwap:                  0 kB\n", nil},
+		"what follows the program":      {"00400000-01394000 r-xp 0 fe:00 17 " + program + "\n01394000-023f9000 r--p 0 00:00 0\nAnonymous: 0 kB\nSwap: 0 kB\n", nil},
+		"nothing is known of anonymous": {"00400000-01394000 r-xp 00000000 fe:00 17 " + program + "\nRss: 8 kB\nSwap: 0 kB\n", nil},
+		"nothing is known of the swap":  {"00400000-01394000 r-xp 00000000 fe:00 17 " + program + "\nAnonymous: 0 kB\n", nil},
+		"what was swapped out stays":    {"01394000-023f9000 r--p 00f94000 fe:00 17 " + program + "\nAnonymous:             0 kB\nSwap:                  4 kB\nSwapPss: 0 kB\n", nil},
+		"a file that was replaced": {
+			"00400000-01394000 r-xp 0 fe:00 17 " + program + " (deleted)\nAnonymous: 0 kB\nSwap: 0 kB\n", nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := cleanMappings(strings.NewReader(test.smaps), program)
