@@ -139,12 +139,36 @@ func appear(root *os.Root, tmp, name string) error {
 	if !noLink(err) {
 		return err
 	}
+	err = renameIn(root, tmp, name)
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+		return err
+	}
+	// Nothing but an empty file keeps the name free there; one that watches may see it.
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(f.Close(), root.Rename(tmp, name)); err != nil { // over our own
 		return errors.Join(err, root.Remove(name))
+	}
+	return nil
+}
+
+// renameIn renames, never over something.
+func renameIn(root *os.Root, old, name string) error {
+	from, err := root.Open(path.Dir(old))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	err = unix.Renameat2(int(from.Fd()), path.Base(old), int(to.Fd()), path.Base(name), unix.RENAME_NOREPLACE)
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: old, New: name, Err: err}
 	}
 	return nil
 }

@@ -163,3 +163,33 @@ func FuzzCleanRel(f *testing.F) {
 		}
 	})
 }
+
+// Where a file can't have a second name it gets its only one at once: an empty file under
+// it, which would stay after a crash, looks like one that has come.
+func TestRenameIn_never_over_something(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for name, text := range map[string]string{".partial/x": "new", "scans/taken": "old"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := renameIn(root, ".partial/x", "scans/taken"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over something: %v", err)
+	}
+	if err := renameIn(root, ".partial/x", "scans/free"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"scans/taken": "old", "scans/free": "new", ".partial/x": ""} {
+		if text, _ := os.ReadFile(filepath.Join(dir, name)); string(text) != want {
+			t.Errorf("%s holds %q", name, text)
+		}
+	}
+	if err := renameIn(root, ".partial/x", "scans/again"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of nothing: %v", err)
+	}
+}
