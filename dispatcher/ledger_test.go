@@ -3,6 +3,7 @@ package dispatcher_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +105,42 @@ func TestLedger_what_fires_begins_with_its_firing(t *testing.T) {
 		synctest.Wait()
 		if n := f.begun(ds); n != 2 || reads.Load() != 0 {
 			t.Errorf("%d of 3 began with their firing, for 2 slots; pending ones were read %d times", n, reads.Load())
+		}
+	})
+}
+
+// watchful is a ledger that counts what is to begin with its firing.
+type watchful struct {
+	triggers.Ledger
+	firsts *int
+}
+
+func (l watchful) Record(ctx context.Context, id string, revision int, b triggers.Batch, ds []triggers.Decision) (triggers.Recorded, error) {
+	for _, d := range ds {
+		for _, g := range d.Dispatches {
+			*l.firsts += len(g.First)
+		}
+	}
+	return l.Ledger.Record(ctx, id, revision, b, ds)
+}
+
+func TestLedger_nothing_begins_before_what_goes_the_long_way(t *testing.T) {
+	simulate(t, func(t *testing.T) {
+		h := newHouse(t, newPlayer()).start()
+		synctest.Wait()
+		f := h.trigger("lattice: o\ninputs: {n: {type: integer}}\nelectrons:\n  a: {run: [x]}\n  b: {run: [x], if: \"${{ inputs.n > 0 }}\"}\n")
+		for _, c := range []struct{ first, second, firsts int }{{0, 1, 0}, {1, 0, 2}, {1, 1, 4}} {
+			e, d := f.draft(2)
+			d.Dispatches[0].Inputs, d.Dispatches[1].Inputs = fmt.Appendf(nil, `{"n":%d}`, c.first), fmt.Appendf(nil, `{"n":%d}`, c.second)
+			firsts := 0
+			rec, err := h.d.Ledger(watchful{h.st, &firsts}).Record(t.Context(), f.tr.ID, 1, triggers.Batch{Events: []triggers.Event{e}}, []triggers.Decision{d})
+			if err != nil || firsts != c.firsts {
+				t.Errorf("with inputs %d and %d %d attempts start with their firing, want %d: %v", c.first, c.second, firsts, c.firsts, err)
+			}
+			for _, g := range rec.Dispatches {
+				h.end(g.ID)
+			}
+			synctest.Wait()
 		}
 	})
 }
