@@ -54,6 +54,7 @@ type Dispatcher struct {
 	live   map[string]*walker  // the window, by dispatch id
 	walked map[int64]struct{}  // their numbers
 	owned  map[string]struct{} // attempts that are started but not yet released
+	parted map[string]struct{} // those released while executors settle; nil: none does
 	asked  []string            // dispatches that Cancelled was told of
 	count  counters
 }

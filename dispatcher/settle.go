@@ -7,8 +7,12 @@ import (
 	"github.com/latticed/latticed/executors"
 )
 
-// settle tells the executors which of the attempts they remember are still wanted.
+// settle tells the executors which of the attempts they remember are still wanted. What
+// ends and is released meanwhile counts as wanted: an executor may have listed it before,
+// and knows already whether its directory is kept.
 func (d *Dispatcher) settle(ctx context.Context) {
+	d.part(map[string]struct{}{})
+	defer d.part(nil)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for name, e := range d.execs {
@@ -24,7 +28,8 @@ func (d *Dispatcher) owns(attempt string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, ok := d.owned[attempt]
-	return ok
+	_, parted := d.parted[attempt]
+	return ok || parted
 }
 
 func (d *Dispatcher) own(attempt string) {
@@ -37,4 +42,13 @@ func (d *Dispatcher) disown(attempt string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.owned, attempt)
+	if d.parted != nil {
+		d.parted[attempt] = struct{}{}
+	}
+}
+
+func (d *Dispatcher) part(from map[string]struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.parted = from
 }
