@@ -192,7 +192,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	defer func() { _ = resp.Body.Close() }()
 	err = refused(c.server, resp)
 	var no *Refused
-	if c.signer != nil && errors.As(err, &no) && !r.again && c.signer.corrects(no, resp.Header) {
+	if c.signer != nil && errors.As(err, &no) && !r.again && c.signer.corrects(ctx, no, resp.Header) {
 		r.again = true
 		return c.send(ctx, r)
 	}

@@ -179,6 +179,25 @@ func TestSign(t *testing.T) {
 			t.Error("bytes of unknown SHA-256 were signed")
 		}
 	})
+	t.Run("waits_for_the_next_second_when_a_daemon_that_just_started_takes_none_of_this_one", func(t *testing.T) {
+		var asked []string
+		c := served(t, Options{Token: token, Sign: true}, func(w http.ResponseWriter, r *http.Request) {
+			at := signed.FindStringSubmatch(r.Header.Get("Authorization"))[1]
+			if asked = append(asked, at); at == asked[0] {
+				problem(w, 401, `{"code":"clock_skew","detail":"x"}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{}`)
+		})
+		if _, err := c.Whoami(t.Context()); err != nil || len(asked) != 2 {
+			t.Errorf("%v %v", err, asked)
+		}
+		c = served(t, Options{Token: token, Sign: true}, func(w http.ResponseWriter, _ *http.Request) { problem(w, 401, `{"code":"clock_skew","detail":"x"}`) })
+		var no *Refused
+		if _, err := c.Whoami(t.Context()); !errors.As(err, &no) || no.Code != "clock_skew" {
+			t.Errorf("%v", err)
+		}
+	})
 	t.Run("takes_over_the_clock_of_the_daemon_once", func(t *testing.T) {
 		there := time.Now().Add(-3 * time.Hour)
 		var asked []string

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -47,8 +48,10 @@ func (s *signer) sign(req *http.Request, sum string) {
 	req.Header.Set(bodySum, sum)
 }
 
-// corrects takes over the daemon's clock when that is why it has refused a signature.
-func (s *signer) corrects(no *Refused, h http.Header) bool {
+// corrects takes over the daemon's clock when that is why it has refused a signature. When
+// the two agree, it has just started, and takes nothing more that was signed in the second
+// in which it last heard of the token: then the next one has to be waited for.
+func (s *signer) corrects(ctx context.Context, no *Refused, h http.Header) bool {
 	if no.Code != "clock_skew" {
 		return false
 	}
@@ -56,8 +59,17 @@ func (s *signer) corrects(no *Refused, h http.Header) bool {
 	if err != nil {
 		return false
 	}
-	s.skew.Store(there.Unix() - time.Now().Unix())
-	return true
+	ahead, had := there.Unix()-time.Now().Unix(), s.skew.Load()
+	if ahead < had-1 || ahead > had+1 {
+		s.skew.Store(ahead)
+		return true
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Second):
+		return true
+	}
 }
 
 // sumOf is the SHA-256 of bytes in hex.

@@ -117,7 +117,7 @@ func TestCommands_over_TLS(t *testing.T) {
 	t.Setenv("LATTICED_SERVER", "")
 	wants(0, "laptop  operator", "token", "list")
 	wants(0, "", "token", "revoke", "laptop")
-	wants(0, "CreateToken  laptop  201", "audit", "--object", "laptop")
+	wants(0, "token create  laptop  201", "audit", "--object", "laptop")
 	wants(0, "ENDED", "token", "list", "--all")
 	t.Setenv("LATTICED_SERVER", door)
 	wants(4, "the token was revoked", "whoami")
