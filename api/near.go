@@ -16,7 +16,7 @@ func (s *Server) meantBy(ctx context.Context, err error, e *Error) *Error {
 	what, name := "", ""
 	switch {
 	case e == nil:
-		return e
+		return nil
 	case errors.As(err, &lattice):
 		what, name = "lattice", lattice.Name
 	case e.Code == codeNotFound && errors.As(err, &missing) && missing.Near == "":

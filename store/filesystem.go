@@ -51,8 +51,8 @@ func checkFilesystem(dir string, kind func(string) (int64, error)) error {
 // DatabaseDir is the folder where the database of a state directory really is: it may be
 // behind a link.
 func DatabaseDir(dir string) string {
-	if real, err := filepath.EvalSymlinks(filepath.Join(dir, databaseName)); err == nil {
-		return filepath.Dir(real)
+	if file, err := filepath.EvalSymlinks(filepath.Join(dir, databaseName)); err == nil {
+		return filepath.Dir(file)
 	}
 	return dir
 }

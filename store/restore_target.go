@@ -69,11 +69,11 @@ func target(to string) (string, error) {
 	}
 	info, err := os.Lstat(to)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		real, err := filepath.EvalSymlinks(to)
+		behind, err := filepath.EvalSymlinks(to)
 		if err != nil {
 			return "", fmt.Errorf("%s is a link to what is not there: %w", to, err)
 		}
-		to = real
+		to = behind
 	}
 	there := to
 	for _, err := os.Stat(there); errors.Is(err, fs.ErrNotExist) && there != filepath.Dir(there); _, err = os.Stat(there) {

@@ -24,7 +24,7 @@ func (p *plan) describe(raw json.RawMessage) error {
 	}
 	event, warnings := d.Described()
 	p.made.Warnings = append(p.made.Warnings[:len(p.made.Warnings):len(p.made.Warnings)], warnings...)
-	return p.spec.sees(raw, event)
+	return p.sees(raw, event)
 }
 
 // sees compiles the expressions of a spec once more, against what is known of events now.
