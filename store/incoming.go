@@ -2,19 +2,14 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
@@ -53,11 +48,6 @@ const maxSums = 64 // that are remembered
 
 // halfway is the folder of what is not whole yet; no trigger has such a name.
 const halfway = ".partial"
-
-const (
-	maxRel  = 4000 // bytes; the kernel's limit of a path is 4096 with the folder before it
-	maxName = 255
-)
 
 // Receive puts what its owner has uploaded into the folder of a trigger and returns the
 // path. What has the same content and name there is kept; with other content the new
@@ -133,57 +123,6 @@ func (s *Store) receive(ctx context.Context, root *os.Root, a *Arrival, name str
 	return name, s.part(ctx, root, a, name)
 }
 
-// appear gives a file its name, never one that is taken.
-func appear(root *os.Root, tmp, name string) error {
-	err := root.Link(tmp, name)
-	if !noLink(err) {
-		return err
-	}
-	err = renameIn(root, tmp, name)
-	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
-		return err
-	}
-	// Nothing but an empty file keeps the name free there; one that watches may see it.
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Close(), root.Rename(tmp, name)); err != nil { // over our own
-		return errors.Join(err, root.Remove(name))
-	}
-	return nil
-}
-
-// renameIn renames, never over something.
-func renameIn(root *os.Root, old, name string) error {
-	from, err := root.Open(path.Dir(old))
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	err = unix.Renameat2(int(from.Fd()), path.Base(old), int(to.Fd()), path.Base(name), unix.RENAME_NOREPLACE)
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: old, New: name, Err: err}
-	}
-	return nil
-}
-
-// noLink tells that a file can't have a second name there: incoming may be another disk,
-// or of a kind that knows no such thing.
-func noLink(err error) bool {
-	for _, e := range []error{unix.EXDEV, unix.EPERM, unix.EMLINK, unix.EOPNOTSUPP, unix.ENOSYS} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
-
 // bring makes the file tmp. That of an asset which nothing else needs is only given
 // another name, since a copy of many gigabytes takes minutes.
 func (s *Store) bring(ctx context.Context, root *os.Root, tmp string, a *Arrival) (linked bool, err error) {
@@ -235,165 +174,6 @@ func (s *Store) copyAsset(ctx context.Context, root *os.Root, to, sha string) er
 	}
 	defer from.Close()
 	return copyInto(root, to, from)
-}
-
-// spot finds the name for an arrival, and whether it is there already.
-func (in *incoming) spot(root *os.Root, a *Arrival) (name string, there bool, err error) {
-	last := ""
-	for n := 1; ; n++ {
-		name = numbered(a.Rel, n)
-		info, err := root.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		if err != nil {
-			return "", false, err
-		}
-		if info.Mode().IsRegular() && info.Size() == a.Size {
-			last = name
-		}
-	}
-	// The same file comes again when the answer was lost, so it is the latest.
-	for _, old := range []string{last, a.Rel} {
-		if same, err := in.has(root, old, a.SHA256); old != "" && (same || err != nil) {
-			return old, true, err
-		}
-	}
-	return name, false, nil
-}
-
-// has tells whether a file has this content; false when there is none. Its caller may
-// give up before a large one is read; what was found is there when he comes again.
-func (in *incoming) has(root *os.Root, name, sha string) (bool, error) {
-	if name == "" {
-		return false, nil
-	}
-	info, err := root.Lstat(name)
-	if err != nil || !info.Mode().IsRegular() {
-		return false, nil // then it is not the same
-	}
-	version := fmt.Sprint(info.Size(), info.ModTime().UnixNano())
-	if s := in.sums[name]; s.version == version {
-		return s.sha256 == sha, nil
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return false, nil // its owner has closed it to us
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return false, err
-	}
-	if in.sums == nil || len(in.sums) >= maxSums {
-		in.sums = map[string]fileSum{}
-	}
-	in.sums[name] = fileSum{version, hex.EncodeToString(h.Sum(nil))}
-	return in.sums[name].sha256 == sha, nil
-}
-
-// numbered is NAME~2.EXT for n = 2.
-func numbered(rel string, n int) string {
-	if n == 1 {
-		return rel
-	}
-	dir, base := path.Split(rel)
-	ext := path.Ext(base)
-	stem := strings.TrimSuffix(base, ext)
-	if stem == "" { // .bashrc has no extension
-		stem, ext = base, ""
-	}
-	tail := "~" + strconv.Itoa(n) + ext
-	return dir + stem[:max(min(len(stem), maxName-len(tail)), 0)] + tail
-}
-
-// cleanRel makes a path that stays in its folder, in UTF-8: bytes that are not, are
-// written as %NN.
-func cleanRel(rel string) (string, error) {
-	var parts []string
-	for part := range strings.SplitSeq(rel, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			return "", &RelError{rel, "leads out of its folder"}
-		default:
-			part = readable(part)
-			parts = append(parts, part)
-		}
-		if len(part) > maxName || strings.Contains(part, "\x00") {
-			return "", &RelError{rel, "has a name that no file can have"}
-		}
-	}
-	clean := strings.Join(parts, "/")
-	switch {
-	case strings.HasPrefix(rel, "/"):
-		return "", &RelError{rel, "must be relative"}
-	case clean == "":
-		return "", &RelError{rel, "names no file"}
-	case len(clean) > maxRel:
-		return "", &RelError{clean[:100] + "…", "is too long"}
-	}
-	return clean, nil
-}
-
-// readable is a name in UTF-8.
-func readable(name string) string {
-	if utf8.ValidString(name) {
-		return name
-	}
-	var b strings.Builder
-	for i := 0; i < len(name); {
-		r, n := utf8.DecodeRuneInString(name[i:])
-		if r == utf8.RuneError && n == 1 {
-			fmt.Fprintf(&b, "%%%02X", name[i])
-		} else {
-			b.WriteString(name[i : i+n])
-		}
-		i += n
-	}
-	return b.String()
-}
-
-// copyInto writes a new file that everybody may read, and makes its bytes durable.
-func copyInto(root *os.Root, name string, from io.Reader) error {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, from)
-	return errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-}
-
-// makeParents makes the folders of a file, each durable in the one before.
-func makeParents(root *os.Root, dir string) error {
-	if dir == "." {
-		return nil
-	}
-	err := root.Mkdir(dir, 0o755)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeParents(root, path.Dir(dir)); err != nil {
-			return err
-		}
-		err = root.Mkdir(dir, 0o755)
-	}
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := root.Chmod(dir, 0o755); err != nil { // whatever our umask is
-		return err
-	}
-	return syncBelow(root, path.Dir(dir))
-}
-
-func syncBelow(root *os.Root, dir string) error {
-	f, err := root.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // tidy removes what a crash has left half written.
