@@ -56,7 +56,7 @@ func TestListsWalkAnIndex(t *testing.T) {
 						return fmt.Errorf("%d branches, %w", len(branches), err)
 					}
 					q, args := branches[0].query(after, ascending, 50)
-					if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") || !strings.Contains(p+" ", "INDEX "+test.index+" ") {
+					if p := plan(t, s, q, args...); strings.Contains(p, "TEMP B-TREE") || !strings.Contains(strings.ReplaceAll(p+";", ";", " "), "INDEX "+test.index+" ") {
 						t.Errorf("%+v: %s", test.f, p)
 					}
 					return nil
