@@ -70,7 +70,7 @@ func migrate(ctx context.Context, db *gorm.DB, file string, ms []migration) erro
 		steps[i] = &gormigrate.Migration{ID: m.id, Migrate: func(tx *gorm.DB) error { return m.run(tx) }}
 	}
 	o := &gormigrate.Options{TableName: "migrations", IDColumnName: "id", IDColumnSize: 255, UseTransaction: true, ValidateUnknownMigrations: true}
-	if err := gormigrate.New(db, o, steps).Migrate(); err != nil {
+	if err := gormigrate.New(db.WithContext(context.WithoutCancel(ctx)), o, steps).Migrate(); err != nil {
 		return fmt.Errorf("migrate %s: %w", file, err)
 	}
 	return nil
