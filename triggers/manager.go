@@ -173,17 +173,36 @@ func (m *Manager) start(t Trigger, p *plan) *keeper {
 }
 
 // halt stops a trigger if it runs.
-func (m *Manager) halt(id string) {
+func (m *Manager) halt(id string) { m.shut(m.leave(id)) }
+
+// replace runs a trigger instead of what runs of it so far; meanwhile it is known by the
+// doors of that.
+func (m *Manager) replace(t Trigger, p *plan) *keeper {
+	old := m.leave(t.ID)
+	defer m.shut(old)
+	return m.start(t, p)
+}
+
+// leave stops a trigger if it runs, and returns what ran.
+func (m *Manager) leave(id string) *keeper {
 	m.mu.Lock()
 	k := m.keepers[id]
 	delete(m.keepers, id)
-	if k != nil {
-		m.closeDoors(k)
-	}
 	m.mu.Unlock()
 	if k != nil {
 		m.await(map[*keeper]<-chan struct{}{k: k.stop()})
 	}
+	return k
+}
+
+// shut closes the doors of what ran, if anything did.
+func (m *Manager) shut(k *keeper) {
+	if k == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closeDoors(k)
 }
 
 // running waits until Run has started the triggers.

@@ -85,8 +85,7 @@ func (m *Manager) revise(ctx context.Context, d *draft) (*keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revise trigger %s: %w", d.old.Name, err)
 	}
-	m.halt(next.ID)
-	k := m.start(next, d.plan)
+	k := m.replace(next, d.plan)
 	if k == nil {
 		return nil, ErrStopped
 	}

@@ -48,8 +48,7 @@ func (m *Manager) reload(k *keeper) error {
 	case err != nil:
 		return err
 	default:
-		m.halt(k.id)
-		m.start(t, nil)
+		m.replace(t, nil)
 	}
 	return nil
 }
