@@ -36,14 +36,8 @@ func TestNear(t *testing.T) {
 // Names beside the one that is looked for are read up to a limit, wherever it stands.
 func TestNear_finds_a_name_among_very_many(t *testing.T) {
 	s, _ := openClocked(t)
-	l, err := graph.Parse([]byte("lattice: one\nelectrons: {load: {run: [\"true\"]}}\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.InsertLattice(t.Context(), l, true, "anna"); err != nil {
-		t.Fatal(err)
-	}
-	err = s.change(t.Context(), func(tx *tx) error {
+	oneLattice(t, s)
+	err := s.change(t.Context(), func(tx *tx) error {
 		for i := range 3 * nearest {
 			name := fmt.Sprintf("aa%06d", i)
 			if i == 0 {
@@ -63,8 +57,9 @@ func TestNear_finds_a_name_among_very_many(t *testing.T) {
 	}
 }
 
-func TestElectron_that_is_not_there_says_which_was_meant(t *testing.T) {
-	s, _ := openClocked(t)
+// oneLattice stores the lattice one, of one electron, load.
+func oneLattice(t *testing.T, s *Store) *graph.Lattice {
+	t.Helper()
 	l, err := graph.Parse([]byte("lattice: one\nelectrons: {load: {run: [\"true\"]}}\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +67,12 @@ func TestElectron_that_is_not_there_says_which_was_meant(t *testing.T) {
 	if _, err := s.InsertLattice(t.Context(), l, true, "anna"); err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+func TestElectron_that_is_not_there_says_which_was_meant(t *testing.T) {
+	s, _ := openClocked(t)
+	l := oneLattice(t, s)
 	d, err := s.InsertDispatch(t.Context(), graph.Dispatch{LatticeID: l.ID, Status: graph.Pending, Inputs: []byte("{}"), Owner: "a", CreatedBy: "a", RunAs: "a"})
 	if err != nil {
 		t.Fatal(err)

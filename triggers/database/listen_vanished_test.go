@@ -20,11 +20,11 @@ import (
 // leads to a server's socket.
 func otherMachine(t *testing.T, s *dbtest.Server) (address string, unplug func()) {
 	t.Helper()
-	if os.Getuid() != 0 && os.Getenv("CI") != "" {
-		t.Fatal("only root can make a network")
-	}
 	if os.Getuid() != 0 {
-		t.Skip("SKIPPED, NOT TESTED: only root can make a network")
+		if os.Getenv("CI") != "" {
+			t.Fatal("only root can make a network")
+		}
+		t.Skip("only root can make a network")
 	}
 	name := fmt.Sprintf("lat%d", os.Getpid())
 	host, guest := fmt.Sprintf("10.213.%d.1", os.Getpid()%250), fmt.Sprintf("10.213.%d.2", os.Getpid()%250)

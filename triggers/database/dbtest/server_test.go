@@ -169,11 +169,11 @@ func TestMain_removes_what_a_killed_test_binary_has_left(t *testing.T) {
 }
 
 func TestSweep_passes_over_what_another_user_has_left(t *testing.T) {
-	if os.Getuid() != 0 && os.Getenv("CI") != "" {
-		t.Fatal("only root can be another user")
-	}
 	if os.Getuid() != 0 {
-		t.Skip("SKIPPED, NOT TESTED: only root can be another user")
+		if os.Getenv("CI") != "" {
+			t.Fatal("only root can be another user")
+		}
+		t.Skip("only root can be another user")
 	}
 	folder := t.TempDir()
 	left := filepath.Join(folder, folderPrefix+"999999999-other-1", "data") // no process has that number
